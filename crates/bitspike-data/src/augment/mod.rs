@@ -1,0 +1,29 @@
+//! Augmentation and normalisation: one operation per file, put together by [`Pipeline`].
+
+mod affine;
+mod auto_augment;
+mod autocontrast;
+mod blend;
+mod brightness;
+mod color;
+mod contrast;
+mod crop;
+mod cutout;
+mod equalize;
+mod flip;
+mod invert;
+mod normalize;
+mod pipeline;
+mod posterize;
+mod rotate;
+mod sharpness;
+mod shear;
+mod solarize;
+mod translate;
+mod work;
+
+pub use pipeline::Pipeline;
+pub(crate) use pipeline::Scratch;
+
+#[cfg(test)]
+mod pillow_tests;

@@ -1,0 +1,220 @@
+//! From stored bytes to the floats a network sees.
+
+use super::work::Work;
+use super::{auto_augment, crop, cutout, flip, normalize};
+use crate::config::{AugmentConfig, AutoAugment, Normalize};
+use crate::rng::{Purpose, Rng};
+use crate::{DataError, DataSet, ImageSet};
+use std::sync::Arc;
+
+/// Augmentation and normalisation of one image, fully determined by (seed, epoch, sample).
+///
+/// Order: random crop, flip, AutoAugment (bytes), normalisation, Cutout (floats). The default is `x = p / 255` for any
+/// number of channels, without augmentation.
+///
+/// ```
+/// use bitspike_data::{AugmentConfig, DataConfig, Pipeline, load};
+/// let data = load(&DataConfig::default())?;
+/// let cfg = AugmentConfig { random_crop: 2, flip: true, ..AugmentConfig::default() };
+/// let (train, eval) = (Pipeline::train(&cfg, &data)?, Pipeline::eval(&cfg, &data)?);
+/// // The same sample in two epochs differs in training, and does not in evaluation.
+/// assert_ne!(train.image(&data.train, 5, 0, 0), train.image(&data.train, 5, 0, 1));
+/// assert_eq!(eval.image(&data.test, 5, 0, 0), eval.image(&data.test, 5, 0, 1));
+/// # Ok::<(), bitspike_data::DataError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Pipeline {
+    /// One table per channel; none means p / 255.
+    tables: Option<Arc<Vec<[f32; 256]>>>,
+    random_crop: usize,
+    flip: bool,
+    auto_augment: bool,
+    cutout: usize,
+}
+
+/// Buffers reused from image to image.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    work: Work,
+    unit: Vec<[f32; 256]>,
+}
+
+impl Pipeline {
+    /// For the training part: everything that the configuration asks for.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] naming the key of `[augment]`.
+    pub fn train(cfg: &AugmentConfig, data: &DataSet) -> Result<Self, DataError> {
+        let [c, h, w] = data.shape();
+        let small = h.min(w);
+        let bad = |key, expected: String, found: String| Err(DataError::Config { key, expected, found });
+        if cfg.random_crop > small {
+            let found = cfg.random_crop.to_string();
+            return bad("augment.random_crop", format!("at most {small}, the smaller side of the image"), found);
+        }
+        if cfg.cutout > small {
+            let found = cfg.cutout.to_string();
+            return bad("augment.cutout", format!("at most {small}, the smaller side of the image"), found);
+        }
+        let auto_augment = cfg.auto_augment == AutoAugment::Cifar10;
+        if auto_augment && c != 1 && c != 3 {
+            return bad("augment.auto_augment", "images with 1 or 3 channels".into(), format!("{c} channels"));
+        }
+        let eval = Self::eval(cfg, data)?;
+        Ok(Self { random_crop: cfg.random_crop, flip: cfg.flip, auto_augment, cutout: cfg.cutout, ..eval })
+    }
+
+    /// For evaluation: normalisation only, with the statistics of the training part.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] if the numbers of `augment.normalize` do not fit.
+    pub fn eval(cfg: &AugmentConfig, data: &DataSet) -> Result<Self, DataError> {
+        let c = data.shape()[0];
+        let tables = match &cfg.normalize {
+            Normalize::None => normalize::tables(&vec![0.0; c], &vec![1.0; c], c)?,
+            Normalize::DataSet => normalize::tables(&data.channel_mean, &data.channel_std, c)?,
+            Normalize::Fixed { mean, std } => {
+                if std.contains(&0.0) {
+                    let (expected, found) = ("standard deviations above 0".into(), format!("{std:?}"));
+                    return Err(DataError::Config { key: "augment.normalize", expected, found });
+                }
+                normalize::tables(mean, std, c)?
+            }
+        };
+        Ok(Self { tables: Some(Arc::new(tables)), ..Self::default() })
+    }
+
+    /// Image `index` of `set` as the network would see it in `epoch`; `None` if there is no such image.
+    ///
+    /// Shapes: returns `[C, H, W]`.
+    pub fn image(&self, set: &ImageSet, index: usize, seed: u64, epoch: u64) -> Option<Vec<f32>> {
+        let pixels = set.image(index)?;
+        let mut out = vec![0.0; pixels.len()];
+        self.apply(set.shape, pixels, [seed, epoch, index as u64], &mut Scratch::default(), &mut out);
+        Some(out)
+    }
+
+    /// Number of channels this pipeline was made for; `None` if any.
+    pub(crate) fn channels(&self) -> Option<usize> {
+        self.tables.as_ref().map(|t| t.len())
+    }
+
+    /// `key` is seed, epoch, sample. Shapes: `pixels` and `out` are `[C, H, W]`.
+    pub(crate) fn apply(
+        &self,
+        shape: [usize; 3],
+        pixels: &[u8],
+        key: [u64; 3],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        let [seed, epoch, sample] = key;
+        let rng = |purpose| Rng::new(seed, purpose, epoch, sample);
+        let flip_it = self.flip && rng(Purpose::Flip).coin();
+        let mut source = pixels;
+        if self.random_crop > 0 || flip_it || self.auto_augment {
+            let work = &mut scratch.work;
+            work.set(shape, pixels);
+            if self.random_crop > 0 {
+                crop::random_crop(work, self.random_crop, &mut rng(Purpose::Crop));
+            }
+            if flip_it {
+                flip::flip(work);
+            }
+            if self.auto_augment {
+                auto_augment::auto_augment(work, &mut rng(Purpose::AutoAugment));
+            }
+            source = &scratch.work.pixels;
+        }
+        let tables: &[[f32; 256]] = match &self.tables {
+            Some(tables) => tables,
+            None => {
+                if scratch.unit.len() != shape[0] {
+                    let unit = std::array::from_fn(|p| (p as f64 / 255.0) as f32);
+                    scratch.unit = vec![unit; shape[0]];
+                }
+                &scratch.unit
+            }
+        };
+        normalize::normalize(source, tables, shape[1] * shape[2], out);
+        if self.cutout > 0 {
+            cutout::cutout(out, shape, self.cutout, &mut rng(Purpose::Cutout));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DataConfig, load};
+
+    fn data() -> DataSet {
+        load(&DataConfig { train_limit: Some(50), test_limit: Some(10), ..DataConfig::default() }).unwrap()
+    }
+
+    #[test]
+    fn normalised_training_part_has_mean_0_and_deviation_1() {
+        let d = data();
+        let p = Pipeline::eval(&AugmentConfig::default(), &d).unwrap();
+        let xs: Vec<f64> = (0..50).flat_map(|i| p.image(&d.train, i, 0, 0).unwrap()).map(f64::from).collect();
+        let mean = xs.iter().sum::<f64>() / xs.len() as f64;
+        let var = xs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / xs.len() as f64;
+        assert!(mean.abs() < 1e-5 && (var - 1.0).abs() < 1e-5, "{mean} {var}");
+    }
+
+    #[test]
+    fn one_switch_does_not_move_the_others() {
+        let d = data();
+        let base = AugmentConfig { random_crop: 4, normalize: Normalize::None, ..AugmentConfig::default() };
+        let with = AugmentConfig { cutout: 8, ..base.clone() };
+        let (a, b) = (Pipeline::train(&base, &d).unwrap(), Pipeline::train(&with, &d).unwrap());
+        for i in 0..20 {
+            let (x, y) = (a.image(&d.train, i, 3, 2).unwrap(), b.image(&d.train, i, 3, 2).unwrap());
+            // Where Cutout did not strike, the crop is the same.
+            assert!(x.iter().zip(&y).all(|(x, y)| *y == 0.0 || x == y));
+        }
+    }
+
+    #[test]
+    fn default_is_a_plain_scaling() {
+        let d = data();
+        let x = Pipeline::default().image(&d.train, 0, 0, 0).unwrap();
+        let want: Vec<f32> = d.train.image(0).unwrap().iter().map(|&p| (f64::from(p) / 255.0) as f32).collect();
+        assert_eq!(x, want);
+        let none = AugmentConfig { normalize: Normalize::None, ..AugmentConfig::default() };
+        assert_eq!(Pipeline::eval(&none, &d).unwrap().image(&d.train, 0, 0, 0).unwrap(), want);
+        assert_eq!(Pipeline::default().image(&d.train, 50, 0, 0), None);
+    }
+
+    #[test]
+    fn everything_switched_on_runs_and_is_repeatable() {
+        let d = data();
+        let cfg = AugmentConfig {
+            random_crop: 4,
+            flip: true,
+            cutout: 9,
+            auto_augment: AutoAugment::Cifar10,
+            normalize: Normalize::DataSet,
+        };
+        let p = Pipeline::train(&cfg, &d).unwrap();
+        let all = |seed| -> Vec<f32> { (0..50).flat_map(|i| p.image(&d.train, i, seed, 1).unwrap()).collect() };
+        assert_eq!(all(1), all(1));
+        assert_ne!(all(1), all(2));
+        assert!(all(1).iter().all(|x| x.is_finite()));
+    }
+
+    #[test]
+    fn values_that_do_not_fit_name_their_key() {
+        let d = data();
+        let one = |mean: Vec<f32>, std: Vec<f32>| Normalize::Fixed { mean, std };
+        let rows = [
+            (AugmentConfig { random_crop: 29, ..Default::default() }, "augment.random_crop"),
+            (AugmentConfig { cutout: 29, ..Default::default() }, "augment.cutout"),
+            (AugmentConfig { normalize: one(vec![0.0; 3], vec![1.0; 3]), ..Default::default() }, "augment.normalize"),
+            (AugmentConfig { normalize: one(vec![0.0], vec![0.0]), ..Default::default() }, "augment.normalize"),
+        ];
+        for (cfg, want) in rows {
+            assert!(matches!(Pipeline::train(&cfg, &d), Err(DataError::Config { key, .. }) if key == want), "{want}");
+        }
+    }
+}

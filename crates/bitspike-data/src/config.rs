@@ -1,0 +1,248 @@
+//! The `[data]` and `[augment]` tables of a recipe, as typed structs with defaults.
+
+use crate::DataError;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Which data set: the value of `data.set`.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SetName {
+    /// 8,000 + 2,000 images of Fashion-MNIST carried inside the program (MIT licence). The default.
+    #[default]
+    FashionMnistMini,
+    /// Fashion-MNIST, 60,000 + 10,000 grey images 28x28, ten kinds of clothes; IDX files.
+    FashionMnist,
+    /// MNIST, 60,000 + 10,000 grey images 28x28, ten digits; IDX files.
+    Mnist,
+    /// CIFAR-10, 50,000 + 10,000 colour images 32x32, ten classes; binary version.
+    Cifar10,
+    /// CIFAR-100, 50,000 + 10,000 colour images 32x32, the 100 fine classes; binary version.
+    Cifar100,
+    /// `train/<class>/*.png` and `test/<class>/*.png` (also JPEG; `val/` is accepted for `test/`).
+    ImageFolder,
+}
+
+impl SetName {
+    /// Every set, in the order of the documentation.
+    pub const ALL: [SetName; 6] =
+        [Self::FashionMnistMini, Self::FashionMnist, Self::Mnist, Self::Cifar10, Self::Cifar100, Self::ImageFolder];
+
+    /// The name as written in a recipe.
+    ///
+    /// ```
+    /// assert_eq!(bitspike_data::SetName::FashionMnistMini.as_str(), "fashion-mnist-mini");
+    /// ```
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FashionMnistMini => "fashion-mnist-mini",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Mnist => "mnist",
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+            Self::ImageFolder => "image-folder",
+        }
+    }
+}
+
+impl std::fmt::Display for SetName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The `[data]` table of a recipe: which images, how many, and what is held out.
+///
+/// Order of operations: read the files, keep the first `train_limit` and `test_limit` samples, then take `validation`
+/// samples from the end of what is left of the training part. File order is the order of the official files; of
+/// `image-folder` it is round robin over the classes (first file of each class, second file of each class, ...), so
+/// that a prefix or suffix is balanced as far as the folders allow.
+///
+/// ```
+/// use bitspike_data::{DataConfig, SetName};
+/// let cfg: DataConfig = toml::from_str("set = 'cifar10'\ntrain_limit = 5000\nvalidation = 500").unwrap();
+/// assert_eq!((cfg.set, cfg.train_limit, cfg.validation), (SetName::Cifar10, Some(5000), 500));
+/// assert!(toml::from_str::<DataConfig>("sett = 'cifar10'").is_err());
+/// ```
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Which data set.
+    pub set: SetName,
+    /// Folder with the files. Without it [`search_path`](crate::search_path) is used. Required for `image-folder`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Keep only the first n training samples in file order. It is an error if there are fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_limit: Option<usize>,
+    /// Keep only the first n test samples in file order. It is an error if there are fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_limit: Option<usize>,
+    /// Samples held out from the end of the training part (after `train_limit`) for validation; 0 for none.
+    pub validation: usize,
+    /// `[height, width]` to which the images of an `image-folder` are scaled and centre-cropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
+    /// Channels of an `image-folder`: 3 (default) or 1 (grey, Rec. 709 luma).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+}
+
+impl DataConfig {
+    /// Checks what can be checked without reading a file.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] naming the key.
+    pub fn validate(&self) -> Result<(), DataError> {
+        let bad = |key, expected: &str, found: String| Err(DataError::Config { key, expected: expected.into(), found });
+        if self.train_limit == Some(0) {
+            return bad("data.train_limit", "at least 1, or no such key", "0".into());
+        }
+        if self.test_limit == Some(0) {
+            return bad("data.test_limit", "at least 1, or no such key", "0".into());
+        }
+        if let Some(limit) = self.train_limit.filter(|&n| n <= self.validation) {
+            return bad(
+                "data.validation",
+                &format!("less than data.train_limit = {limit}"),
+                self.validation.to_string(),
+            );
+        }
+        match self.set {
+            SetName::ImageFolder => {
+                if self.path.is_none() {
+                    return bad("data.path", "the folder that holds train/ and test/", "no such key".into());
+                }
+                if let Some(size) = self.size.filter(|s| s.iter().any(|n| !(1..=MAX_SIDE).contains(n))) {
+                    return bad("data.size", &format!("[height, width], each 1 to {MAX_SIDE}"), format!("{size:?}"));
+                }
+                if let Some(c) = self.channels.filter(|c| ![1, 3].contains(c)) {
+                    return bad("data.channels", "1 or 3", c.to_string());
+                }
+            }
+            set => {
+                if let Some(size) = self.size {
+                    return bad("data.size", &format!("no such key for {set}"), format!("{size:?}"));
+                }
+                if let Some(c) = self.channels {
+                    return bad("data.channels", &format!("no such key for {set}"), c.to_string());
+                }
+                if let Some(path) = self.path.as_ref().filter(|_| set == SetName::FashionMnistMini) {
+                    return bad("data.path", "no such key: the set is embedded", path.display().to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Largest accepted image height or width, in pixels.
+pub const MAX_SIDE: usize = 4096;
+
+/// Learned augmentation policy: the value of `augment.auto_augment`.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AutoAugment {
+    /// No policy.
+    #[default]
+    None,
+    /// The CIFAR-10 policy of Cubuk et al. 2018, 25 sub-policies.
+    Cifar10,
+}
+
+/// How pixels become floats: the value of `augment.normalize`.
+///
+/// With pixel p in 0..=255 and channel c: `x = (p / 255 − mean[c]) / std[c]`.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Normalize {
+    /// Mean and standard deviation per channel, computed on the training part in use. The default.
+    #[default]
+    DataSet,
+    /// `x = p / 255`.
+    None,
+    /// Given numbers, one per channel, in units of `p / 255`.
+    Fixed {
+        /// Mean per channel.
+        mean: Vec<f32>,
+        /// Standard deviation per channel, above 0.
+        std: Vec<f32>,
+    },
+}
+
+/// The `[augment]` table of a recipe. Everything except `normalize` acts on training samples only.
+///
+/// Order: random crop, flip, AutoAugment (all on bytes), normalisation, Cutout.
+///
+/// ```
+/// use bitspike_data::{AugmentConfig, Normalize};
+/// let cfg: AugmentConfig = toml::from_str("random_crop = 4\nflip = true\nnormalize = 'none'").unwrap();
+/// assert_eq!((cfg.random_crop, cfg.flip, cfg.normalize), (4, true, Normalize::None));
+/// let cfg: AugmentConfig = toml::from_str("normalize = { fixed = { mean = [0.5], std = [0.25] } }").unwrap();
+/// assert_eq!(cfg.normalize, Normalize::Fixed { mean: vec![0.5], std: vec![0.25] });
+/// ```
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentConfig {
+    /// Pad with this many zero pixels on each side, then crop the original size at a random place; 0 = off.
+    pub random_crop: usize,
+    /// Mirror left-right with probability 1/2.
+    pub flip: bool,
+    /// Side in pixels of the square set to zero (after normalisation, so to the mean); 0 = off.
+    pub cutout: usize,
+    /// Learned policy.
+    pub auto_augment: AutoAugment,
+    /// How pixels become floats.
+    pub normalize: Normalize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_round_trips() {
+        for set in SetName::ALL {
+            let text = format!("set = '{set}'");
+            let cfg: DataConfig = toml::from_str(&text).unwrap();
+            assert_eq!(cfg.set, set);
+            assert_eq!(toml::from_str::<DataConfig>(&toml::to_string(&cfg).unwrap()).unwrap(), cfg);
+        }
+    }
+
+    #[test]
+    fn validate_names_the_key() {
+        let rows = [
+            ("train_limit = 0", "data.train_limit"),
+            ("test_limit = 0", "data.test_limit"),
+            ("train_limit = 5\nvalidation = 5", "data.validation"),
+            ("set = 'image-folder'", "data.path"),
+            ("set = 'image-folder'\npath = 'x'\nsize = [0, 4]", "data.size"),
+            ("set = 'image-folder'\npath = 'x'\nsize = [4, 4097]", "data.size"),
+            ("set = 'image-folder'\npath = 'x'\nchannels = 2", "data.channels"),
+            ("set = 'mnist'\nsize = [28, 28]", "data.size"),
+            ("set = 'mnist'\nchannels = 1", "data.channels"),
+            ("path = 'x'", "data.path"),
+        ];
+        let wrong: Vec<_> = rows
+            .iter()
+            .filter(|(text, want)| {
+                let cfg: DataConfig = toml::from_str(text).unwrap();
+                !matches!(cfg.validate(), Err(DataError::Config { key, .. }) if key == *want)
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert!(DataConfig::default().validate().is_ok());
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_refused() {
+        for text in ["flop = true", "normalize = 'dataset'", "normalize = { fixed = { mean = [0.1], sd = [1.0] } }"] {
+            assert!(toml::from_str::<AugmentConfig>(text).is_err(), "{text}");
+        }
+        assert!(toml::from_str::<DataConfig>("set = 'imagenet'").is_err());
+    }
+}

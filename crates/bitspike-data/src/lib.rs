@@ -1,0 +1,54 @@
+//! Image data sets, augmentation and batch loading for spiking networks
+//!
+//! ```text
+//! files → load → DataSet { train, validation, test: ImageSet (bytes) } → Loader + Pipeline → Batch (f32, [N, C, H, W])
+//! ```
+//!
+//! - [`load`] reads MNIST, Fashion-MNIST, CIFAR-10, CIFAR-100 and folders of PNG or JPEG files, or the embedded
+//!   `fashion-mnist-mini`. It never uses a network and never repairs silently: what is wrong with a file is a
+//!   [`DataError`] with path, offset, expected and found.
+//! - [`Pipeline`] augments and normalises; [`Loader`] orders samples and prepares batches in background threads.
+//! - [`inspect`] says what a file or folder holds; [`verify`] reads everything and compares with what is known.
+//!
+//! Random choices are a function of seed, epoch and sample number only (see [`Rng`]): the number of threads, the depth
+//! of prefetching and the batch at which a run is resumed do not change a bit.
+//!
+//! ```
+//! use bitspike_data::{AugmentConfig, DataConfig, Loader, LoaderOptions, Pipeline, load};
+//! let data = load(&DataConfig { train_limit: Some(100), ..DataConfig::default() })?;
+//! let augment = AugmentConfig { random_crop: 2, flip: true, ..AugmentConfig::default() };
+//! let options = LoaderOptions { batch_size: 32, seed: 1, augment: Pipeline::train(&augment, &data)?, ..Default::default() };
+//! let loader = Loader::new(data.train.clone(), options)?;
+//! let batch = loader.epoch(0, 0).next().unwrap();
+//! assert_eq!((batch.n, batch.shape, batch.images.len()), (32, [1, 28, 28], 32 * 784));
+//! # Ok::<(), bitspike_data::DataError>(())
+//! ```
+
+mod augment;
+mod config;
+mod error;
+mod find;
+pub mod format;
+mod inspect;
+mod load;
+mod loader;
+mod mini;
+mod official;
+mod rng;
+mod set;
+mod source;
+mod stats;
+mod verify;
+
+pub use augment::Pipeline;
+pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName};
+pub use error::{DataError, ErrorKind};
+pub use find::search_path;
+pub use inspect::{ClassCount, Inspection, Kind, Part, inspect, inspect_bytes};
+pub use load::load;
+pub use loader::{Batch, Epoch, Loader, LoaderOptions};
+pub use mini::EMBEDDED_LICENSE;
+pub use rng::{Purpose, Rng};
+pub use set::{DataSet, DataSummary, ImageSet, SourceFile};
+pub use stats::channel_stats;
+pub use verify::{Check, Verification, verify, verify_path};

@@ -1,0 +1,129 @@
+//! Tests of the loader: order, determinism, restart, shutdown.
+
+use super::*;
+use crate::{AugmentConfig, AutoAugment, DataConfig, DataSet, load};
+use proptest::prelude::*;
+use std::sync::OnceLock;
+
+fn data() -> &'static DataSet {
+    static DATA: OnceLock<DataSet> = OnceLock::new();
+    DATA.get_or_init(|| {
+        load(&DataConfig { train_limit: Some(75), test_limit: Some(10), ..Default::default() }).unwrap()
+    })
+}
+
+fn options(batch_size: usize) -> LoaderOptions {
+    let cfg = AugmentConfig {
+        random_crop: 3,
+        flip: true,
+        cutout: 6,
+        auto_augment: AutoAugment::Cifar10,
+        ..AugmentConfig::default()
+    };
+    LoaderOptions { batch_size, seed: 11, augment: Pipeline::train(&cfg, data()).unwrap(), ..Default::default() }
+}
+
+fn loader(options: LoaderOptions) -> Loader {
+    Loader::new(data().train.clone(), options).unwrap()
+}
+
+#[test]
+fn an_epoch_is_every_sample_once() {
+    for drop_last in [false, true] {
+        let l = loader(LoaderOptions { drop_last, ..options(10) });
+        let batches: Vec<Batch> = l.epoch(0, 0).collect();
+        let mut ids: Vec<u32> = batches.iter().flat_map(|b| b.sample_ids.clone()).collect();
+        assert_eq!(ids, l.order(0)[..if drop_last { 70 } else { 75 }]);
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!((batches.len(), ids.len()), if drop_last { (7, 70) } else { (8, 75) });
+        assert_eq!(l.batches(), batches.len());
+        for (i, b) in batches.iter().enumerate() {
+            assert_eq!((b.index, b.labels.len(), b.images.len()), (i, b.n, b.n * 784));
+            assert!(b.sample_ids.iter().zip(&b.labels).all(|(id, l)| data().train.labels[*id as usize] as i64 == *l));
+        }
+    }
+}
+
+#[test]
+fn order_depends_on_seed_and_epoch_only() {
+    let l = loader(options(10));
+    assert_ne!(l.order(0), l.order(1));
+    assert_ne!(l.order(0), loader(LoaderOptions { seed: 12, ..options(10) }).order(0));
+    assert_eq!(l.order(1), loader(options(7)).order(1));
+    let plain = loader(LoaderOptions { shuffle: false, ..options(10) });
+    assert_eq!(plain.order(5), (0..75).collect::<Vec<u32>>());
+}
+
+/// The numbers of this crate must not change between versions: then no experiment could be repeated.
+#[test]
+fn golden_epoch() {
+    let l = loader(options(8));
+    // From a Python transcription of the text of `rng.rs`.
+    assert_eq!(l.order(3)[..8], [20, 62, 53, 49, 36, 59, 44, 45]);
+    let batch = l.epoch(3, 0).next().unwrap();
+    let bytes: Vec<u8> = batch.images.iter().flat_map(|x| x.to_le_bytes()).collect();
+    assert_eq!(crate::source::sha256_hex(&bytes), "57397bd87bfc0b93b902e5c0c08e85b10047a03657eba977124f351ec25aecd9");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn same_bits_whatever_the_threads(
+        batch_size in 1usize..90, workers in 0usize..5, prefetch in 0usize..6, first in 0usize..12, epoch in 0u64..3,
+    ) {
+        let reference: Vec<Batch> =
+            loader(LoaderOptions { workers: 0, ..options(batch_size) }).epoch(epoch, 0).skip(first).collect();
+        let got: Vec<Batch> =
+            loader(LoaderOptions { workers, prefetch, ..options(batch_size) }).epoch(epoch, first).collect();
+        prop_assert_eq!(got, reference);
+    }
+}
+
+#[test]
+fn dropping_early_stops_the_workers() {
+    // A copy of its own: other tests hold the shared set while they run.
+    let set = Arc::new((*data().train).clone());
+    let l = Loader::new(set, LoaderOptions { workers: 3, prefetch: 3, ..options(2) }).unwrap();
+    let before = Arc::strong_count(l.set());
+    for taken in 0..4 {
+        let mut epoch = l.epoch(0, 0);
+        assert_eq!(epoch.len(), 38);
+        for _ in 0..taken {
+            epoch.next();
+        }
+        assert_eq!(epoch.len(), 38 - taken);
+        drop(epoch);
+        // Workers hold the set through the plan; after the join none is left.
+        assert_eq!(Arc::strong_count(l.set()), before);
+    }
+}
+
+#[test]
+fn beyond_the_end_there_is_nothing() {
+    let l = loader(options(10));
+    assert_eq!(l.epoch(0, 8).count(), 0);
+    assert_eq!(l.epoch(0, usize::MAX).count(), 0);
+    let mut e = l.epoch(0, 7);
+    assert_eq!(e.next().unwrap().n, 5);
+    assert!(e.next().is_none() && e.next().is_none());
+    let whole = loader(options(usize::MAX));
+    assert_eq!((whole.batches(), whole.epoch(0, 0).next().unwrap().n), (1, 75));
+}
+
+#[test]
+fn unusable_options_name_their_key() {
+    let rgb = Arc::new(ImageSet::new([3, 1, 1], vec![0; 3], vec![0], vec!["a".into()]).unwrap());
+    let grey = data().train.clone();
+    let rows = [
+        ("batch_size", grey.clone(), options(0)),
+        ("batch_size", grey.clone(), LoaderOptions { drop_last: true, ..options(76) }),
+        ("workers", grey, LoaderOptions { workers: 65, ..options(1) }),
+        ("augment", rgb, options(1)),
+    ];
+    for (want, set, options) in rows {
+        assert!(matches!(Loader::new(set, options), Err(DataError::Config { key, .. }) if key == want), "{want}");
+    }
+    let broken = ImageSet { shape: [1, 2, 2], pixels: vec![0; 3], labels: vec![0], classes: vec!["a".into()] };
+    assert!(matches!(Loader::new(Arc::new(broken), LoaderOptions::default()), Err(DataError::Set { .. })));
+}

@@ -1,0 +1,281 @@
+//! Images with labels in memory, and a data set with its parts.
+
+use crate::{DataError, channel_stats};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Labelled images of one shape, as bytes.
+///
+/// Shapes: `pixels` is `[N, C, H, W]`, row-major; `labels` is `[N]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageSet {
+    /// `[C, H, W]` of every image.
+    pub shape: [usize; 3],
+    /// All pixels, `[N, C, H, W]`.
+    pub pixels: Vec<u8>,
+    /// Class of each image, an index into `classes`.
+    pub labels: Vec<u32>,
+    /// Class names.
+    pub classes: Vec<String>,
+}
+
+impl ImageSet {
+    /// Puts the parts together after checking that they fit.
+    ///
+    /// ```
+    /// use bitspike_data::ImageSet;
+    /// let set = ImageSet::new([1, 1, 2], vec![1, 2, 3, 4], vec![0, 1], vec!["a".into(), "b".into()]).unwrap();
+    /// assert_eq!(set.image(1), Some([3u8, 4].as_slice()));
+    /// assert!(ImageSet::new([1, 1, 2], vec![1, 2, 3], vec![0, 1], set.classes.clone()).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`DataError::Set`] if a length or a label does not fit, or if there is no sample, pixel or class.
+    pub fn new(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u32>, classes: Vec<String>) -> Result<Self, DataError> {
+        let set = Self { shape, pixels, labels, classes };
+        set.check()?;
+        Ok(set)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), DataError> {
+        let err = |what, expected: String, found: String| Err(DataError::Set { what, expected, found });
+        let [c, h, w] = self.shape;
+        let size = c.checked_mul(h).and_then(|n| n.checked_mul(w)).filter(|&n| n > 0);
+        let Some(size) = size else {
+            return err("shape", "[C, H, W], each at least 1".into(), format!("{:?}", self.shape));
+        };
+        if self.labels.is_empty() || self.labels.len() > u32::MAX as usize {
+            return err("samples", format!("1 to {}", u32::MAX), self.labels.len().to_string());
+        }
+        if self.labels.len().checked_mul(size) != Some(self.pixels.len()) {
+            return err("pixels", format!("{} * {size}", self.labels.len()), self.pixels.len().to_string());
+        }
+        if let Some((i, l)) = self.labels.iter().enumerate().find(|(_, l)| **l as usize >= self.classes.len()) {
+            return err("labels", format!("below {}", self.classes.len()), format!("{l} at sample {i}"));
+        }
+        Ok(())
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// True if there is no image; a set made by [`ImageSet::new`] or [`load`](crate::load) has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes of one image, C·H·W.
+    pub fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Pixels of image `i`, `[C, H, W]`; `None` if there is no such image.
+    pub fn image(&self, i: usize) -> Option<&[u8]> {
+        let size = self.image_len();
+        let start = i.checked_mul(size)?;
+        self.pixels.get(start..start.checked_add(size)?)
+    }
+
+    /// Number of images of each class.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &l in &self.labels {
+            counts[l as usize] += 1;
+        }
+        counts
+    }
+
+    /// Keeps the first `n` images and returns the others.
+    pub(crate) fn split_off(&mut self, n: usize) -> ImageSet {
+        ImageSet {
+            shape: self.shape,
+            pixels: self.pixels.split_off(n * self.image_len()),
+            labels: self.labels.split_off(n),
+            classes: self.classes.clone(),
+        }
+    }
+}
+
+/// A file (or a folder of image files) that a data set was read from.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceFile {
+    /// Where it was. Embedded files are written `embedded:<set>/<file>`.
+    pub path: PathBuf,
+    /// Size as stored; of a folder, the sum over the image files that were read.
+    pub bytes: u64,
+    /// SHA-256 of the bytes as stored, lower-case hexadecimal. Of a folder: the SHA-256 of one line
+    /// `<sha256 of the file>  <class>/<file name>\n` per image file that was read, sorted bytewise by `<class>/<file name>`.
+    pub sha256: String,
+}
+
+/// A data set, ready for [`Loader`](crate::Loader).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DataSet {
+    /// Name as in a recipe.
+    pub name: String,
+    /// What the parts are, in words, for example `official train/test (60000/10000); train: first 8000`.
+    pub split: String,
+    /// Training part.
+    pub train: Arc<ImageSet>,
+    /// Validation part, if one was held out or found.
+    pub validation: Option<Arc<ImageSet>>,
+    /// Test part.
+    pub test: Arc<ImageSet>,
+    /// Every file that was read.
+    pub files: Vec<SourceFile>,
+    /// Mean per channel of `p / 255` over the training part in use.
+    pub channel_mean: Vec<f32>,
+    /// Standard deviation (population) per channel of `p / 255` over the training part in use.
+    pub channel_std: Vec<f32>,
+}
+
+/// What a run should record about its data.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DataSummary {
+    /// Name as in a recipe.
+    pub name: String,
+    /// What the parts are, in words.
+    pub split: String,
+    /// `[C, H, W]`.
+    pub shape: [usize; 3],
+    /// Class names.
+    pub classes: Vec<String>,
+    /// Number of training samples.
+    pub train: usize,
+    /// Number of validation samples.
+    pub validation: usize,
+    /// Number of test samples.
+    pub test: usize,
+    /// Mean per channel.
+    pub channel_mean: Vec<f32>,
+    /// Standard deviation per channel.
+    pub channel_std: Vec<f32>,
+    /// Files with their hashes.
+    pub files: Vec<SourceFile>,
+}
+
+impl DataSet {
+    /// A data set from images that are already in memory; channel statistics are computed from `train`.
+    ///
+    /// ```
+    /// use bitspike_data::{DataSet, ImageSet};
+    /// let classes = vec!["dark".to_string(), "light".to_string()];
+    /// let train = ImageSet::new([1, 1, 1], vec![0, 255], vec![0, 1], classes.clone())?;
+    /// let test = ImageSet::new([1, 1, 1], vec![9], vec![0], classes)?;
+    /// let data = DataSet::from_parts("toy", "made up", train, None, test)?;
+    /// assert_eq!((data.channel_mean[0], data.channel_std[0]), (0.5, 0.5));
+    /// # Ok::<(), bitspike_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DataError::Set`] if a part is not consistent, or if shape or classes of the parts differ.
+    pub fn from_parts(
+        name: impl Into<String>,
+        split: impl Into<String>,
+        train: ImageSet,
+        validation: Option<ImageSet>,
+        test: ImageSet,
+    ) -> Result<Self, DataError> {
+        train.check()?;
+        for other in validation.iter().chain([&test]) {
+            other.check()?;
+            if other.shape != train.shape {
+                let (expected, found) = (format!("{:?}", train.shape), format!("{:?}", other.shape));
+                return Err(DataError::Set { what: "shape of a part", expected, found });
+            }
+            if other.classes != train.classes {
+                let (expected, found) = (train.classes.join(", "), other.classes.join(", "));
+                return Err(DataError::Set { what: "classes of a part", expected, found });
+            }
+        }
+        let (channel_mean, channel_std) = channel_stats(&train);
+        Ok(Self {
+            name: name.into(),
+            split: split.into(),
+            train: Arc::new(train),
+            validation: validation.map(Arc::new),
+            test: Arc::new(test),
+            files: Vec::new(),
+            channel_mean,
+            channel_std,
+        })
+    }
+
+    /// `[C, H, W]` of every image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.train.shape
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.train.classes.len()
+    }
+
+    /// What a run should record about its data.
+    pub fn summary(&self) -> DataSummary {
+        DataSummary {
+            name: self.name.clone(),
+            split: self.split.clone(),
+            shape: self.shape(),
+            classes: self.train.classes.clone(),
+            train: self.train.len(),
+            validation: self.validation.as_ref().map_or(0, |v| v.len()),
+            test: self.test.len(),
+            channel_mean: self.channel_mean.clone(),
+            channel_std: self.channel_std.clone(),
+            files: self.files.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|i| i.to_string()).collect()
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let rows = [
+            ("shape", ImageSet::new([0, 1, 1], vec![], vec![0], names(1))),
+            ("shape", ImageSet::new([usize::MAX, 2, 1], vec![], vec![0], names(1))),
+            ("samples", ImageSet::new([1, 1, 1], vec![], vec![], names(1))),
+            ("pixels", ImageSet::new([1, 1, 1], vec![1, 2], vec![0], names(1))),
+            ("labels", ImageSet::new([1, 1, 1], vec![1], vec![1], names(1))),
+            ("labels", ImageSet::new([1, 1, 1], vec![1], vec![0], names(0))),
+        ];
+        for (want, got) in rows {
+            assert!(matches!(got, Err(DataError::Set { what, .. }) if what == want), "{want}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_data_set_must_agree() {
+        let one = |shape: [usize; 3], n| ImageSet::new(shape, vec![0; shape[2]], vec![0], names(n)).unwrap();
+        for (test, want) in [(one([1, 1, 2], 1), "shape of a part"), (one([1, 1, 1], 2), "classes of a part")] {
+            let got = DataSet::from_parts("x", "", one([1, 1, 1], 1), None, test);
+            assert!(matches!(got, Err(DataError::Set { what, .. }) if what == want), "{want}");
+        }
+    }
+
+    #[test]
+    fn images_counts_and_split() {
+        let mut set = ImageSet::new([1, 1, 2], (0..8).collect(), vec![1, 0, 1, 1], names(3)).unwrap();
+        assert_eq!(set.class_counts(), [1, 3, 0]);
+        assert_eq!(set.image(3), Some([6u8, 7].as_slice()));
+        assert_eq!(set.image(4), None);
+        assert_eq!(set.image(usize::MAX), None);
+        let tail = set.split_off(3);
+        assert_eq!((set.len(), tail.len()), (3, 1));
+        assert_eq!((tail.image(0), tail.labels[0]), (Some([6u8, 7].as_slice()), 1));
+        assert!(set.check().is_ok() && tail.check().is_ok());
+    }
+}

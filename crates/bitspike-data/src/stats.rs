@@ -1,0 +1,75 @@
+//! Mean and standard deviation per channel, exact in integers.
+//!
+//! With x = p / 255 over the N·H·W pixels of a channel: mean = Σx / n, std = √(Σx² / n − mean²) (population).
+//! The sums are taken over the integers p and p², so the result does not depend on the order of summation.
+
+use crate::ImageSet;
+
+/// Mean and population standard deviation per channel, in units of `p / 255`.
+///
+/// Returns `(mean, std)`, each of length C.
+///
+/// ```
+/// use bitspike_data::{ImageSet, channel_stats};
+/// let set = ImageSet::new([1, 1, 2], vec![0, 255], vec![0], vec!["a".into()]).unwrap();
+/// assert_eq!(channel_stats(&set), (vec![0.5], vec![0.5]));
+/// ```
+pub fn channel_stats(set: &ImageSet) -> (Vec<f32>, Vec<f32>) {
+    let [c, h, w] = set.shape;
+    let mut histogram = vec![[0u64; 256]; c];
+    // An empty shape cannot be built by `ImageSet::new`; the fields are public, so chunks of 0 are avoided here.
+    for (i, plane) in set.pixels.chunks_exact((h * w).max(1)).enumerate() {
+        let counts = &mut histogram[i % c];
+        for &p in plane {
+            counts[usize::from(p)] += 1;
+        }
+    }
+    histogram.iter().map(moments).unzip()
+}
+
+fn moments(counts: &[u64; 256]) -> (f32, f32) {
+    let (mut n, mut s1, mut s2) = (0u128, 0u128, 0u128);
+    for (p, &k) in counts.iter().enumerate() {
+        let (p, k) = (p as u128, u128::from(k));
+        n += k;
+        s1 += k * p;
+        s2 += k * p * p;
+    }
+    if n == 0 {
+        return (0.0, 0.0);
+    }
+    // n²·var = n·Σp² − (Σp)², an integer that is never negative: no cancellation.
+    let var = (n * s2 - s1 * s1) as f64 / (n as f64 * n as f64);
+    ((s1 as f64 / n as f64 / 255.0) as f32, (var.sqrt() / 255.0) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_channels_by_hand() {
+        // Channel 0: 0, 10, 20, 30: mean 15, variance 125. Channel 1: constant 51 = 255/5.
+        let pixels = vec![0, 10, 51, 51, 20, 30, 51, 51];
+        let set = ImageSet::new([2, 1, 2], pixels, vec![0, 0], vec!["a".into()]).unwrap();
+        let (mean, std) = channel_stats(&set);
+        assert_eq!(mean, [(15.0f64 / 255.0) as f32, 0.2]);
+        assert_eq!(std, [(125f64.sqrt() / 255.0) as f32, 0.0]);
+    }
+
+    #[test]
+    fn agrees_with_the_direct_sum() {
+        let pixels: Vec<u8> = (0..3 * 5 * 7 * 4u32).map(|i| (i * i % 251) as u8).collect();
+        let set = ImageSet::new([3, 5, 7], pixels, vec![0; 4], vec!["a".into()]).unwrap();
+        let (mean, std) = channel_stats(&set);
+        for ch in 0..3 {
+            let xs: Vec<f64> = (0..4)
+                .flat_map(|n| set.image(n).unwrap()[ch * 35..(ch + 1) * 35].to_vec())
+                .map(|p| f64::from(p) / 255.0)
+                .collect();
+            let m = xs.iter().sum::<f64>() / xs.len() as f64;
+            let v = xs.iter().map(|x| (x - m).powi(2)).sum::<f64>() / xs.len() as f64;
+            assert!((f64::from(mean[ch]) - m).abs() < 1e-7 && (f64::from(std[ch]) - v.sqrt()).abs() < 1e-7);
+        }
+    }
+}

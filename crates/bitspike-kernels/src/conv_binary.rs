@@ -1,0 +1,214 @@
+//! Convolution with binary weights on packed spikes, and its two gradients.
+//!
+//! ```text
+//! y[n, oy, ox, co] = scale[co] * sum over ky, kx, ci of x[n, oy s + ky - p, ox s + kx - p, ci] * sign(w[co, ci, ky, kx])
+//! ```
+//!
+//! Shapes: x [`PackedSpikes`] `[N, H, W, Ci]`, signs [`PackedSigns`] `[Co, Ci, Kh, Kw]`, y `[N, OH, OW, Co]`; x is zero
+//! outside its borders. `scale` is one factor per output channel (the mean of |w|, for instance), applied once at the
+//! end; `None` is 1. The forward pass sums integers and is exact on every code path; the gradients are sums of `f32` in
+//! a fixed order, with the same bits whatever the number of threads. The scalar twins are in [`mod@reference`].
+//!
+//! ```
+//! use bitspike_kernels::{bits::{PackedSigns, PackedSpikes}, conv_binary, shape::ConvShape};
+//! let s = ConvShape { n: 1, h: 1, w: 2, c_in: 3, c_out: 1, kh: 1, kw: 1, stride: 1, padding: 0 };
+//! let x = PackedSpikes::pack(&[1.0, 1.0, 0.0, 0.0, 0.0, 1.0], 1, 1, 2, 3).unwrap();
+//! let w = PackedSigns::pack(&[0.2, -0.4, -0.1], 1, 3, 1, 1)?;
+//! let mut y = [0.0; 2];
+//! conv_binary::forward(&s, &x, &w, Some(&[0.5]), &mut y)?;
+//! assert_eq!(y, [0.0, -0.5]);
+//! # Ok::<(), bitspike_kernels::shape::ShapeError>(())
+//! ```
+
+mod popcount;
+#[cfg(target_arch = "x86_64")]
+mod popcount_avx512;
+#[doc(hidden)]
+pub mod reference;
+#[cfg(target_arch = "x86_64")]
+mod table;
+#[cfg(target_arch = "x86_64")]
+mod table_weight;
+
+#[cfg(test)]
+mod tests;
+
+use crate::bits::{PackedSigns, PackedSpikes};
+use crate::conv_real::gather::{self, Packed};
+use crate::conv_real::geometry::Plan;
+use crate::conv_real::outer;
+use crate::conv_real::window::{Dense, Rows};
+use crate::dispatch::{KernelPath, selected};
+pub use crate::shape::{ConvShape, ShapeError};
+
+/// Sums stay below this so that `f32` holds them exactly.
+const EXACT: usize = 1 << 24;
+
+fn check(
+    op: &'static str,
+    s: &ConvShape,
+    x: Option<&PackedSpikes>,
+    w: Option<&PackedSigns>,
+    scale: Option<&[f32]>,
+) -> Result<(), ShapeError> {
+    let packed = |operand, expected, found| {
+        if expected == found { Ok(()) } else { Err(ShapeError::Packed { op, operand, expected, found }) }
+    };
+    if let Some(x) = x {
+        packed("x", [s.n, s.h, s.w, s.c_in], x.dims())?;
+    }
+    if let Some(w) = w {
+        packed("w", [s.c_out, s.c_in, s.kh, s.kw], w.dims())?;
+    }
+    scale.map_or(Ok(()), |scale| ShapeError::length(op, "scale", s.c_out, scale.len()))
+}
+
+/// y = scale * (x * sign(w)), from exact integer sums.
+///
+/// Shapes: x `[N, H, W, Ci]`, w `[Co, Ci, Kh, Kw]`, scale `[Co]`, y `[N, OH, OW, Co]`.
+///
+/// # Errors
+/// Sizes or lengths that do not fit together, or a kernel so large that sums could leave the range of exact integers.
+pub fn forward(
+    s: &ConvShape,
+    x: &PackedSpikes,
+    w: &PackedSigns,
+    scale: Option<&[f32]>,
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    forward_with_path(selected(), s, x, w, scale, y)
+}
+
+/// [`forward`] on a given code path.
+///
+/// # Errors
+/// As [`forward`]; also a path the processor lacks.
+pub fn forward_with_path(
+    path: KernelPath,
+    s: &ConvShape,
+    x: &PackedSpikes,
+    w: &PackedSigns,
+    scale: Option<&[f32]>,
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    const OP: &str = "conv_binary::forward";
+    let (path, len) = (path.require()?, s.checked()?);
+    check(OP, s, Some(x), Some(w), scale)?;
+    ShapeError::length(OP, "y", len.y, y.len())?;
+    if len.w / s.c_out >= EXACT >> x.planes() {
+        return Err(ShapeError::TooLarge { what: "the sum of one output", limit: "exact integers in f32 (2^24)" });
+    }
+    popcount::forward(path, s, x, w, scale, y);
+    Ok(())
+}
+
+/// dx, the gradient of the input: `dx = sum of dy * scale * sign(w)` over the outputs that read it.
+///
+/// Shapes: dy `[N, OH, OW, Co]`, w `[Co, Ci, Kh, Kw]`, scale `[Co]`, dx `[N, H, W, Ci]`.
+///
+/// # Errors
+/// Sizes or lengths that do not fit together.
+pub fn grad_input(
+    s: &ConvShape,
+    dy: &[f32],
+    w: &PackedSigns,
+    scale: Option<&[f32]>,
+    dx: &mut [f32],
+) -> Result<(), ShapeError> {
+    grad_input_with_path(selected(), s, dy, w, scale, dx)
+}
+
+/// [`grad_input`] on a given code path.
+///
+/// # Errors
+/// As [`grad_input`]; also a path the processor lacks.
+pub fn grad_input_with_path(
+    path: KernelPath,
+    s: &ConvShape,
+    dy: &[f32],
+    w: &PackedSigns,
+    scale: Option<&[f32]>,
+    dx: &mut [f32],
+) -> Result<(), ShapeError> {
+    const OP: &str = "conv_binary::grad_input";
+    let (path, len) = (path.require()?, s.checked()?);
+    check(OP, s, None, Some(w), scale)?;
+    ShapeError::length(OP, "dy", len.y, dy.len())?;
+    ShapeError::length(OP, "dx", len.x, dx.len())?;
+    let plan = Plan::input_gradient(s);
+    let taps = w.taps();
+    #[cfg(target_arch = "x86_64")]
+    if path == KernelPath::Avx512 {
+        let mut factors = vec![0.0; s.c_out.next_multiple_of(table::GROUP)];
+        factors[..s.c_out].iter_mut().enumerate().for_each(|(co, f)| *f = scale.map_or(1.0, |s| s[co]));
+        let signs = table::Signs { words: w.by_input(), taps, sources: s.c_out, destinations: s.c_in };
+        table::gather(&plan, dy, &factors, &signs, dx);
+        return Ok(());
+    }
+    let packed = Packed::new(s.c_in, s.c_out, taps, |ci, co, tap| w.sign(co, ci, taps - 1 - tap));
+    let source = Dense { values: dy, height: s.out_h(), width: s.out_w(), channels: s.c_out, scale };
+    gather::gather(path, &plan, &source, &packed, dx);
+    Ok(())
+}
+
+/// dw, the gradient of the effective weights times `scale`: `dw[co, ci, k] = scale[co] * sum of dy * x`.
+///
+/// With the straight-through estimator this is the gradient of the latent weights, except for the mask |w| <= 1, which
+/// the caller applies.
+///
+/// Shapes: x `[N, H, W, Ci]`, dy `[N, OH, OW, Co]`, scale `[Co]`, dw `[Co, Ci, Kh, Kw]`.
+///
+/// # Errors
+/// Sizes or lengths that do not fit together.
+pub fn grad_weight(
+    s: &ConvShape,
+    x: &PackedSpikes,
+    dy: &[f32],
+    scale: Option<&[f32]>,
+    dw: &mut [f32],
+) -> Result<(), ShapeError> {
+    grad_weight_with_path(selected(), s, x, dy, scale, dw)
+}
+
+/// [`grad_weight`] on a given code path.
+///
+/// # Errors
+/// As [`grad_weight`]; also a path the processor lacks.
+pub fn grad_weight_with_path(
+    path: KernelPath,
+    s: &ConvShape,
+    x: &PackedSpikes,
+    dy: &[f32],
+    scale: Option<&[f32]>,
+    dw: &mut [f32],
+) -> Result<(), ShapeError> {
+    const OP: &str = "conv_binary::grad_weight";
+    let (path, len) = (path.require()?, s.checked()?);
+    check(OP, s, Some(x), None, scale)?;
+    ShapeError::length(OP, "dy", len.y, dy.len())?;
+    ShapeError::length(OP, "dw", len.w, dw.len())?;
+    #[cfg(target_arch = "x86_64")]
+    if path == KernelPath::Avx512 && table_weight::takes(s, x) {
+        table_weight::grad_weight(s, x, dy, scale, dw);
+        return Ok(());
+    }
+    outer::grad_weight(path, s, &Decoded(x), dy, scale, dw);
+    Ok(())
+}
+
+/// Packed spikes read as floats.
+struct Decoded<'a>(&'a PackedSpikes);
+
+impl Rows for Decoded<'_> {
+    type Element = f32;
+
+    fn per_pixel(&self) -> usize {
+        self.0.dims()[3]
+    }
+
+    fn copy(&self, image: usize, row: usize, from: usize, to: usize, out: &mut [f32]) {
+        let [_, h, w, _] = self.0.dims();
+        debug_assert_eq!(out.len(), (to - from) * self.per_pixel());
+        self.0.decode((image * h + row) * w + from, out);
+    }
+}

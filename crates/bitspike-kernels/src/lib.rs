@@ -1,0 +1,16 @@
+//! CPU kernels for training binary spiking networks.
+//!
+//! The crate knows nothing of Burn: every kernel is a free function over borrowed slices, has an obviously right
+//! scalar twin, and gives the same bits whatever the number of threads. Activations are channels-last.
+
+pub mod bits;
+pub mod conv_binary;
+pub mod conv_real;
+pub mod dispatch;
+pub mod gate;
+pub mod layout;
+pub mod neuron;
+pub mod norm;
+pub(crate) mod par;
+pub mod pool;
+pub mod shape;

@@ -1,0 +1,219 @@
+//! The AGMM gate as a Burn module: configuration, learned α, running means for evaluation.
+//!
+//! Formula, shapes, and what of it is our reconstruction: [`ops::gate`](crate::ops::gate).
+//!
+//! At evaluation (on a device without autodiff) the gate is computed from the sample (`eval_gate = "sample"`), or from a
+//! running mean of m per layer and step (`"ema"`), which makes it a constant that folds into the batch norm exactly. The pool
+//! `nchw` mixes samples, so it always evaluates by its running mean: a prediction must not depend on its neighbours.
+
+use crate::ops::gate::{GateApply, GateParams, GatePool, gate, scale_steps};
+use burn::module::{Module, Param, RunningState};
+use burn::tensor::{Device, Tensor, activation::sigmoid};
+use serde::{Deserialize, Serialize};
+
+/// Shape of α, and whether it is learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlphaShape {
+    /// Learned, one per layer and time step.
+    #[default]
+    Step,
+    /// Learned, one per layer, time step and channel.
+    StepChannel,
+    /// Kept at its start.
+    Fixed,
+}
+
+/// Where the gate stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GatePosition {
+    /// Right after the batch norm.
+    #[default]
+    AfterNorm,
+    /// Between convolution and batch norm.
+    BeforeNorm,
+}
+
+/// What the gate is computed from at evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvalGate {
+    /// From the sample itself.
+    #[default]
+    Sample,
+    /// From a running mean per layer and step.
+    Ema,
+}
+
+/// Configuration of the gate: the `[agmm]` table of a recipe. Every default is the first value of the method's table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgmmConfig {
+    /// Over which elements the mean is taken.
+    pub pool: GatePool,
+    /// Shape of α.
+    pub alpha: AlphaShape,
+    /// Start of α. 1 halves activations and gradients at the start, since σ(0) = ½; 2 starts neutral.
+    pub alpha_init: f64,
+    /// σ(α m) in place of α σ(m).
+    pub alpha_inside: bool,
+    /// No gradient through the mean.
+    pub detach_gate: bool,
+    /// Act on the value, or on the gradient only.
+    pub apply: GateApply,
+    /// After or before the batch norm.
+    pub position: GatePosition,
+    /// What evaluation uses.
+    pub eval_gate: EvalGate,
+    /// Share of the new batch in the running means.
+    pub ema_momentum: f64,
+}
+
+impl Default for AgmmConfig {
+    fn default() -> Self {
+        Self {
+            pool: GatePool::Chw,
+            alpha: AlphaShape::Step,
+            alpha_init: 1.0,
+            alpha_inside: false,
+            detach_gate: false,
+            apply: GateApply::Forward,
+            position: GatePosition::AfterNorm,
+            eval_gate: EvalGate::Sample,
+            ema_momentum: 0.1,
+        }
+    }
+}
+
+/// A combination of gate options that has no meaning.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum AgmmError {
+    /// Two keys contradict each other.
+    #[error("agmm.{key}: {found} cannot be used with {with}: {reason}")]
+    Combination {
+        /// The key to change.
+        key: &'static str,
+        /// Its value.
+        found: &'static str,
+        /// The key and value it contradicts.
+        with: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl AgmmConfig {
+    /// Refuses combinations without meaning.
+    ///
+    /// # Errors
+    /// [`AgmmError::Combination`] names both keys and the reason.
+    pub fn check(&self) -> Result<(), AgmmError> {
+        let refuse = |key, found, with, reason| Err(AgmmError::Combination { key, found, with, reason });
+        match self.pool {
+            GatePool::Const if self.alpha_inside => refuse(
+                "alpha_inside",
+                "true",
+                "pool = \"const\"",
+                "σ(α·m) needs a mean m; the constant gate has none",
+            ),
+            GatePool::None if self.eval_gate == EvalGate::Ema => refuse(
+                "eval_gate",
+                "\"ema\"",
+                "pool = \"none\"",
+                "an element-wise gate has no mean that could be kept; use eval_gate = \"sample\"",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Builds the gate of one layer for T = `steps`.
+    ///
+    /// ```
+    /// use bitspike_nn::layers::AgmmConfig;
+    /// use burn::tensor::{Device, Tensor};
+    /// let device = Device::default();
+    /// let gate = AgmmConfig::default().init(2, 16, &device);
+    /// let x = Tensor::ones([2, 4, 16, 8, 8], &device);
+    /// let (y, means) = gate.forward(x);
+    /// assert_eq!((y.dims(), means.dims()), ([2, 4, 16, 8, 8], [2, 4, 1]));
+    /// ```
+    pub fn init(&self, steps: usize, channels: usize, device: &Device) -> Agmm {
+        let width = if self.alpha == AlphaShape::StepChannel { channels } else { 1 };
+        let alpha = Param::from_tensor(Tensor::full([steps, width], self.alpha_init as f32, device));
+        let kept = if self.pool == GatePool::Hw { channels } else { 1 };
+        Agmm {
+            alpha: if self.alpha == AlphaShape::Fixed { alpha.set_require_grad(false) } else { alpha },
+            running_means: RunningState::new(Tensor::zeros([steps, kept], device)),
+            params: GateParams {
+                pool: self.pool,
+                alpha_inside: self.alpha_inside,
+                detach_gate: self.detach_gate,
+                apply: self.apply,
+            },
+            eval_gate: self.eval_gate,
+            momentum: self.ema_momentum as f32,
+        }
+    }
+}
+
+/// The gate of one layer.
+#[derive(Module, Debug)]
+pub struct Agmm {
+    /// α, `[T, 1]` or `[T, C]`.
+    pub alpha: Param<Tensor<2>>,
+    /// Running pooled means, `[T, 1]` or `[T, C]`.
+    pub running_means: RunningState<Tensor<2>>,
+    #[module(skip)]
+    params: GateParams,
+    #[module(skip)]
+    eval_gate: EvalGate,
+    #[module(skip)]
+    momentum: f32,
+}
+
+impl Agmm {
+    /// The gated value, and the pooled means m behind the gate (the gate is σ(m); not tracked).
+    ///
+    /// Shapes: x `[T, N, C, H, W]` → y as x, m `[T, N or 1, C or 1]`.
+    pub fn forward(&self, x: Tensor<5>) -> (Tensor<5>, Tensor<3>) {
+        if x.device().is_autodiff() {
+            let (y, means) = gate(x, self.alpha.val(), self.params);
+            self.keep(means.clone());
+            return (y, means);
+        }
+        match self.fixed_factor() {
+            Some(factor) => {
+                let means = self.running_means.value().unsqueeze_dim(1);
+                (scale_steps(x, factor), means)
+            }
+            None => gate(x, self.alpha.val(), self.params),
+        }
+    }
+
+    /// Moves the running means towards those of a batch.
+    fn keep(&self, means: Tensor<3>) {
+        let batch = means.detach().mean_dim(1).squeeze_dim::<2>(1);
+        let kept = self.running_means.value_sync();
+        self.running_means.update(kept * (1.0 - self.momentum) + batch * self.momentum);
+    }
+
+    /// The factor `[T, 1 or C]` that the gate is at evaluation, if it is a constant there: then it folds into the batch norm.
+    pub fn fixed_factor(&self) -> Option<Tensor<2>> {
+        let p = &self.params;
+        let alpha = || self.alpha.val();
+        let constant = p.pool == GatePool::Const || p.pool == GatePool::Nchw || self.eval_gate == EvalGate::Ema;
+        match p.apply {
+            GateApply::Gradient => Some(Tensor::ones([alpha().dims()[0], 1], &alpha().device())),
+            GateApply::Forward if !constant => None,
+            GateApply::Forward if p.pool == GatePool::Const => Some(alpha() * 0.5),
+            GateApply::Forward if p.alpha_inside => Some(sigmoid(alpha() * self.running_means.value())),
+            GateApply::Forward => Some(alpha() * sigmoid(self.running_means.value())),
+        }
+    }
+
+    /// The parameters that are not learned.
+    pub fn params(&self) -> &GateParams {
+        &self.params
+    }
+}

@@ -1,0 +1,117 @@
+//! Convolution layers: [`BinaryConv2d`] with 1-bit weights, [`RealConv2d`] with float weights, [`Conv2d`] for either.
+//!
+//! Formulas in [`ops::conv`](crate::ops::conv). Shapes: x `[T, N, C_in, H, W]` → y `[T, N, C_out, H', W']`. No bias: a batch
+//! norm follows. Start: normal with deviation sqrt(2 / (K² C_out)) (He et al., 2015, fan-out).
+
+use crate::Init;
+use crate::ops::conv::{ConvParams, WeightKind, WeightScale, conv};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+/// Geometry of a convolution layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dConfig {
+    /// Channels in and out.
+    pub channels: [usize; 2],
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Step of the window.
+    pub stride: usize,
+    /// Zeros added on every side.
+    pub padding: usize,
+}
+
+impl Conv2dConfig {
+    /// A kernel of odd size with padding that keeps height and width at stride 1.
+    pub fn same(channels: [usize; 2], kernel: usize) -> Self {
+        Self { channels, kernel, stride: 1, padding: kernel / 2 }
+    }
+
+    /// Sets the stride.
+    pub fn with_stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    fn params(&self, weight: WeightKind) -> ConvParams {
+        ConvParams { stride: self.stride, padding: self.padding, weight }
+    }
+
+    fn weight(&self, init: &Init, name: &str, device: &Device) -> Param<Tensor<4>> {
+        let [c_in, c_out] = self.channels;
+        let k = self.kernel;
+        let std = (2.0 / (k * k * c_out) as f64).sqrt();
+        Param::from_tensor(init.normal(name, [c_out, c_in, k, k], std, device))
+    }
+
+    /// A layer with 1-bit weights; `path` is its place in the network and picks its random stream.
+    ///
+    /// ```
+    /// use bitspike_nn::{Init, layers::Conv2dConfig, ops::conv::WeightScale};
+    /// use burn::tensor::{Device, Tensor};
+    /// let device = Device::default();
+    /// let conv = Conv2dConfig::same([8, 16], 3).init_binary(WeightScale::None, &Init::new(0), "conv", &device);
+    /// assert_eq!(conv.forward(Tensor::ones([2, 1, 8, 5, 5], &device)).dims(), [2, 1, 16, 5, 5]);
+    /// ```
+    pub fn init_binary(&self, scale: WeightScale, init: &Init, path: &str, device: &Device) -> BinaryConv2d {
+        let latent = self.weight(init, &format!("{path}.weight"), device);
+        BinaryConv2d { latent, params: self.params(WeightKind::Binary(scale)) }
+    }
+
+    /// A layer with float weights; it starts from the values a binary layer at `path` would start from.
+    pub fn init_real(&self, init: &Init, path: &str, device: &Device) -> RealConv2d {
+        let weight = self.weight(init, &format!("{path}.weight"), device);
+        RealConv2d { weight, params: self.params(WeightKind::Real) }
+    }
+}
+
+/// Convolution with 1-bit weights.
+#[derive(Module, Debug)]
+pub struct BinaryConv2d {
+    /// The real weight whose sign is used, `[C_out, C_in, K, K]`.
+    pub latent: Param<Tensor<4>>,
+    #[module(skip)]
+    params: ConvParams,
+}
+
+impl BinaryConv2d {
+    /// The product; shapes in the [module documentation](self).
+    pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        conv(x, self.latent.val(), self.params)
+    }
+}
+
+/// Convolution with float weights.
+#[derive(Module, Debug)]
+pub struct RealConv2d {
+    /// The weight, `[C_out, C_in, K, K]`.
+    pub weight: Param<Tensor<4>>,
+    #[module(skip)]
+    params: ConvParams,
+}
+
+impl RealConv2d {
+    /// The product; shapes in the [module documentation](self).
+    pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        conv(x, self.weight.val(), self.params)
+    }
+}
+
+/// A convolution whose weights are one or the other, by configuration.
+// The variants differ in size by nothing that matters: both hold one parameter.
+#[derive(Module, Debug)]
+pub enum Conv2d {
+    /// 1-bit weights.
+    Binary(BinaryConv2d),
+    /// Float weights.
+    Real(RealConv2d),
+}
+
+impl Conv2d {
+    /// The product; shapes in the [module documentation](self).
+    pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        match self {
+            Self::Binary(conv) => conv.forward(x),
+            Self::Real(conv) => conv.forward(x),
+        }
+    }
+}

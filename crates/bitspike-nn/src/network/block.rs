@@ -1,0 +1,182 @@
+//! The two kinds of block; formulas in the [module documentation](super).
+
+use super::config::{ConvPlan, Plan, Pooling};
+use super::model::Observer;
+use crate::Init;
+use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
+use crate::layers::Conv2dConfig;
+use crate::ops::pool::{avg_pool, max_pool};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+/// Convolution, batch norm, gate, pooling and neuron in a chain. The stem of the VGG family is one too, with real weights.
+#[derive(Module, Debug)]
+pub struct VggBlock {
+    /// The convolution.
+    pub conv: Conv2d,
+    /// Its batch norm.
+    pub norm: TimeBatchNorm,
+    /// The gate, after binary convolutions of an AGMM network.
+    pub gate: Option<Agmm>,
+    /// The neurons.
+    pub neuron: Neuron,
+    #[module(skip)]
+    place: Place,
+}
+
+/// What a block knows of its place: name, pooling and the order of gate and pooling.
+#[derive(Clone, Debug)]
+struct Place {
+    name: String,
+    pooling: Option<Pooling>,
+    gate_before_norm: bool,
+    gate_after_pool: bool,
+}
+
+impl VggBlock {
+    pub(crate) fn new(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
+        let (o, channels) = (&plan.options, conv.conv.channels[1]);
+        let gate = o.gate.as_ref().filter(|_| conv.binary);
+        Self {
+            conv: build_conv(plan, conv, init, device),
+            norm: o.norm.init(channels, o.neuron.v_threshold, device),
+            gate: gate.map(|g| g.init(o.network.steps, channels, device)),
+            neuron: o.neuron.init(o.network.steps, device),
+            place: Place {
+                name: conv.name.clone(),
+                pooling: conv.pooled.then_some(o.network.pooling),
+                gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
+                gate_after_pool: o.network.pooling == Pooling::Current && plan.gate_after_pool(conv),
+            },
+        }
+    }
+
+    /// Spikes `[T, N, C_out, H', W']` for spikes (or an image) `[1 or T, N, C_in, H, W]`.
+    pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
+        let place = &self.place;
+        let repeats = self.neuron.params().steps / x.dims()[0];
+        let mut x = self.conv.forward(x);
+        if place.gate_before_norm {
+            x = apply_gate(&self.gate, x, &place.name, observer);
+        }
+        x = self.norm.forward(x, repeats);
+        let after_pool = place.pooling.is_some() && place.gate_after_pool;
+        if !place.gate_before_norm && !after_pool {
+            x = apply_gate(&self.gate, x, &place.name, observer);
+        }
+        if place.pooling == Some(Pooling::Current) {
+            x = avg_pool(x, 2);
+        }
+        if !place.gate_before_norm && after_pool {
+            x = apply_gate(&self.gate, x, &place.name, observer);
+        }
+        let s = self.neuron.forward(x);
+        observer.spikes(&place.name, &s);
+        match place.pooling {
+            Some(Pooling::Spikes) => avg_pool(s, 2),
+            Some(Pooling::MaxSpikes) => max_pool(s, 2),
+            Some(Pooling::Current) | None => s,
+        }
+    }
+}
+
+/// A shortcut that changes width and halves the map: average pooling, real 1×1 convolution, batch norm.
+#[derive(Module, Debug)]
+pub struct Shortcut {
+    /// The 1×1 convolution.
+    pub conv: RealConv2d,
+    /// Its batch norm.
+    pub norm: TimeBatchNorm,
+}
+
+impl Shortcut {
+    fn forward(&self, x: Tensor<5>, repeats: usize) -> Tensor<5> {
+        self.norm.forward(self.conv.forward(avg_pool(x, 2)), repeats)
+    }
+}
+
+/// Neuron, binary convolution, batch norm and gate, with a shortcut around them.
+#[derive(Module, Debug)]
+pub struct BiRealBlock {
+    /// The neurons in front.
+    pub neuron: Neuron,
+    /// The convolution.
+    pub conv: Conv2d,
+    /// Its batch norm.
+    pub norm: TimeBatchNorm,
+    /// The gate of an AGMM network.
+    pub gate: Option<Agmm>,
+    /// The shortcut where shapes change; otherwise it is the identity.
+    pub shortcut: Option<Shortcut>,
+    #[module(skip)]
+    place: Place,
+}
+
+impl BiRealBlock {
+    pub(crate) fn new(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
+        let (o, channels) = (&plan.options, conv.conv.channels[1]);
+        let gate = o.gate.as_ref().filter(|_| conv.binary);
+        let shortcut = conv.projected.then(|| Shortcut {
+            conv: Conv2dConfig::same(conv.conv.channels, 1).init_real(
+                init,
+                &format!("{}.shortcut.conv", conv.name),
+                device,
+            ),
+            norm: o.norm.init(channels, o.neuron.v_threshold, device),
+        });
+        Self {
+            neuron: o.neuron.init(o.network.steps, device),
+            conv: build_conv(plan, conv, init, device),
+            norm: o.norm.init(channels, o.neuron.v_threshold, device),
+            gate: gate.map(|g| g.init(o.network.steps, channels, device)),
+            shortcut,
+            place: Place {
+                name: conv.name.clone(),
+                pooling: None,
+                gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
+                gate_after_pool: false,
+            },
+        }
+    }
+
+    /// The current `[T, N, C_out, H', W']` for a current `[1 or T, N, C_in, H, W]`.
+    pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
+        let place = &self.place;
+        let repeats = self.neuron.params().steps / x.dims()[0];
+        let s = self.neuron.forward(x.clone());
+        observer.spikes(&place.name, &s);
+        let mut y = self.conv.forward(s);
+        if place.gate_before_norm {
+            y = apply_gate(&self.gate, y, &place.name, observer);
+        }
+        y = self.norm.forward(y, 1);
+        if !place.gate_before_norm {
+            y = apply_gate(&self.gate, y, &place.name, observer);
+        }
+        let around = match &self.shortcut {
+            None => x,
+            Some(shortcut) => shortcut.forward(x, repeats),
+        };
+        y + around
+    }
+}
+
+fn build_conv(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Conv2d {
+    let path = format!("{}.conv", conv.name);
+    match conv.binary {
+        true => Conv2d::Binary(conv.conv.init_binary(plan.options.network.weight_scale, init, &path, device)),
+        false => Conv2d::Real(conv.conv.init_real(init, &path, device)),
+    }
+}
+
+fn apply_gate(gate: &Option<Agmm>, x: Tensor<5>, name: &str, observer: &mut dyn Observer) -> Tensor<5> {
+    match gate {
+        None => x,
+        Some(gate) => {
+            let (y, means) = gate.forward(x);
+            observer.gate(name, &means);
+            y
+        }
+    }
+}
+

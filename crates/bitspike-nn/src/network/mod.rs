@@ -1,0 +1,24 @@
+//! Networks from configuration: a VGG family and a Bi-Real residual family of any width and depth.
+//!
+//! ```text
+//! VGG      stem: conv(real) → BN [→ pool] → neuron      block: conv(1 bit) → BN → gate [→ pool] → neuron
+//! Bi-Real  stem: conv(real) → BN                        block: X + gate(BN(conv(1 bit)(neuron(X))))
+//!          end:  neuron
+//! ```
+//!
+//! First layer, classifier and the 1×1 convolutions of shortcuts keep real weights; every other weight is one bit.
+//!
+//! Shapes: x `[1, N, C, H, W]` (a static image, direct coding) or `[T, N, C, H, W]` → logits `[T, N, classes]`. A static image
+//! passes the stem's convolution and batch norm once, since all T steps would compute the same.
+
+mod block;
+mod config;
+mod model;
+mod spec;
+mod summary;
+
+pub use block::{BiRealBlock, Shortcut, VggBlock};
+pub use config::{ConvPlan, Family, Head, NetworkConfig, NetworkOptions, Plan, PlanError, Pooling};
+pub use model::{BiRealChain, BiRealStem, Blocks, Ignore, Network, Observer, VggChain};
+pub use spec::{LayerSpec, Part, SpecError};
+pub use summary::{LayerSummary, Summary, TrainingMemory};

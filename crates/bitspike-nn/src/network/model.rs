@@ -1,0 +1,144 @@
+//! The network itself, and the way to look inside while it runs.
+
+use super::block::{BiRealBlock, VggBlock};
+use super::config::{Family, Head, Plan};
+use crate::Init;
+use crate::layers::{Classifier, Neuron, RealConv2d, TimeBatchNorm};
+use crate::ops::pool::global_avg_pool;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+/// Receives what passes through the layers of a network. Every method does nothing by default.
+pub trait Observer {
+    /// The spikes `[T, N, C, H, W]` of the neurons of a layer.
+    fn spikes(&mut self, layer: &str, spikes: &Tensor<5>) {
+        let _ = (layer, spikes);
+    }
+
+    /// The pooled means `[T, N or 1, C or 1]` behind the gate of a layer.
+    fn gate(&mut self, layer: &str, means: &Tensor<3>) {
+        let _ = (layer, means);
+    }
+}
+
+/// Looks at nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ignore;
+
+impl Observer for Ignore {}
+
+/// The blocks of either family.
+#[derive(Module, Debug)]
+pub enum Blocks {
+    /// A chain; the first block is the stem.
+    Vgg(VggChain),
+    /// A residual chain.
+    BiReal(BiRealChain),
+}
+
+/// Stem and blocks of the VGG family.
+#[derive(Module, Debug)]
+pub struct VggChain {
+    /// First layer, real weights.
+    pub stem: VggBlock,
+    /// The others.
+    pub blocks: Vec<VggBlock>,
+}
+
+/// Stem, blocks and last neurons of the Bi-Real family.
+#[derive(Module, Debug)]
+pub struct BiRealChain {
+    /// First convolution, real weights.
+    pub stem: BiRealStem,
+    /// The blocks.
+    pub blocks: Vec<BiRealBlock>,
+    /// The neurons in front of the classifier.
+    pub last: Neuron,
+}
+
+/// First convolution and batch norm of the Bi-Real family.
+#[derive(Module, Debug)]
+pub struct BiRealStem {
+    /// The convolution.
+    pub conv: RealConv2d,
+    /// Its batch norm.
+    pub norm: TimeBatchNorm,
+}
+
+/// A spiking network made from a [`Plan`].
+///
+/// ```
+/// use bitspike_nn::Init;
+/// use bitspike_nn::network::{Ignore, Network, NetworkOptions};
+/// use burn::tensor::{Device, Tensor};
+/// let device = Device::default();
+/// let plan = NetworkOptions::default().plan([1, 12, 12], 10).unwrap();
+/// let network = Network::new(&plan, &Init::new(0), &device);
+/// let logits = network.forward(Tensor::ones([1, 3, 1, 12, 12], &device), &mut Ignore);
+/// assert_eq!(logits.dims(), [2, 3, 10]);
+/// ```
+#[derive(Module, Debug)]
+pub struct Network {
+    /// Stem and blocks.
+    pub body: Blocks,
+    /// The classifier, real weights.
+    pub head: Classifier,
+    #[module(skip)]
+    flatten: bool,
+    #[module(skip)]
+    steps: usize,
+}
+
+impl Network {
+    /// Builds the network with starting values from `init`.
+    pub fn new(plan: &Plan, init: &Init, device: &Device) -> Self {
+        let o = &plan.options;
+        let (stem, rest) = plan.convs.split_first().expect("a plan has a stem");
+        let body = match o.network.family {
+            Family::Vgg => Blocks::Vgg(VggChain {
+                stem: VggBlock::new(plan, stem, init, device),
+                blocks: rest.iter().map(|c| VggBlock::new(plan, c, init, device)).collect(),
+            }),
+            Family::BiReal => Blocks::BiReal(BiRealChain {
+                stem: BiRealStem {
+                    conv: stem.conv.init_real(init, "stem.conv", device),
+                    norm: o.norm.init(stem.conv.channels[1], o.neuron.v_threshold, device),
+                },
+                blocks: rest.iter().map(|c| BiRealBlock::new(plan, c, init, device)).collect(),
+                last: o.neuron.init(o.network.steps, device),
+            }),
+        };
+        Self {
+            body,
+            head: Classifier::new(plan.features, plan.classes, init, "head", device),
+            flatten: o.network.head == Head::Flatten,
+            steps: o.network.steps,
+        }
+    }
+
+    /// Logits `[T, N, classes]` for a static image `[1, N, C, H, W]` or a sequence `[T, N, C, H, W]`.
+    pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<3> {
+        let spikes = match &self.body {
+            Blocks::Vgg(chain) => {
+                let mut s = chain.stem.forward(x, observer);
+                for block in &chain.blocks {
+                    s = block.forward(s, observer);
+                }
+                s
+            }
+            Blocks::BiReal(chain) => {
+                let repeats = self.steps / x.dims()[0];
+                let mut current = chain.stem.norm.forward(chain.stem.conv.forward(x), repeats);
+                for block in &chain.blocks {
+                    current = block.forward(current, observer);
+                }
+                let s = chain.last.forward(current);
+                observer.spikes("last", &s);
+                s
+            }
+        };
+        let [t, n, c, h, w] = spikes.dims();
+        let features = if self.flatten { spikes.reshape([t, n, c * h * w]) } else { global_avg_pool(spikes) };
+        self.head.forward(features)
+    }
+}

@@ -1,0 +1,187 @@
+//! What a network costs, from its plan alone: weights, bits, multiply-accumulates, bytes, memory of a training step.
+//!
+//! Size convention (BSO, Liang et al., 2025): 1 bit per binary weight + 32 bits for every real parameter (stem, classifier,
+//! shortcut convolutions, batch-norm affine, α); 1 MB = 10⁶ bytes. Running statistics fold into the affine and do not count.
+
+use super::config::{Family, Plan, Pooling};
+use crate::layers::{AlphaShape, NeuronKind};
+
+/// Cost of one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerSummary {
+    /// Module path.
+    pub name: String,
+    /// What it is.
+    pub kind: &'static str,
+    /// 1-bit weights.
+    pub binary: bool,
+    /// Shape of the weight.
+    pub shape: Vec<usize>,
+    /// Number of weights.
+    pub weights: u64,
+    /// Real parameters besides the weights: batch-norm affine, α, bias, learned leak.
+    pub extra: u64,
+    /// Multiply-accumulates of one time step.
+    pub macs: u64,
+    /// How often per inference they are done: 1 for the stem of a static image, otherwise T.
+    pub repeats: u64,
+    /// Name of the layer whose spikes come in, if they are spikes.
+    pub source: Option<String>,
+    /// Shape of what goes out: channels, rows, columns.
+    pub output: Vec<usize>,
+}
+
+/// Bytes that one training step needs, estimated from the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrainingMemory {
+    /// Parameters, gradients and optimiser state in float32.
+    pub parameters: u64,
+    /// Values kept for the backward pass.
+    pub activations: u64,
+    /// Gradients and scratch alive at once.
+    pub workspace: u64,
+}
+
+impl TrainingMemory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.parameters + self.activations + self.workspace
+    }
+}
+
+/// Cost of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Layer by layer.
+    pub layers: Vec<LayerSummary>,
+    /// Number of 1-bit weights.
+    pub binary_weights: u64,
+    /// Number of float32 parameters.
+    pub real_parameters: u64,
+}
+
+impl Summary {
+    /// Bytes with binary weights at one bit: bits / 8 + 4 · real parameters.
+    pub fn bytes_1bit(&self) -> u64 {
+        self.binary_weights.div_ceil(8) + 4 * self.real_parameters
+    }
+
+    /// Bytes of the same network with every weight in float32.
+    pub fn bytes_f32(&self) -> u64 {
+        4 * (self.binary_weights + self.real_parameters)
+    }
+}
+
+impl Plan {
+    /// What the network costs.
+    ///
+    /// The published VGG-11 for CIFAR-10 (without a gate) has 9,216,000 binary weights and 12,362 real parameters:
+    ///
+    /// ```
+    /// use bitspike_nn::network::{NetworkConfig, NetworkOptions};
+    /// let network = NetworkConfig {
+    ///     layers: "64-128-P-256-256-P-512-512-P-512-512".parse().unwrap(), ..NetworkConfig::default()
+    /// };
+    /// let s = NetworkOptions { network, ..Default::default() }.plan([3, 32, 32], 10).unwrap().summary();
+    /// assert_eq!((s.binary_weights, s.real_parameters), (9_216_000, 12_362));
+    /// assert_eq!((s.bytes_1bit(), s.bytes_f32()), (1_201_448, 36_913_448));
+    /// ```
+    pub fn summary(&self) -> Summary {
+        let o = &self.options;
+        let t = o.network.steps as u64;
+        let plif = u64::from(o.neuron.kind == NeuronKind::Plif);
+        let mut layers = Vec::new();
+        for (i, c) in self.convs.iter().enumerate() {
+            let [c_in, c_out] = c.conv.channels;
+            let bi_real = o.network.family == Family::BiReal;
+            let alpha = match &o.gate {
+                Some(g) if c.binary => t * if g.alpha == AlphaShape::StepChannel { c_out as u64 } else { 1 },
+                _ => 0,
+            };
+            // In the residual family the stem has no neurons; each block's stand in front of its own convolution.
+            let neurons = if bi_real && i == 0 { 0 } else { plif };
+            let [h, w] = c.final_map(if bi_real && i > 0 { Family::BiReal } else { Family::Vgg });
+            layers.push(LayerSummary {
+                name: c.name.clone(),
+                kind: "conv",
+                binary: c.binary,
+                shape: vec![c_out, c_in, c.conv.kernel, c.conv.kernel],
+                weights: c.weights(),
+                extra: 2 * c_out as u64 + alpha + neurons,
+                macs: c.macs(),
+                repeats: if i == 0 { 1 } else { t },
+                source: match i {
+                    0 => None,
+                    _ if bi_real => Some(c.name.clone()),
+                    _ => Some(self.convs[i - 1].name.clone()),
+                },
+                output: vec![c_out, h, w],
+            });
+            if let Some((macs, weights)) = c.shortcut() {
+                layers.push(LayerSummary {
+                    name: format!("{}.shortcut", c.name),
+                    kind: "conv 1x1",
+                    binary: false,
+                    shape: vec![c_out, c_in, 1, 1],
+                    weights,
+                    extra: 2 * c_out as u64,
+                    macs,
+                    repeats: t,
+                    source: None,
+                    output: vec![c_out, h, w],
+                });
+            }
+        }
+        let last = match o.network.family {
+            Family::Vgg => self.convs.last().map(|c| c.name.clone()),
+            Family::BiReal => Some("last".to_owned()),
+        };
+        let last_plif = if o.network.family == Family::BiReal { plif } else { 0 };
+        layers.push(LayerSummary {
+            name: "head".to_owned(),
+            kind: "linear",
+            binary: false,
+            shape: vec![self.classes, self.features],
+            weights: (self.classes * self.features) as u64,
+            extra: self.classes as u64 + last_plif,
+            macs: (self.classes * self.features) as u64,
+            repeats: t,
+            source: last,
+            output: vec![self.classes],
+        });
+        let binary_weights = layers.iter().filter(|l| l.binary).map(|l| l.weights).sum();
+        let real_parameters = layers.iter().map(|l| l.extra + if l.binary { 0 } else { l.weights }).sum();
+        Summary { layers, binary_weights, real_parameters }
+    }
+
+    /// Memory of one training step with a batch of `n` on the CPU's fused kernels.
+    ///
+    /// Kept per value of a layer: the convolution's result (float32, for the batch norm), the membrane potential (float32)
+    /// and the spikes as bits for the next layer's weight gradient; the gate keeps its input. Gradients of two neighbouring
+    /// layers are alive at once. Data loading and the allocator's slack are not in it.
+    pub fn training_memory(&self, n: usize) -> TrainingMemory {
+        let o = &self.options;
+        let (t, n) = (o.network.steps as u64, n as u64);
+        let s = self.summary();
+        let per = |c: &super::ConvPlan, static_stem: bool| {
+            let full = (c.conv.channels[1] * c.output[0] * c.output[1]) as u64 * n;
+            let steps = if static_stem { 1 } else { t };
+            let pooled_current = c.pooled && o.network.pooling == Pooling::Current;
+            let small = full / if pooled_current && o.network.family == Family::Vgg { 4 } else { 1 };
+            (full * steps, small * t)
+        };
+        let (mut activations, mut widest) = (0, 0);
+        for (i, c) in self.convs.iter().enumerate() {
+            let (conv, neuron) = per(c, i == 0);
+            let gated = if o.gate.is_some() && c.binary { neuron } else { 0 };
+            activations += 4 * (conv + neuron + gated) + neuron / 8;
+            widest = widest.max(4 * (conv + 3 * neuron));
+        }
+        TrainingMemory {
+            // Value, gradient and velocity.
+            parameters: 3 * s.bytes_f32(),
+            activations,
+            workspace: 2 * widest,
+        }
+    }
+}

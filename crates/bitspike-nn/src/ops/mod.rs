@@ -1,0 +1,12 @@
+//! Operations of binary spiking networks, entering Burn as backend extensions.
+//!
+//! Each file holds one operation: its formula, a *composed* body made of backend primitives (it runs on every backend and
+//! is the reference), the backward pass, and a function on Burn's `Tensor`.
+
+pub mod conv;
+pub mod gate;
+pub mod neuron;
+pub mod norm;
+pub mod pool;
+pub(crate) mod prim;
+pub mod surrogate;

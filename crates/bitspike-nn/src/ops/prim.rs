@@ -1,0 +1,135 @@
+//! A thin value type over backend primitives, so that composed operations read like their formulas.
+//!
+//! Burn's public `Tensor` is bound to the runtime dispatcher; the bodies of a backend extension are generic over the
+//! backend and see primitives only. [`Val`] gives those primitives arithmetic with broadcasting and nothing else.
+
+use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
+use burn::tensor::{BoolDType, FloatDType, Shape, Slice};
+use std::ops::{Add, Mul, Sub};
+
+/// A float primitive of backend `B`.
+pub(crate) struct Val<B: Backend>(pub FloatTensor<B>);
+
+impl<B: Backend> Clone for Val<B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<B: Backend> Add for Val<B> {
+    type Output = Self;
+    fn add(self, rhs: Self) -> Self {
+        Self(B::float_add(self.0, rhs.0))
+    }
+}
+
+impl<B: Backend> Sub for Val<B> {
+    type Output = Self;
+    fn sub(self, rhs: Self) -> Self {
+        Self(B::float_sub(self.0, rhs.0))
+    }
+}
+
+impl<B: Backend> Mul for Val<B> {
+    type Output = Self;
+    fn mul(self, rhs: Self) -> Self {
+        Self(B::float_mul(self.0, rhs.0))
+    }
+}
+
+impl<B: Backend> Add<f32> for Val<B> {
+    type Output = Self;
+    fn add(self, rhs: f32) -> Self {
+        Self(B::float_add_scalar(self.0, rhs.into()))
+    }
+}
+
+impl<B: Backend> Mul<f32> for Val<B> {
+    type Output = Self;
+    fn mul(self, rhs: f32) -> Self {
+        Self(B::float_mul_scalar(self.0, rhs.into()))
+    }
+}
+
+impl<B: Backend> Val<B> {
+    pub fn dims(&self) -> Vec<usize> {
+        self.0.shape().to_vec()
+    }
+
+    pub fn reshape(self, dims: &[usize]) -> Self {
+        Self(B::float_reshape(self.0, Shape::from(dims.to_vec())))
+    }
+
+    /// Sums over the given axes, keeping them with length one.
+    pub fn sum_keep(self, axes: &[usize]) -> Self {
+        Self(axes.iter().fold(self.0, |t, &axis| B::float_sum_dim(t, axis)))
+    }
+
+    /// Mean over the given axes, keeping them with length one.
+    pub fn mean_keep(self, axes: &[usize]) -> Self {
+        let dims = self.dims();
+        let count: usize = axes.iter().map(|&a| dims[a]).product();
+        self.sum_keep(axes) * (1.0 / count as f32)
+    }
+
+    /// Element `index` along axis 0, which stays with length one.
+    pub fn step(&self, index: usize) -> Self {
+        let slices: Vec<Slice> = self
+            .dims()
+            .iter()
+            .enumerate()
+            .map(|(axis, &len)| match axis {
+                0 => Slice::from(index..index + 1),
+                _ => Slice::from(0..len),
+            })
+            .collect();
+        Self(B::float_slice(self.0.clone(), &slices))
+    }
+
+    pub fn cat(parts: Vec<Self>) -> Self {
+        Self(B::float_cat(parts.into_iter().map(|v| v.0).collect(), 0))
+    }
+
+    /// 1 where the value is at least `threshold`, else 0.
+    pub fn at_least(&self, threshold: f32) -> Self {
+        let mask = B::float_greater_equal_elem(self.0.clone(), threshold.into(), BoolDType::Native);
+        Self(B::bool_into_float(mask, FloatDType::F32))
+    }
+
+    /// 1 where the absolute value is at most `limit`, else 0.
+    pub fn abs_at_most(&self, limit: f32) -> Self {
+        let mask = B::float_lower_equal_elem(B::float_abs(self.0.clone()), limit.into(), BoolDType::Native);
+        Self(B::bool_into_float(mask, FloatDType::F32))
+    }
+
+    /// 1 where the absolute value is below `limit`, else 0.
+    pub fn abs_below(&self, limit: f32) -> Self {
+        let mask = B::float_lower_elem(B::float_abs(self.0.clone()), limit.into(), BoolDType::Native);
+        Self(B::bool_into_float(mask, FloatDType::F32))
+    }
+
+    pub fn abs(self) -> Self {
+        Self(B::float_abs(self.0))
+    }
+
+    pub fn relu(self) -> Self {
+        Self(B::relu(self.0))
+    }
+
+    pub fn sigmoid(self) -> Self {
+        Self(B::sigmoid(self.0))
+    }
+
+    pub fn sqrt(self) -> Self {
+        Self(B::float_sqrt(self.0))
+    }
+
+    pub fn recip(self) -> Self {
+        Self(B::float_recip(self.0))
+    }
+
+    /// Copies the value so that it has exactly `dims`, repeating axes of length one.
+    pub fn expand(self, dims: &[usize]) -> Self {
+        Self(B::float_expand(self.0, Shape::from(dims.to_vec())))
+    }
+}

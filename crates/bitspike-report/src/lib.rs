@@ -1,0 +1,32 @@
+//! Compares training runs: tables, JSON, and one self-contained HTML page, made from run folders.
+//!
+//! ```text
+//! run folders → Comparison → text      for the terminal
+//!                          → markdown  for a README
+//!                          → json      for programs
+//!                          → html      for people: conclusion, table, plots, provenance, glossary
+//! ```
+//!
+//! A figure is never shown without what it takes to judge it: the spread over seeds, the paired difference to the
+//! baseline with its 95 % interval, and a sentence on whether that can be told from seed noise ([`Verdict`]).
+
+mod caveats;
+mod comparison;
+mod conclude;
+mod difference;
+mod error;
+mod fmt;
+mod group;
+mod load;
+mod output;
+mod page;
+mod stats;
+mod svg;
+mod tables;
+
+pub use comparison::{BASELINE, Comparison, Conclusion, MethodResult, RunResult};
+pub use difference::{Difference, Figure, Verdict};
+pub use error::ReportError;
+pub use output::{json, markdown, text, write};
+pub use page::html;
+pub use stats::Spread;

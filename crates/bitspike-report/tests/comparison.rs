@@ -1,0 +1,205 @@
+//! The comparison of fabricated runs: grouping, means, differences, words.
+
+use std::path::{Path, PathBuf};
+
+use bitspike_report::{Comparison, Figure, ReportError, Verdict};
+use bitspike_run::{RunFolder, RunInfo, Status};
+
+#[path = "../examples/fabricate/mod.rs"]
+mod fabricate;
+use fabricate::{Fake, run};
+
+fn agmm(seed: u64) -> Fake {
+    Fake { method: "agmm", accuracy: 0.885, gate: Some(0.52), alpha: true, flips: 0.8, seed, ..Fake::default() }
+}
+
+fn bsnn(seed: u64) -> Fake {
+    Fake { seed, ..Fake::default() }
+}
+
+fn runs(home: &Path, fakes: &[Fake]) -> Vec<PathBuf> {
+    fakes.iter().map(|fake| run(home, fake)).collect()
+}
+
+fn compare(fakes: &[Fake]) -> Comparison {
+    let home = tempfile::tempdir().unwrap();
+    Comparison::from_runs(&runs(home.path(), fakes)).unwrap()
+}
+
+fn labels(c: &Comparison) -> Vec<&str> {
+    c.methods.iter().map(|method| method.label.as_str()).collect()
+}
+
+/// Changes a run's `run.json`.
+fn edit(path: &Path, change: impl FnOnce(&mut RunInfo)) {
+    let folder = RunFolder::open(path).unwrap();
+    let mut info = folder.read_info().unwrap();
+    change(&mut info);
+    folder.write_info(&info).unwrap();
+}
+
+#[test]
+fn means_and_differences_are_those_of_the_runs() {
+    let c = compare(&[agmm(1), bsnn(2), agmm(2), bsnn(1), agmm(3), bsnn(3)]);
+    assert_eq!(labels(&c), ["bsnn", "agmm"]);
+    assert_eq!(c.baseline.as_deref(), Some("bsnn"));
+    assert_eq!(c.accuracy_on, "test");
+    let accuracy = |label: &str, seed: u64| {
+        c.runs.iter().find(|run| run.label == label && run.seed == seed).unwrap().accuracy.unwrap()
+    };
+    let mean = (1..=3).map(|seed| accuracy("agmm", seed)).sum::<f64>() / 3.0;
+    assert!((c.methods[1].accuracy.unwrap().mean - mean).abs() < 1e-12);
+
+    let difference = c.to_baseline(Figure::Accuracy, "agmm").unwrap();
+    assert_eq!(difference.seeds, [1, 2, 3]);
+    let by_hand: Vec<f64> = (1..=3).map(|seed| accuracy("agmm", seed) - accuracy("bsnn", seed)).collect();
+    assert_eq!(difference.values, by_hand);
+    let m = by_hand.iter().sum::<f64>() / 3.0;
+    let s = (by_hand.iter().map(|d| (d - m).powi(2)).sum::<f64>() / 2.0).sqrt();
+    let (low, high) = difference.interval_95.unwrap();
+    let half = 4.303 * s / 3.0_f64.sqrt();
+    assert!((low - (m - half)).abs() < 1e-12 && (high - (m + half)).abs() < 1e-12);
+    // The other way round it is the same with the opposite sign.
+    let back = c.difference(Figure::Accuracy, "bsnn", "agmm").unwrap();
+    assert!((back.spread.mean + difference.spread.mean).abs() < 1e-15);
+}
+
+#[test]
+fn the_target_is_the_mean_of_the_baselines_best_epochs() {
+    let c = compare(&[bsnn(1), bsnn(2), agmm(1), Fake { accuracy: 0.5, ..agmm(2) }]);
+    let best: Vec<f64> =
+        c.runs.iter().filter(|run| run.label == "bsnn").map(|run| run.best_accuracy.unwrap()).collect();
+    let target = c.target_accuracy.unwrap();
+    assert!((target - (best[0] + best[1]) / 2.0).abs() < 1e-12);
+    let agmm = &c.methods[1].epochs_to_target;
+    assert!(agmm[0].is_some_and(|epoch| epoch > 1) && agmm[1].is_none(), "{agmm:?}");
+    assert!(c.conclusion.points.iter().any(|point| point.contains("reached by 1 of 2 runs")), "{:?}", c.conclusion);
+}
+
+#[test]
+fn words_claim_no_more_than_the_figures() {
+    let same = |method: &'static str, seed| Fake { method, seed, noise: 0.01, ..Fake::default() };
+    let cases: [(&str, Vec<Fake>, Verdict, &str); 5] = [
+        ("one seed", vec![bsnn(1), agmm(1)], Verdict::OneSeed, "One seed in common cannot tell"),
+        ("two seeds", vec![bsnn(1), agmm(1), bsnn(2), agmm(2)], Verdict::TwoSeeds, "Two seeds are too few"),
+        (
+            "clear",
+            (1..=4).flat_map(|seed| [bsnn(seed), Fake { accuracy: 0.93, ..agmm(seed) }]).collect(),
+            Verdict::BeyondNoise,
+            "agmm is more accurate than bsnn by more than seed noise",
+        ),
+        (
+            "clearly worse",
+            (1..=4).flat_map(|seed| [bsnn(seed), Fake { accuracy: 0.80, ..agmm(seed) }]).collect(),
+            Verdict::BeyondNoise,
+            "agmm is less accurate than bsnn by more than seed noise",
+        ),
+        (
+            "equal",
+            (1..=4).flat_map(|seed| [same("bsnn", seed), same("agmm", seed)]).collect(),
+            Verdict::WithinNoise,
+            "cannot be told apart",
+        ),
+    ];
+    for (name, fakes, verdict, words) in cases {
+        let c = compare(&fakes);
+        let difference = c.to_baseline(Figure::Accuracy, "agmm").unwrap();
+        assert_eq!(difference.verdict, verdict, "{name}");
+        assert!(c.conclusion.headline.contains(words), "{name}: {}", c.conclusion.headline);
+        assert_eq!(difference.interval_95.is_none(), verdict == Verdict::OneSeed, "{name}");
+    }
+}
+
+#[test]
+fn unfinished_runs_are_shown_and_count_in_no_mean() {
+    let c = compare(&[bsnn(1), bsnn(2), agmm(1), Fake { status: Status::Interrupted, ..agmm(2) }]);
+    let method = &c.methods[1];
+    assert_eq!((method.seeds.as_slice(), method.unfinished), (&[1][..], 1));
+    assert_eq!(method.accuracy.unwrap().n, 1);
+    let run = c.runs.iter().find(|run| !run.counted).unwrap();
+    assert_eq!((run.status, run.epochs, run.flips_per_weight), (Status::Interrupted, 10, None));
+    assert!(run.accuracy.is_some());
+    assert!(
+        c.caveats.iter().any(|text| text.contains("agmm with seed 2 is interrupted after 10 epochs")),
+        "{:?}",
+        c.caveats
+    );
+    assert_eq!(c.to_baseline(Figure::Accuracy, "agmm").unwrap().seeds, [1]);
+
+    let none = compare(&[Fake { status: Status::Failed, ..bsnn(1) }]);
+    assert!(none.conclusion.headline.contains("No run has finished"));
+    assert_eq!(none.methods[0].accuracy, None);
+}
+
+#[test]
+fn recipes_that_differ_make_groups_of_their_own() {
+    let fast = |seed| Fake { recipe: "lr_binary_mult = 0.5", ..bsnn(seed) };
+    let c = compare(&[bsnn(1), bsnn(2), fast(1), agmm(1)]);
+    assert_eq!(labels(&c), ["bsnn (lr_binary_mult=–)", "bsnn (lr_binary_mult=0.5)", "agmm"]);
+    // The one with more runs is the baseline, and the reader is told.
+    assert_eq!(c.baseline.as_deref(), Some("bsnn (lr_binary_mult=–)"));
+    assert!(c.caveats.iter().any(|text| text.contains("several recipes")), "{:?}", c.caveats);
+}
+
+#[test]
+fn the_baseline_can_be_named() {
+    let home = tempfile::tempdir().unwrap();
+    let paths = runs(home.path(), &[bsnn(1), agmm(1), Fake { method: "const", ..agmm(1) }]);
+    let c = Comparison::with_baseline(&paths, "const").unwrap();
+    assert_eq!(labels(&c), ["const", "bsnn", "agmm"]);
+    assert!(c.to_baseline(Figure::Accuracy, "bsnn").is_some());
+    let error = Comparison::with_baseline(&paths, "nope").unwrap_err();
+    assert!(matches!(&error, ReportError::UnknownBaseline { found, .. } if found.len() == 3), "{error}");
+    let without = Comparison::from_runs(&paths[1..]).unwrap();
+    assert!(without.baseline.is_none() && without.differences.is_empty());
+    assert!(without.caveats.iter().any(|text| text.contains("No run of the baseline")));
+}
+
+#[test]
+fn the_same_run_twice_is_refused_but_the_same_path_twice_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let paths = runs(home.path(), &[bsnn(1), bsnn(1)]);
+    let error = Comparison::from_runs(&paths).unwrap_err();
+    assert!(matches!(&error, ReportError::Duplicate { seed: 1, .. }), "{error}");
+    assert!(error.hint().is_some());
+    let once = Comparison::from_runs(&[paths[0].clone(), paths[0].clone()]).unwrap();
+    assert_eq!(once.runs.len(), 1);
+    // A broken first attempt beside a finished one is no duplicate.
+    let retry = runs(home.path(), &[Fake { status: Status::Failed, ..agmm(1) }, agmm(1)]);
+    assert_eq!(Comparison::from_runs(&retry).unwrap().methods[0].unfinished, 1);
+}
+
+#[test]
+fn what_is_not_comparable_is_said() {
+    type Change = fn(&mut RunInfo);
+    let cases: [(&str, Change); 6] = [
+        ("The data set differs", |info| info.dataset.name = "other".into()),
+        ("The split differs", |info| info.dataset.split = "my own".into()),
+        ("The content of the data files differs", |info| info.dataset.files[0].sha256 = "c".repeat(64)),
+        ("The number of time steps T differs", |info| info.network.t = 2),
+        ("The network differs", |info| info.network.binary_weights += 1),
+        ("The computer differs", |info| info.machine.threads = 1),
+    ];
+    let home = tempfile::tempdir().unwrap();
+    let paths = runs(home.path(), &[bsnn(1), agmm(1)]);
+    let before = Comparison::from_runs(&paths).unwrap().caveats;
+    let folder = RunFolder::open(&paths[1]).unwrap();
+    let original = folder.read_info().unwrap();
+    for (words, change) in cases {
+        assert!(!before.iter().any(|text| text.starts_with(words)), "{words}");
+        edit(&paths[1], change);
+        let caveats = Comparison::from_runs(&paths).unwrap().caveats;
+        assert!(caveats.iter().any(|text| text.starts_with(words) && text.contains("agmm-1")), "{words}: {caveats:?}");
+        folder.write_info(&original).unwrap();
+    }
+    let longer = compare(&[bsnn(1), Fake { epochs: 40, ..agmm(1) }]);
+    assert!(longer.caveats.iter().any(|text| text.starts_with("The number of epochs differs")));
+}
+
+#[test]
+fn errors_name_the_folder() {
+    assert!(matches!(Comparison::from_runs(&[]), Err(ReportError::NoRuns)));
+    let home = tempfile::tempdir().unwrap();
+    let error = Comparison::from_runs(&[home.path().join("none")]).unwrap_err();
+    assert!(error.to_string().contains("none") && error.hint().is_some(), "{error}");
+}

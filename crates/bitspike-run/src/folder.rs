@@ -1,0 +1,328 @@
+//! The folder itself: where each file is, how a run begins, how an existing one is recognised.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    EventWriter, MetricsLog, MetricsWriter, RunError, RunInfo, SCHEMA, Summary, Truncation, metrics, write_json_atomic,
+    write_text_atomic,
+};
+
+/// Who, what, where: [`RunInfo`].
+pub const INFO_FILE: &str = "run.json";
+/// The resolved recipe.
+pub const RECIPE_FILE: &str = "recipe.toml";
+/// One [`crate::Record`] per line.
+pub const METRICS_FILE: &str = "metrics.jsonl";
+/// The outcome: [`Summary`].
+pub const SUMMARY_FILE: &str = "summary.json";
+/// The HTML page, if one was made.
+pub const REPORT_FILE: &str = "report.html";
+/// Where training stands.
+pub const LAST_CHECKPOINT: &str = "checkpoints/last.safetensors";
+/// The best evaluated epoch.
+pub const BEST_CHECKPOINT: &str = "checkpoints/best.safetensors";
+
+/// Which checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// Where training stands.
+    Last,
+    /// The best evaluated epoch.
+    Best,
+}
+
+/// A run folder that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes a new run folder, with parents, and `checkpoints` in it.
+    ///
+    /// An existing folder is accepted if it is empty. The folder counts as a run once [`RunFolder::write_info`] has
+    /// been called.
+    ///
+    /// # Errors
+    /// [`RunError::NotEmpty`] if something is there already, [`RunError::NotAFolder`] for a file, [`RunError::Io`].
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        match fs::read_dir(&path) {
+            Ok(entries) => {
+                let mut names = Vec::new();
+                for entry in entries {
+                    let entry = entry.map_err(RunError::io("read", &path))?;
+                    names.push(entry.file_name().to_string_lossy().into_owned());
+                }
+                names.sort();
+                if let Some(first) = names.first().cloned() {
+                    return Err(RunError::NotEmpty { path, entries: names.len(), first });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if path.is_file() => return Err(RunError::NotAFolder { path }),
+            Err(error) => return Err(RunError::io("read", &path)(error)),
+        }
+        let checkpoints = path.join("checkpoints");
+        fs::create_dir_all(&checkpoints).map_err(RunError::io("create", &checkpoints))?;
+        Ok(Self { path })
+    }
+
+    /// Opens an existing run folder and checks that this version can read it.
+    ///
+    /// # Errors
+    /// [`RunError::Missing`], [`RunError::NotAFolder`], [`RunError::Foreign`] (no `run.json`, or one that is not a
+    /// run's), [`RunError::NewerSchema`], [`RunError::Io`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let path = path.into();
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(RunError::NotAFolder { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(RunError::Missing { path }),
+            Err(error) => return Err(RunError::io("read", &path)(error)),
+        }
+        let info = path.join(INFO_FILE);
+        let bytes = match fs::read(&info) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RunError::Foreign { path, reason: format!("it has no {INFO_FILE}") });
+            }
+            Err(error) => return Err(RunError::io("read", &info)(error)),
+        };
+        check_schema(&info, &bytes)?;
+        Ok(Self { path })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The path of a checkpoint, whether or not it exists.
+    pub fn checkpoint(&self, which: Checkpoint) -> PathBuf {
+        self.path.join(match which {
+            Checkpoint::Last => LAST_CHECKPOINT,
+            Checkpoint::Best => BEST_CHECKPOINT,
+        })
+    }
+
+    /// Replaces `run.json`.
+    ///
+    /// # Errors
+    /// As [`crate::atomic_write`].
+    pub fn write_info(&self, info: &RunInfo) -> Result<(), RunError> {
+        write_json_atomic(self.file(INFO_FILE), info)
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Foreign`], [`RunError::NewerSchema`], [`RunError::Json`].
+    pub fn read_info(&self) -> Result<RunInfo, RunError> {
+        let path = self.file(INFO_FILE);
+        parse(&path, &fs::read(&path).map_err(RunError::io("read", &path))?)
+    }
+
+    /// Replaces `recipe.toml` with the resolved recipe's text.
+    ///
+    /// # Errors
+    /// As [`crate::atomic_write`].
+    pub fn write_recipe(&self, text: &str) -> Result<(), RunError> {
+        write_text_atomic(self.file(RECIPE_FILE), text)
+    }
+
+    /// Reads `recipe.toml` as text.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], also if the file is missing or not UTF-8.
+    pub fn read_recipe(&self) -> Result<String, RunError> {
+        let path = self.file(RECIPE_FILE);
+        fs::read_to_string(&path).map_err(RunError::io("read", &path))
+    }
+
+    /// Replaces `summary.json`.
+    ///
+    /// # Errors
+    /// As [`crate::atomic_write`].
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
+        write_json_atomic(self.file(SUMMARY_FILE), summary)
+    }
+
+    /// Reads `summary.json`; `None` if the run has not written one.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Foreign`], [`RunError::NewerSchema`], [`RunError::Json`].
+    pub fn read_summary(&self) -> Result<Option<Summary>, RunError> {
+        let path = self.file(SUMMARY_FILE);
+        match fs::read(&path) {
+            Ok(bytes) => parse(&path, &bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(RunError::io("read", &path)(error)),
+        }
+    }
+
+    /// Removes `summary.json`, so that a resumed run does not show its old outcome. True if there was one.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn remove_summary(&self) -> Result<bool, RunError> {
+        let path = self.file(SUMMARY_FILE);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(RunError::io("remove", &path)(error)),
+        }
+    }
+
+    /// Opens `metrics.jsonl` for appending; see [`MetricsWriter::append_to`].
+    ///
+    /// # Errors
+    /// [`RunError::InUse`], [`RunError::Io`].
+    pub fn append_metrics(&self) -> Result<MetricsWriter, RunError> {
+        MetricsWriter::append_to(self.file(METRICS_FILE))
+    }
+
+    /// Reads `metrics.jsonl`; see [`crate::read_metrics`]. Empty if the run has not written one.
+    ///
+    /// # Errors
+    /// [`RunError::BadLine`], [`RunError::Io`].
+    pub fn read_metrics(&self) -> Result<MetricsLog, RunError> {
+        metrics::read_metrics(self.file(METRICS_FILE))
+    }
+
+    /// Drops metrics later than `step`; see [`crate::truncate_metrics_after`].
+    ///
+    /// # Errors
+    /// [`RunError::BadLine`], [`RunError::InUse`], [`RunError::Io`].
+    pub fn truncate_metrics_after(&self, step: u64) -> Result<Truncation, RunError> {
+        metrics::truncate_metrics_after(self.file(METRICS_FILE), step)
+    }
+
+    /// Starts a new TensorBoard file in this folder; see [`EventWriter::create`].
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn create_events(&self) -> Result<EventWriter, RunError> {
+        EventWriter::create(&self.path)
+    }
+}
+
+/// Refuses a file whose `schema` is missing or newer than ours.
+fn check_schema(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: u64,
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(|source| {
+        let folder = path.parent().unwrap_or(path).to_path_buf();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        RunError::Foreign { path: folder, reason: format!("its {file} has no readable schema number ({source})") }
+    })?;
+    if head.schema > u64::from(SCHEMA) {
+        return Err(RunError::NewerSchema { path: path.to_path_buf(), found: head.schema, supported: SCHEMA });
+    }
+    Ok(())
+}
+
+/// Checks the schema number first, so that a newer file is not reported as a broken one.
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, RunError> {
+    check_schema(path, bytes)?;
+    serde_json::from_slice(bytes).map_err(|source| RunError::Json { path: path.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(home.path().join("new/run")).unwrap();
+        let mut info = RunInfo { name: "run".into(), seed: u64::MAX, ..RunInfo::default() };
+        info.dataset.sample_shape = [3, 32, 32];
+        info.versions.insert("burn".into(), "0.22.1".into());
+        folder.write_info(&info).unwrap();
+        folder.write_recipe("epochs = 3\n").unwrap();
+        let summary = Summary { test_accuracy: Some(0.1 + 0.2), train_seconds: 1.0 / 3.0, ..Summary::default() };
+        assert_eq!(folder.read_summary().unwrap(), None);
+        assert!(!folder.remove_summary().unwrap());
+        folder.write_summary(&summary).unwrap();
+
+        let folder = RunFolder::open(home.path().join("new/run")).unwrap();
+        assert_eq!(folder.read_info().unwrap(), info);
+        assert_eq!(folder.read_recipe().unwrap(), "epochs = 3\n");
+        assert_eq!(folder.read_summary().unwrap(), Some(summary));
+        assert!(folder.remove_summary().unwrap());
+        assert!(folder.checkpoint(Checkpoint::Last).parent().unwrap().is_dir());
+        assert_ne!(folder.checkpoint(Checkpoint::Last), folder.checkpoint(Checkpoint::Best));
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_does_not_break_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(home.path()).unwrap();
+        let summary = Summary {
+            test_loss: Some(f64::INFINITY),
+            train_seconds: f64::NAN,
+            energy: Some(crate::Energy { compute_pj: f64::NEG_INFINITY, ..Default::default() }),
+            ..Summary::default()
+        };
+        folder.write_summary(&summary).unwrap();
+        let back = folder.read_summary().unwrap().unwrap();
+        assert_eq!(back.test_loss, None);
+        assert!(back.train_seconds.is_nan() && back.energy.unwrap().compute_pj.is_nan());
+    }
+
+    #[test]
+    fn creating_never_touches_what_is_there() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("b"), "").unwrap();
+        fs::write(home.path().join("a"), "").unwrap();
+        let error = RunFolder::create(home.path()).unwrap_err();
+        assert!(matches!(&error, RunError::NotEmpty { entries: 2, first, .. } if first == "a"), "{error}");
+        assert!(error.hint().unwrap().contains("resume"));
+        assert!(!home.path().join("checkpoints").exists());
+        assert!(matches!(RunFolder::create(home.path().join("a")), Err(RunError::NotAFolder { .. })));
+    }
+
+    #[test]
+    fn opening_says_what_is_wrong() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        for (name, content) in [
+            ("empty", None),
+            ("garbage", Some("not json")),
+            ("other", Some(r#"{"name":"x"}"#)),
+            ("newer", Some(r#"{"schema":2}"#)),
+            ("broken", Some(r#"{"schema":1}"#)),
+        ] {
+            fs::create_dir(at(name)).unwrap();
+            if let Some(content) = content {
+                fs::write(at(name).join(INFO_FILE), content).unwrap();
+            }
+        }
+        assert!(matches!(RunFolder::open(at("nowhere")), Err(RunError::Missing { .. })));
+        assert!(matches!(RunFolder::open(at("file")), Err(RunError::NotAFolder { .. })));
+        for name in ["empty", "garbage", "other"] {
+            let error = RunFolder::open(at(name)).unwrap_err();
+            assert!(matches!(error, RunError::Foreign { .. }), "{name}: {error}");
+            assert!(error.to_string().contains(INFO_FILE), "{error}");
+        }
+        let newer = RunFolder::open(at("newer")).unwrap_err();
+        assert!(matches!(newer, RunError::NewerSchema { found: 2, supported: 1, .. }), "{newer}");
+        let broken = RunFolder::open(at("broken")).unwrap().read_info().unwrap_err();
+        assert!(matches!(broken, RunError::Json { .. }), "{broken}");
+        assert!(std::error::Error::source(&broken).unwrap().to_string().contains("name"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Optimisers with a learning rate and weight decay per kind of parameter, and learning-rate schedules.
+
+mod adamw;
+mod schedule;
+mod sgd;
+pub mod tbso;
+
+use crate::param::{self, ParamMapper, Role};
+use burn::module::Module;
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub use schedule::{Schedule, ScheduleKind};
+
+/// Which optimiser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    /// Stochastic gradient descent with momentum.
+    #[default]
+    Sgd,
+    /// Adam with decoupled weight decay. It divides by the size of the gradient, so it cancels a constant gate.
+    Adamw,
+}
+
+/// Configuration of the optimiser: the `[optim]` table of a recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimConfig {
+    /// Which optimiser.
+    pub kind: OptimizerKind,
+    /// Learning rate at the top of the schedule.
+    pub lr: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Weight decay of weights, binary and real; norm, bias and α have none.
+    pub weight_decay: f64,
+    /// Factor on the learning rate of binary weights: the control experiment of every gate.
+    pub lr_binary_mult: f64,
+    /// Factor on the learning rate of α.
+    pub lr_alpha_mult: f64,
+    /// First and second moment decay of AdamW.
+    pub betas: [f64; 2],
+    /// Added to the denominator of AdamW.
+    pub epsilon: f64,
+}
+
+impl Default for OptimConfig {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Sgd,
+            lr: 0.1,
+            momentum: 0.9,
+            weight_decay: 1e-4,
+            lr_binary_mult: 1.0,
+            lr_alpha_mult: 1.0,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+        }
+    }
+}
+
+impl OptimConfig {
+    /// Learning rate and weight decay of a parameter, for a scheduled learning rate.
+    pub fn group(&self, role: Role, lr: f64) -> (f64, f64) {
+        let lr = match role {
+            Role::Binary => lr * self.lr_binary_mult,
+            Role::Alpha => lr * self.lr_alpha_mult,
+            _ => lr,
+        };
+        (lr, if role.decays() { self.weight_decay } else { 0.0 })
+    }
+}
+
+/// An optimiser with its state, by parameter name.
+///
+/// ```
+/// use bitspike_train::optim::{OptimConfig, Optimizer};
+/// use burn::module::{Module, Param};
+/// use burn::tensor::{Device, Tensor};
+/// #[derive(Module, Debug)]
+/// struct Net { weight: Param<Tensor<1>> }
+/// let device = Device::default().autodiff();
+/// let net = Net { weight: Param::from_tensor(Tensor::from_floats([1.0], &device)) };
+/// let mut optimizer = Optimizer::new(OptimConfig { lr: 0.5, weight_decay: 0.0, ..Default::default() });
+/// let grads = (net.weight.val() * 2.0).sum().backward();
+/// let net = optimizer.step(net, &grads, 0.5);
+/// assert_eq!(net.weight.val().into_data().to_vec::<f32>().unwrap(), [0.0]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Optimizer {
+    config: OptimConfig,
+    /// Flat state tensors: `velocity.<name>` for SGD, `first.<name>` and `second.<name>` for AdamW.
+    state: BTreeMap<String, Tensor<1>>,
+    steps: u64,
+}
+
+impl Optimizer {
+    /// An optimiser without state.
+    pub fn new(config: OptimConfig) -> Self {
+        Self { config, state: BTreeMap::new(), steps: 0 }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &OptimConfig {
+        &self.config
+    }
+
+    /// Updates every trained parameter of a module at learning rate `lr`.
+    pub fn step<M: Module>(&mut self, module: M, grads: &Gradients, lr: f64) -> M {
+        self.steps += 1;
+        param::map(module, &mut Step { optimizer: self, grads, lr })
+    }
+
+    /// Number of steps done.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The momentum of a parameter, flat; `None` before its first step and for AdamW.
+    pub fn velocity(&self, name: &str) -> Option<&Tensor<1>> {
+        self.state.get(&format!("velocity.{name}"))
+    }
+
+    /// The state as named flat arrays, for a checkpoint.
+    pub fn state(&self) -> impl Iterator<Item = (&str, TensorData)> {
+        self.state.iter().map(|(name, t)| (name.as_str(), t.clone().into_data()))
+    }
+
+    /// Puts back a state from a checkpoint.
+    pub fn restore(&mut self, steps: u64, state: impl IntoIterator<Item = (String, TensorData)>, device: &Device) {
+        self.steps = steps;
+        self.state = state.into_iter().map(|(name, data)| (name, Tensor::from_data(data, device))).collect();
+    }
+
+    fn take(&mut self, kind: &str, name: &str) -> Option<Tensor<1>> {
+        self.state.remove(&format!("{kind}.{name}"))
+    }
+
+    fn keep(&mut self, kind: &str, name: &str, value: Tensor<1>) {
+        self.state.insert(format!("{kind}.{name}"), value);
+    }
+}
+
+struct Step<'a> {
+    optimizer: &'a mut Optimizer,
+    grads: &'a Gradients,
+    lr: f64,
+}
+
+impl ParamMapper for Step<'_> {
+    fn map<const D: usize>(&mut self, name: &str, value: &Tensor<D>) -> Option<Tensor<D>> {
+        let grad = value.grad(self.grads)?;
+        let (lr, decay) = self.optimizer.config.group(Role::of(name), self.lr);
+        let shape = value.shape();
+        let count = shape.num_elements();
+        let (w, g) = (param::plain(value.clone()).reshape([count]), grad.reshape([count]));
+        let new = match self.optimizer.config.kind {
+            OptimizerKind::Sgd => sgd::step(self.optimizer, name, w, g, lr, decay),
+            OptimizerKind::Adamw => adamw::step(self.optimizer, name, w, g, lr, decay),
+        };
+        Some(new.reshape(shape))
+    }
+}

@@ -1,0 +1,168 @@
+//! The recipe: everything that decides a run, as typed TOML.
+//!
+//! Every key has a default, so an empty recipe is valid: it trains AGMM on the embedded Fashion-MNIST subset. A key that does
+//! not exist, a value of the wrong type or out of range is an error that names key and line and the nearest valid key. The
+//! defaults stand in one place, the `Default` of each table.
+
+mod error;
+mod parse;
+
+use crate::method::Method;
+use crate::optim::{OptimConfig, OptimizerKind, Schedule};
+use bitspike_data::{AugmentConfig, DataConfig};
+use bitspike_nn::Loss;
+use bitspike_nn::layers::{AgmmConfig, NeuronConfig, NormConfig};
+use bitspike_nn::network::{NetworkConfig, NetworkOptions};
+use serde::{Deserialize, Serialize};
+
+pub use error::RecipeError;
+
+/// The `[train]` table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// Samples of a training step.
+    pub batch_size: usize,
+    /// Samples of an evaluation step.
+    pub eval_batch_size: usize,
+    /// Loss over the time steps.
+    pub loss: Loss,
+    /// Background threads that prepare batches; 0 prepares them between steps.
+    pub workers: usize,
+    /// Steps between two `step` records of the metrics.
+    pub log_every: u64,
+    /// Steps between two samples of gradient statistics and of the flip prediction; each costs a pass over the weights.
+    pub diagnose_every: u64,
+    /// Steps between two checkpoints within an epoch; 0 for checkpoints at epoch ends only.
+    pub checkpoint_every: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 64,
+            eval_batch_size: 250,
+            loss: Loss::Tet,
+            workers: 1,
+            log_every: 20,
+            diagnose_every: 20,
+            checkpoint_every: 0,
+        }
+    }
+}
+
+/// A recipe; see the [module documentation](self).
+///
+/// ```
+/// use bitspike_train::recipe::Recipe;
+/// let recipe = Recipe::parse("method = 'bsnn'\n[optim]\nlr = 0.05\n", "my.toml").unwrap();
+/// assert_eq!(recipe.optim.lr, 0.05);
+/// let error = Recipe::parse("[optim]\nlearning_rat = 0.05\n", "my.toml").unwrap_err();
+/// assert!(error.to_string().contains("my.toml:2"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// Name of the run; becomes the name of its folder.
+    pub name: String,
+    /// Training method: the one line that switches AGMM on (`agmm`) or off (`bsnn`).
+    pub method: Method,
+    /// Seed of starting values, sample order and augmentation.
+    pub seed: u64,
+    /// What is trained and tested on.
+    pub data: DataConfig,
+    /// How images are changed on the way in.
+    pub augment: AugmentConfig,
+    /// Structure of the network.
+    pub network: NetworkConfig,
+    /// Neurons.
+    pub neuron: NeuronConfig,
+    /// Batch norm.
+    pub norm: NormConfig,
+    /// The gate, where the method has one.
+    pub agmm: AgmmConfig,
+    /// The training loop.
+    pub train: TrainConfig,
+    /// The optimiser.
+    pub optim: OptimConfig,
+    /// The learning rate over time.
+    pub schedule: Schedule,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            name: "fashion-mnist-mini".to_owned(),
+            method: Method::default(),
+            seed: 1,
+            data: DataConfig::default(),
+            augment: AugmentConfig::default(),
+            network: NetworkConfig::default(),
+            neuron: NeuronConfig::default(),
+            norm: NormConfig::default(),
+            agmm: AgmmConfig::default(),
+            train: TrainConfig::default(),
+            optim: OptimConfig::default(),
+            schedule: Schedule::default(),
+        }
+    }
+}
+
+impl Recipe {
+    /// Parses TOML text; `origin` is the file name used in errors.
+    ///
+    /// # Errors
+    /// [`RecipeError`] with file, line, key, what was found and what was expected.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, RecipeError> {
+        parse::parse(text, origin, &[])
+    }
+
+    /// Parses TOML text and then sets `key=value` pairs, as given by `--set`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); an error in a pair names the pair.
+    pub fn parse_with(text: &str, origin: &str, sets: &[String]) -> Result<Self, RecipeError> {
+        parse::parse(text, origin, sets)
+    }
+
+    /// The recipe as TOML, every default written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a recipe is plain tables, strings and numbers")
+    }
+
+    /// What the network is built from, with the method applied.
+    pub fn network_options(&self) -> NetworkOptions {
+        NetworkOptions {
+            network: self.network.clone(),
+            neuron: self.neuron.clone(),
+            norm: self.norm.clone(),
+            gate: self.method.gate(&self.agmm),
+            full_precision: self.method.full_precision(),
+        }
+    }
+
+    /// The optimiser's configuration, with the method applied.
+    pub fn optim_config(&self) -> OptimConfig {
+        OptimConfig {
+            lr_binary_mult: self.optim.lr_binary_mult * self.method.lr_binary_mult(),
+            ..self.optim.clone()
+        }
+    }
+
+    /// Advice about combinations that are valid but rarely meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let gate = self.method.gate(&self.agmm);
+        if self.optim.kind == OptimizerKind::Adamw && (gate.is_some() || self.optim_config().lr_binary_mult != 1.0) {
+            warnings.push(format!(
+                "method {} with optim.kind = \"adamw\": AdamW divides by the size of the gradient, so it cancels a \
+                 constant gate and most of AGMM's scaling; use optim.kind = \"sgd\" to study the gate",
+                self.method
+            ));
+        }
+        warnings
+    }
+}

@@ -1,0 +1,310 @@
+//! TOML text and `--set` pairs to a checked [`Recipe`].
+//!
+//! Keys are checked against the keys of the default recipe first: that finds unknown ones with their line and can propose the
+//! nearest. Types are then checked by serde, and ranges by the parts of the recipe themselves.
+
+use super::error::{Origin, RecipeError};
+use super::{Recipe, TrainConfig};
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+/// Optional keys that are absent from the default recipe, and the free-form values below which no key is checked.
+const OPTIONAL: [&str; 6] =
+    ["data.path", "data.train_limit", "data.test_limit", "data.size", "data.channels", "neuron.width"];
+const FREE: [&str; 1] = ["augment.normalize"];
+
+pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe, RecipeError> {
+    let lines = Lines::new(text, origin);
+    let mut table: Table = text.parse().map_err(|e: toml::de::Error| RecipeError::Syntax {
+        origin: lines.at(e.span().map_or(0, |s| s.start)),
+        reason: e.message().to_owned(),
+    })?;
+    let mut origins = BTreeMap::new();
+    for (key, line) in &lines.keys {
+        origins.insert(key.clone(), Origin::File { name: origin.to_owned(), line: *line });
+    }
+    for pair in sets {
+        let (key, value) = split_pair(pair)?;
+        insert(&mut table, key, value).ok_or_else(|| RecipeError::Value {
+            origin: Origin::Set(pair.clone()),
+            key: key.to_owned(),
+            reason: "a part of this key is a value, not a table".to_owned(),
+        })?;
+        origins.insert(key.to_owned(), Origin::Set(pair.clone()));
+    }
+    let of = |key: &str| -> Origin {
+        let mut part = key;
+        loop {
+            if let Some(origin) = origins.get(part) {
+                return origin.clone();
+            }
+            match part.rsplit_once('.') {
+                Some((front, _)) => part = front,
+                None => return Origin::File { name: origin.to_owned(), line: 0 },
+            }
+        }
+    };
+    check_keys(&table, "", &of)?;
+    let recipe = deserialize(&table, &of)?;
+    check_ranges(&recipe, &of)?;
+    Ok(recipe)
+}
+
+/// Line of every key, and of every byte.
+struct Lines<'a> {
+    text: &'a str,
+    origin: &'a str,
+    keys: BTreeMap<String, usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str, origin: &'a str) -> Self {
+        let mut lines = Self { text, origin, keys: BTreeMap::new() };
+        if let Ok(document) = toml::de::DeTable::parse(text) {
+            lines.collect("", document.get_ref());
+        }
+        lines
+    }
+
+    fn line(&self, byte: usize) -> usize {
+        1 + self.text.as_bytes()[..byte.min(self.text.len())].iter().filter(|&&b| b == b'\n').count()
+    }
+
+    fn at(&self, byte: usize) -> Origin {
+        Origin::File { name: self.origin.to_owned(), line: self.line(byte) }
+    }
+
+    fn collect(&mut self, prefix: &str, table: &toml::de::DeTable<'_>) {
+        for (key, value) in table.iter() {
+            let path = join(prefix, key.get_ref());
+            let line = self.line(key.span().start);
+            if let toml::de::DeValue::Table(inner) = value.get_ref() {
+                self.collect(&path, inner);
+            }
+            self.keys.insert(path, line);
+        }
+    }
+}
+
+fn join(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+}
+
+/// `key=value`; the value is TOML where it parses as such, otherwise a string.
+fn split_pair(pair: &str) -> Result<(&str, Value), RecipeError> {
+    let bad = || RecipeError::Pair { found: pair.to_owned() };
+    let (key, value) = pair.split_once('=').ok_or_else(bad)?;
+    let (key, value) = (key.trim(), value.trim());
+    if key.is_empty() || key.split('.').any(str::is_empty) {
+        return Err(bad());
+    }
+    let parsed = format!("v = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+    Ok((key, parsed.unwrap_or_else(|| Value::String(value.to_owned()))))
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) -> Option<()> {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+            Some(())
+        }
+        Some((front, rest)) => {
+            let inner = table.entry(front).or_insert_with(|| Value::Table(Table::new()));
+            insert(inner.as_table_mut()?, rest, value)
+        }
+    }
+}
+
+/// Valid keys of the table at `prefix`, from the default recipe.
+fn valid_keys(prefix: &str) -> Vec<String> {
+    let defaults = Table::try_from(Recipe::default()).expect("a recipe is plain tables");
+    let mut table = &defaults;
+    for part in prefix.split('.').filter(|p| !p.is_empty()) {
+        match table.get(part) {
+            Some(Value::Table(inner)) => table = inner,
+            _ => return Vec::new(),
+        }
+    }
+    let optional = OPTIONAL.iter().filter_map(|key| match key.rsplit_once('.') {
+        Some((front, leaf)) if front == prefix => Some(leaf.to_owned()),
+        _ => None,
+    });
+    table.keys().cloned().chain(optional).collect()
+}
+
+fn check_keys(table: &Table, prefix: &str, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
+    let valid = valid_keys(prefix);
+    for (key, value) in table {
+        let path = join(prefix, key);
+        if !valid.contains(key) {
+            return Err(unknown(&path, key, prefix, valid, of));
+        }
+        match value {
+            Value::Table(inner) if !FREE.contains(&path.as_str()) => check_keys(inner, &path, of)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn unknown(path: &str, key: &str, prefix: &str, valid: Vec<String>, of: &impl Fn(&str) -> Origin) -> RecipeError {
+    // A key in the wrong table is as common as a typo: look through all of them.
+    let mut everywhere: Vec<String> = valid.iter().map(|k| join(prefix, k)).collect();
+    for table in valid_keys("") {
+        everywhere.extend(valid_keys(&table).iter().map(|k| join(&table, k)));
+    }
+    let score = |candidate: &String| {
+        let leaf = candidate.rsplit('.').next().unwrap_or(candidate);
+        strsim::normalized_damerau_levenshtein(&key.to_lowercase(), &leaf.to_lowercase())
+            .max(strsim::normalized_damerau_levenshtein(path, candidate) - 0.05)
+    };
+    let best = everywhere.into_iter().map(|c| (score(&c), c)).filter(|(s, _)| *s >= 0.5);
+    let nearest = best.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, c)| c);
+    RecipeError::UnknownKey { origin: of(path), key: path.to_owned(), nearest, valid }
+}
+
+/// Deserialises table by table, so that an error is attributed to its key.
+fn deserialize(table: &Table, of: &impl Fn(&str) -> Origin) -> Result<Recipe, RecipeError> {
+    match table.clone().try_into::<Recipe>() {
+        Ok(recipe) => Ok(recipe),
+        Err(whole) => {
+            let key = find_bad_key(table, "").unwrap_or_default();
+            Err(RecipeError::Value { origin: of(&key), key, reason: whole.message().replace('\n', " ") })
+        }
+    }
+}
+
+/// The first key whose value alone makes the default recipe invalid.
+fn find_bad_key(table: &Table, prefix: &str) -> Option<String> {
+    for (key, value) in table {
+        let path = join(prefix, key);
+        let mut alone = Table::new();
+        insert(&mut alone, &path, value.clone())?;
+        if alone.try_into::<Recipe>().is_ok() {
+            continue;
+        }
+        return match value {
+            Value::Table(inner) if !FREE.contains(&path.as_str()) => find_bad_key(inner, &path).or(Some(path)),
+            _ => Some(path),
+        };
+    }
+    None
+}
+
+fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
+    let (t, o, s) = (&recipe.train, &recipe.optim, &recipe.schedule);
+    let finite = |v: f64, low: f64| v.is_finite() && v >= low;
+    let rows: Vec<(&str, bool, String, &str)> = vec![
+        ("train.epochs", (1..=100_000).contains(&t.epochs), t.epochs.to_string(), "1 to 100000"),
+        ("train.batch_size", (1..=65_536).contains(&t.batch_size), t.batch_size.to_string(), "1 to 65536"),
+        (
+            "train.eval_batch_size",
+            (1..=65_536).contains(&t.eval_batch_size),
+            t.eval_batch_size.to_string(),
+            "1 to 65536",
+        ),
+        ("train.workers", t.workers <= 64, t.workers.to_string(), "0 to 64"),
+        ("train.log_every", t.log_every >= 1, t.log_every.to_string(), "at least 1"),
+        ("train.diagnose_every", t.diagnose_every >= 1, t.diagnose_every.to_string(), "at least 1"),
+        ("optim.lr", finite(o.lr, 0.0) && o.lr > 0.0, o.lr.to_string(), "a finite number above 0"),
+        ("optim.momentum", finite(o.momentum, 0.0) && o.momentum < 1.0, o.momentum.to_string(), "0 to below 1"),
+        ("optim.weight_decay", finite(o.weight_decay, 0.0), o.weight_decay.to_string(), "a finite number, at least 0"),
+        ("optim.lr_binary_mult", finite(o.lr_binary_mult, 0.0), o.lr_binary_mult.to_string(), "at least 0"),
+        ("optim.lr_alpha_mult", finite(o.lr_alpha_mult, 0.0), o.lr_alpha_mult.to_string(), "at least 0"),
+        (
+            "optim.betas",
+            o.betas.iter().all(|&b| finite(b, 0.0) && b < 1.0),
+            format!("{:?}", o.betas),
+            "two numbers, each 0 to below 1",
+        ),
+        ("optim.epsilon", finite(o.epsilon, 0.0) && o.epsilon > 0.0, o.epsilon.to_string(), "above 0"),
+        ("schedule.warmup_epochs", finite(s.warmup_epochs, 0.0), s.warmup_epochs.to_string(), "at least 0"),
+        ("schedule.step_epochs", s.step_epochs >= 1, s.step_epochs.to_string(), "at least 1"),
+        ("schedule.factor", finite(s.factor, 0.0), s.factor.to_string(), "a finite number, at least 0"),
+        (
+            "name",
+            !recipe.name.is_empty() && !recipe.name.contains(['/', '\\']) && !recipe.name.starts_with('.'),
+            format!("{:?}", recipe.name),
+            "a name without slashes that does not start with a dot",
+        ),
+    ];
+    for (key, ok, found, expected) in rows {
+        if !ok {
+            return Err(RecipeError::Range { origin: of(key), reason: format!("{key} is {found}; expected {expected}") });
+        }
+    }
+    let range = |key: &str, reason: String| Err(RecipeError::Range { origin: of(key), reason });
+    if let Err(e) = recipe.data.validate() {
+        return range("data", e.to_string());
+    }
+    // The largest usual image: sizes are checked again against the data, ranges and gate options here.
+    match recipe.network_options().plan([3, 4096, 4096], 2) {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let text = e.to_string();
+            let key = text.split([' ', ':']).next().unwrap_or("network").to_owned();
+            range(&key, text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text, `--set` pairs, parts of the message expected.
+    type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+    #[test]
+    fn errors_name_line_key_and_remedy() {
+        let rows: &[Row] = &[
+            ("seed = 1\n[optim]\nlearning_rate = 0.1\n", &[], &["r.toml:3", "\"optim.learning_rate\""]),
+            ("[optim]\nmomentun = 0.9\n", &[], &["r.toml:2", "did you mean \"optim.momentum\"?"]),
+            ("epochs = 3\n", &[], &["r.toml:1", "did you mean \"train.epochs\"?"]),
+            ("[agm]\npool = 'hw'\n", &[], &["r.toml:1", "did you mean \"agmm\"?"]),
+            ("[optim]\nlr = 'fast'\n", &[], &["r.toml:2", "optim.lr", "string"]),
+            ("[optim]\nlr = -1\n", &[], &["r.toml:2", "optim.lr is -1", "above 0"]),
+            ("[agmm]\n\npool = 'wh'\n", &[], &["r.toml:3", "agmm.pool", "`hw`"]),
+            ("method = 'amgg'\n", &[], &["r.toml:1", "method", "agmm"]),
+            ("[network]\nlayers = '64-Q'\n", &[], &["r.toml:2", "network.layers", "part 2"]),
+            ("[network]\nT = 0\n", &[], &["r.toml:2", "network.T is 0"]),
+            ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
+            ("[data]\ntrain_limit = 0\n", &[], &["r.toml", "data.train_limit"]),
+            ("seed = 1\nseed = 2\n", &[], &["r.toml:2", "not valid TOML"]),
+            ("", &["optim.lr"], &["--set optim.lr", "key=value"]),
+            ("", &["optim.lrr=1"], &["--set optim.lrr=1", "did you mean \"optim.lr\"?"]),
+            ("", &["optim.lr=x"], &["--set optim.lr=x", "optim.lr"]),
+            ("", &["optim.lr.x=1"], &["--set optim.lr.x=1", "unknown key \"optim.lr.x\""]),
+        ];
+        let mut wrong = Vec::new();
+        for (text, sets, parts) in rows {
+            let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+            match parse(text, "r.toml", &sets) {
+                Ok(_) => wrong.push(format!("{text:?} {sets:?}: accepted")),
+                Err(e) => {
+                    let message = e.to_string();
+                    for part in *parts {
+                        if !message.contains(part) {
+                            wrong.push(format!("{text:?} {sets:?}: no {part:?} in {message:?}"));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn a_recipe_survives_writing_and_reading() {
+        let recipe = parse(
+            "name = 'x'\nmethod = 'agmm-hw'\n[data]\nset = 'cifar10'\npath = '/d'\n[neuron]\nwidth = 2.0\n",
+            "r.toml",
+            &["train.epochs=3".to_owned(), "network.layers=16-P-32".to_owned()],
+        )
+        .unwrap();
+        assert_eq!((recipe.train.epochs, recipe.network.layers.to_string().as_str()), (3, "16-P-32"));
+        assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe);
+        let defaults = Recipe { train: TrainConfig::default(), ..Recipe::default() };
+        assert_eq!(parse("", "empty.toml", &[]).unwrap(), defaults);
+    }
+}

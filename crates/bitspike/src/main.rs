@@ -1,0 +1,2 @@
+//! The bitspike command line.
+fn main() {}
