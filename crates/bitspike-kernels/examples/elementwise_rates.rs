@@ -8,6 +8,7 @@
 //! read and written once each.
 #![allow(clippy::print_stdout)]
 
+use bitspike_kernels::block::{self, BlockParams, BlockShape, OutputGradients, Outputs, Weights};
 use bitspike_kernels::gate::{self, GateParams, GateShape, Pool};
 use bitspike_kernels::neuron::{self, NeuronParams, Reset, Surrogate, SurrogateKind};
 use bitspike_kernels::norm;
@@ -81,6 +82,7 @@ fn main() {
         norms(&bench, &x, &g, c, &mut y);
         gates(&bench, &x, &g, &GateShape { t: T, n, hw, c }, &mut y);
         pools(&bench, &x, &PoolShape { n: T * n, h: side, w: side, c, k: 2, stride: 2 }, &mut y, &mut z);
+        blocks(&bench, &x, &g, &BlockShape { t: T, n, h: side, w: side, c }, &mut y, &mut z);
         bench.run("layout nchw -> nhwc", len, 2.0, || layout::nchw_to_nhwc(&x, T * n, c, hw, &mut y).unwrap());
         bench.run("layout nhwc -> nchw", len, 2.0, || layout::nhwc_to_nchw(&x, T * n, c, hw, &mut y).unwrap());
         bench.run("(copy)", len, 2.0, || y.copy_from_slice(&x));
@@ -165,5 +167,41 @@ fn pools(bench: &Bench, x: &[f32], s: &PoolShape, y: &mut [f32], z: &mut [f32]) 
     });
     bench.run("pool global average backward", x.len(), 1.0, || {
         pool::global_avg_backward(&y[..s.n * c], s.n, hw, c, z).unwrap();
+    });
+}
+
+/// Batch norm, gate and neuron, forward and backward: in one pass, and kernel after kernel.
+fn blocks(bench: &Bench, x: &[f32], g: &[f32], s: &BlockShape, y: &mut [f32], z: &mut [f32]) {
+    let (gamma, beta, alpha, len) = (vec![1.0; s.c], vec![0.0; s.c], [1.0; T], x.len());
+    let weights = Weights { gamma: &gamma, beta: &beta, alpha: &alpha };
+    let (gate_params, np) = (GateParams::default(), NeuronParams::default());
+    for pool in [false, true] {
+        let p = BlockParams { eps: 1e-5, pool, gate: Some(gate_params), neuron: Some(np) };
+        let out = if pool { len / 4 } else { len };
+        let word = if pool { " pooled" } else { "" };
+        bench.run(&format!("block forward{word}"), len, if pool { 2.25 } else { 3.0 }, || {
+            let outputs = Outputs { spikes: Some(&mut y[..out]), current: None };
+            block::forward(&p, s, &weights, x, None, outputs).unwrap();
+        });
+        let outputs = Outputs { spikes: Some(&mut y[..out]), current: None };
+        let state = block::forward(&p, s, &weights, x, None, outputs).unwrap();
+        bench.run(&format!("block backward{word}"), len, if pool { 3.75 } else { 6.0 }, || {
+            let gradients = OutputGradients { spikes: Some(&g[..out]), current: None };
+            block::backward(&p, s, &weights, &state, x, None, gradients, z, None, false).unwrap();
+        });
+    }
+    let shape = GateShape { t: s.t, n: s.n, hw: s.h * s.w, c: s.c };
+    let (mut u, mut means) = (vec![0.0; len], vec![0.0; T * s.n]);
+    bench.run("block forward, kernel by kernel", len, 8.0, || {
+        let (mean, var) = norm::statistics(x, s.c).unwrap();
+        norm::forward(x, s.c, &mean, &var, &gamma, &beta, 1e-5, y).unwrap();
+        gate::forward(&gate_params, &shape, y, &alpha, z, &mut means).unwrap();
+        neuron::forward(&np, z, T, y, Some(&mut u)).unwrap();
+    });
+    let (mut dalpha, mut dgamma, mut dbeta) = ([0.0; T], vec![0.0; s.c], vec![0.0; s.c]);
+    bench.run("block backward, kernel by kernel", len, 11.0, || {
+        neuron::backward(&np, &u, g, T, y, false).unwrap();
+        gate::backward(&gate_params, &shape, x, &means, &alpha, y, z, &mut dalpha).unwrap();
+        norm::backward(x, z, s.c, &beta, &gamma, &gamma, 1e-5, y, &mut dgamma, &mut dbeta).unwrap();
     });
 }

@@ -20,6 +20,8 @@
 //! # Ok::<(), bitspike_kernels::shape::ShapeError>(())
 //! ```
 
+#[cfg(target_arch = "x86_64")]
+mod nibble_avx2;
 mod popcount;
 #[cfg(target_arch = "x86_64")]
 mod popcount_avx512;
@@ -139,7 +141,7 @@ pub fn grad_input_with_path(
     let taps = w.taps();
     #[cfg(target_arch = "x86_64")]
     if path == KernelPath::Avx512 {
-        let mut factors = vec![0.0; s.c_out.next_multiple_of(table::GROUP)];
+        let mut factors = vec![0.0; s.c_out.next_multiple_of(crate::conv_real::lanes::WIDTH)];
         factors[..s.c_out].iter_mut().enumerate().for_each(|(co, f)| *f = scale.map_or(1.0, |s| s[co]));
         let signs = table::Signs { words: w.by_input(), taps, sources: s.c_out, destinations: s.c_in };
         table::gather(&plan, dy, &factors, &signs, dx);

@@ -1,8 +1,9 @@
 //! Which machine code the kernels run, chosen once at run time.
 //!
 //! Every kernel exists in a portable form; on x86-64 there are two faster ones. The best one the processor offers is
-//! used, unless the environment variable `BITSPIKE_KERNEL` names another (`portable`, `avx2` or `avx512`). Kernels
-//! with integer results give the same bits on every path; floating-point convolutions differ in rounding only.
+//! used, unless the environment variable `BITSPIKE_KERNEL` names another (`portable`, `avx2` or `avx512`). Its value
+//! `composed` names no path; it asks callers that can do without these kernels to do so. Kernels with integer results
+//! give the same bits on every path; floating-point convolutions differ in rounding only.
 //!
 //! ```
 //! use bitspike_kernels::dispatch::{KernelPath, selected};
@@ -18,6 +19,10 @@ pub use crate::shape::ShapeError;
 
 /// Name of the environment variable that forces a path.
 pub const ENV_VAR: &str = "BITSPIKE_KERNEL";
+
+/// Value of `BITSPIKE_KERNEL` that asks callers to work without the kernels; where they run all the same, the best path
+/// is used.
+pub const COMPOSED: &str = "composed";
 
 /// A family of machine instructions the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +41,7 @@ pub enum KernelPath {
 #[non_exhaustive]
 pub enum PathError {
     /// The name is not a path.
-    #[error("unknown kernel path `{found}`; use one of: portable, avx2, avx512")]
+    #[error("unknown kernel path `{found}`; use one of: portable, avx2, avx512, composed")]
     Unknown {
         /// The name as given.
         found: String,
@@ -90,7 +95,8 @@ impl KernelPath {
         Self::ALL.into_iter().rev().find(|p| p.is_available()).unwrap_or(Self::Portable)
     }
 
-    /// The path named by `BITSPIKE_KERNEL`, or [`KernelPath::best`] when the variable is not set or empty.
+    /// The path named by `BITSPIKE_KERNEL`, or [`KernelPath::best`] when the variable is not set, empty or
+    /// [`COMPOSED`].
     ///
     /// # Errors
     /// The name is unknown, or the processor cannot run the path.
@@ -102,7 +108,7 @@ impl KernelPath {
     }
 
     fn from_setting(name: &str) -> Result<Self, PathError> {
-        if name.is_empty() {
+        if name.is_empty() || name.trim().eq_ignore_ascii_case(COMPOSED) {
             return Ok(Self::best());
         }
         let path: Self = name.parse()?;
@@ -193,6 +199,7 @@ mod tests {
             assert_eq!(KernelPath::from_setting(path.name()), expected);
         }
         assert_eq!(KernelPath::from_setting(""), Ok(KernelPath::best()));
+        assert_eq!(KernelPath::from_setting(COMPOSED), Ok(KernelPath::best()));
     }
 
     #[test]

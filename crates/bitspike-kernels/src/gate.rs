@@ -21,8 +21,8 @@
 //! is pooled, the shape of `α` and every option here are our reconstruction, and the gradients are derived from it.
 
 mod elementwise;
-mod params;
-mod pooled;
+pub(crate) mod params;
+pub(crate) mod pooled;
 pub mod reference;
 #[cfg(test)]
 mod tests;

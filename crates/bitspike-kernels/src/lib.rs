@@ -4,6 +4,7 @@
 //! scalar twin, and gives the same bits whatever the number of threads. Activations are channels-last.
 
 pub mod bits;
+pub mod block;
 pub mod conv_binary;
 pub mod conv_real;
 pub mod dispatch;

@@ -14,7 +14,7 @@
 //! Shapes: `x`, `y`, `dx`, `dy` `[R, C]`; everything per channel `[C]`.
 
 pub mod reference;
-mod rows;
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -41,12 +41,7 @@ pub fn statistics(x: &[f32], c: usize) -> Result<(Vec<f32>, Vec<f32>), KernelErr
     check_nonzero(OP, "x", rows)?;
     let shift = &x[..c];
     let (sum, squares) = rows::column_sums(Level::selected(), x, None, c, shift);
-    let n = rows as f64;
-    let moments = sum.iter().zip(&squares).zip(shift).map(|((sum, squares), shift)| {
-        let mean = sum / n;
-        ((f64::from(*shift) + mean) as f32, (squares / n - mean * mean).max(0.0) as f32)
-    });
-    Ok(moments.unzip())
+    Ok(rows::moments(rows as f64, &sum, &squares, shift))
 }
 
 /// Computes `y = γ (x - μ)/√(v + ε) + β`.
@@ -119,17 +114,11 @@ pub fn backward(
     let scale = scales(OP, var, gamma, eps)?;
     let level = Level::selected();
     let (sum, product) = rows::column_sums(level, x, Some(dy), c, mean);
-    // dx = a dy + b (x - μ) + d, the three coefficients per channel.
-    let (mut by_x, mut constant) = (vec![0.0; c], vec![0.0; c]);
-    for k in 0..c {
-        let r = 1.0 / (f64::from(var[k]) + f64::from(eps)).sqrt();
-        let a = f64::from(gamma[k]) * r;
-        dgamma[k] = (product[k] * r) as f32;
-        dbeta[k] = sum[k] as f32;
-        by_x[k] = (-a * r * r * product[k] / rows as f64) as f32;
-        constant[k] = (-a * sum[k] / rows as f64) as f32;
-    }
-    rows::input_gradient(level, x, dy, c, mean, &scale, &by_x, &constant, dx);
+    let found = rows::Gradient::new(rows as f64, &sum, &product, var, gamma, eps);
+    dgamma.copy_from_slice(&found.gamma);
+    dbeta.copy_from_slice(&found.beta);
+    let constant: Vec<f32> = found.constant.iter().map(|v| *v as f32).collect();
+    rows::input_gradient(level, x, dy, c, mean, &scale, &found.by_x, &constant, dx);
     Ok(())
 }
 
@@ -218,7 +207,7 @@ pub fn fold(
 }
 
 /// `γ/√(v + ε)` per channel.
-fn scales(op: &'static str, var: &[f32], gamma: &[f32], eps: f32) -> Result<Vec<f32>, KernelError> {
+pub(crate) fn scales(op: &'static str, var: &[f32], gamma: &[f32], eps: f32) -> Result<Vec<f32>, KernelError> {
     check_eps(op, eps)?;
     let scale = |(var, gamma): (&f32, &f32)| (f64::from(*gamma) / (f64::from(*var) + f64::from(eps)).sqrt()) as f32;
     Ok(var.iter().zip(gamma).map(scale).collect())

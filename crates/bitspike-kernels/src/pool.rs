@@ -5,7 +5,7 @@
 //!
 //! Shapes: `x` `[N, H, W, C]` → `y` `[N, OH, OW, C]`; in a time-major network `N` is time steps times batch.
 
-mod average;
+pub(crate) mod average;
 mod global;
 mod maximum;
 pub mod reference;

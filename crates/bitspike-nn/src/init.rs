@@ -38,12 +38,7 @@ impl Init {
         self.tensor(shape, device, || ((2.0 * stream.unit() - 1.0) * bound) as f32)
     }
 
-    fn tensor<const D: usize>(
-        &self,
-        shape: [usize; D],
-        device: &Device,
-        mut draw: impl FnMut() -> f32,
-    ) -> Tensor<D> {
+    fn tensor<const D: usize>(&self, shape: [usize; D], device: &Device, mut draw: impl FnMut() -> f32) -> Tensor<D> {
         let count = shape.iter().product();
         let values: Vec<f32> = (0..count).map(|_| draw()).collect();
         Tensor::from_data(TensorData::new(values, shape), device)

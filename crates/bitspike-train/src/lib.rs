@@ -1,7 +1,32 @@
-//! Training, comparison and flip diagnostics of binary spiking networks.
+//! Trains, compares and diagnoses binary spiking networks.
+//!
+//! A [`Recipe`](recipe::Recipe) says everything about a run, a [`Trainer`](trainer::Trainer) carries it out into a run
+//! folder. [`flips`] and [`optim`] stand on their own and work with any Burn module.
+//!
+//! ```no_run
+//! use bitspike_train::{device, recipe::Recipe, trainer::{Quiet, Trainer}};
+//! let recipe = Recipe::parse("method = 'agmm'", "inline")?;
+//! let data = bitspike_data::load(&recipe.data)?;
+//! let device = device::by_name("cpu")?;
+//! let outcome = Trainer::start(&recipe, &data, &device, "runs/first".as_ref(), &[])?.run(&mut Quiet)?;
+//! println!("{outcome:?}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod checkpoint;
+pub mod compare;
+pub mod device;
+pub mod diagnose;
+pub mod energy;
+mod error;
+pub mod evaluate;
 pub mod flips;
+pub mod machine;
 pub mod method;
 pub mod optim;
 pub mod param;
 pub mod recipe;
+mod record;
+pub mod trainer;
+
+pub use error::TrainError;

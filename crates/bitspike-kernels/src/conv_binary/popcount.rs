@@ -52,6 +52,9 @@ pub(super) struct Job<'a> {
     pub(super) under_kernel: &'a [i32],
     /// `[block of 16 output channels][tap][words][16]`
     pub(super) signs: &'a [u32],
+    /// The signs as the AVX2 kernel wants them, if it can be used.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) nibbles: Option<&'a [u8]>,
     pub(super) taps: usize,
     pub(super) c_out: usize,
     /// `unit * scale` per output channel, padded to whole blocks.
@@ -91,6 +94,8 @@ pub(super) fn forward(
     for (co, factor) in factors[..s.c_out].iter_mut().enumerate() {
         *factor = x.unit() * scale.map_or(1.0, |s| s[co]);
     }
+    #[cfg(target_arch = "x86_64")]
+    let nibbles = spread_for(path, x, w);
     let plan = Plan::forward(s);
     for_each_band(&plan, &cut, s.c_out, y, Scratch::default, |scratch, band, out| {
         let window = plan.window(band);
@@ -114,12 +119,23 @@ pub(super) fn forward(
             words_per_pixel: per_pixel,
             under_kernel: &scratch.under_kernel,
             signs: w.by_output(),
+            #[cfg(target_arch = "x86_64")]
+            nibbles: nibbles.as_deref(),
             taps: w.taps(),
             c_out: s.c_out,
             factors: &factors,
         };
         run(path, &job, out);
     });
+}
+
+/// Signs for the AVX2 kernel, when the path and the sizes allow it.
+#[cfg(target_arch = "x86_64")]
+fn spread_for(path: KernelPath, x: &PackedSpikes, w: &PackedSigns) -> Option<Vec<u8>> {
+    use super::nibble_avx2::{spread, takes};
+    let words = w.taps() * x.words_per_pixel();
+    let used = path == KernelPath::Avx2 && takes(words * WORD, x.planes());
+    used.then(|| spread(w.by_output(), words))
 }
 
 /// Spike counts of `kw` neighbouring window pixels, from each pixel on; `planes` holds the highest plane first.
@@ -143,9 +159,13 @@ fn run(path: KernelPath, job: &Job<'_>, out: &mut [f32]) {
         // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions.
         #[cfg(target_arch = "x86_64")]
         KernelPath::Avx512 => unsafe { super::popcount_avx512::run(job, out) },
-        // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        KernelPath::Avx2 => unsafe { run_popcnt(job, out) },
+        KernelPath::Avx2 => match job.nibbles {
+            // SAFETY: as above.
+            Some(signs) => unsafe { super::nibble_avx2::run(job, signs, out) },
+            // SAFETY: as above.
+            None => unsafe { run_popcnt(job, out) },
+        },
         _ => run_portable(job, out),
     }
 }

@@ -21,8 +21,23 @@ const PER_WORD: usize = 8;
 #[repr(C, align(64))]
 pub(super) struct Table(pub(super) [f32; 16]);
 
-/// Lanes whose number has bit j set.
-pub(super) const INDEX_BITS: [__mmask16; GROUP] = [0xAAAA, 0xCCCC, 0xF0F0, 0xFF00];
+/// Tables that are built together, from one vector of values.
+pub(super) const AT_ONCE: usize = WIDTH / GROUP;
+
+/// Four tables from their halves: element `4 g + k` of `low` is the sum of the first two values of group g under the
+/// two low index bits k, of `high` the sum of the other two under the high bits.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn tables_from_halves(low: __m512, high: __m512) -> [__m512; AT_ONCE] {
+    std::array::from_fn(|g| {
+        let g = 4 * g as i32;
+        let low_bits = _mm512_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+        let high_bits = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+        let group = _mm512_set1_epi32(g);
+        let low = _mm512_permutexvar_ps(_mm512_add_epi32(low_bits, group), low);
+        _mm512_add_ps(low, _mm512_permutexvar_ps(_mm512_add_epi32(high_bits, group), high))
+    })
+}
 
 /// `sum + value`, on alternating execution pipes: half of the additions are written as `value * 1 + sum`, which rounds
 /// to the same bits and uses the multiply-add pipes of processors that keep additions apart (15-20 % on Zen 5).
@@ -45,7 +60,7 @@ struct Tables<'a> {
     height: usize,
     width: usize,
     channels: usize,
-    /// Factor per channel, padded with zeros to whole groups.
+    /// Factor per channel, padded to whole vectors.
     factors: &'a [f32],
 }
 
@@ -67,26 +82,25 @@ impl Rows for Tables<'_> {
 /// Tables of consecutive pixels.
 #[target_feature(enable = "avx512f")]
 fn build(values: &[f32], channels: usize, factors: &[f32], out: &mut [Table]) {
-    let signs: [__m512; GROUP] =
-        INDEX_BITS.map(|bits| _mm512_mask_blend_ps(bits, _mm512_set1_ps(-1.0), _mm512_set1_ps(1.0)));
-    let table = |v: [f32; GROUP]| {
-        let mut sum = _mm512_mul_ps(_mm512_set1_ps(v[0]), signs[0]);
-        for j in 1..GROUP {
-            sum = _mm512_fmadd_ps(_mm512_set1_ps(v[j]), signs[j], sum);
-        }
-        sum
-    };
+    // Signs of the first and of the second value of a pair, under the index bits 0 to 3.
+    let sign = |bits: __mmask16| _mm512_mask_blend_ps(bits, _mm512_set1_ps(-1.0), _mm512_set1_ps(1.0));
+    let (first, second) = (sign(0xAAAA), sign(0xCCCC));
     let groups = channels.div_ceil(GROUP);
     for (values, out) in values.chunks_exact(channels).zip(out.chunks_exact_mut(groups)) {
-        for ((values, factors), out) in values.chunks(GROUP).zip(factors.chunks_exact(GROUP)).zip(out) {
-            let mut v = [0.0; GROUP];
-            if values.len() == GROUP {
-                v = std::array::from_fn(|j| values[j] * factors[j]);
-            } else {
-                values.iter().zip(factors).zip(&mut v).for_each(|((a, b), v)| *v = a * b);
+        let parts = values.chunks(WIDTH).zip(factors.chunks_exact(WIDTH));
+        for ((values, factors), out) in parts.zip(out.chunks_mut(AT_ONCE)) {
+            let lanes = (u32::MAX >> (32 - values.len())) as __mmask16;
+            // SAFETY: the mask covers exactly the values; factors come in whole vectors.
+            let (v, f) = unsafe { (_mm512_maskz_loadu_ps(lanes, values.as_ptr()), _mm512_loadu_ps(factors.as_ptr())) };
+            let v = _mm512_mul_ps(v, f);
+            let low = _mm512_mul_ps(_mm512_permute_ps::<0b00_00_00_00>(v), first);
+            let low = _mm512_fmadd_ps(_mm512_permute_ps::<0b01_01_01_01>(v), second, low);
+            let high = _mm512_mul_ps(_mm512_permute_ps::<0b10_10_10_10>(v), first);
+            let high = _mm512_fmadd_ps(_mm512_permute_ps::<0b11_11_11_11>(v), second, high);
+            for (out, table) in out.iter_mut().zip(tables_from_halves(low, high)) {
+                // SAFETY: a table is 16 aligned floats.
+                unsafe { _mm512_store_ps(out.0.as_mut_ptr(), table) };
             }
-            // SAFETY: a table is 16 aligned floats.
-            unsafe { _mm512_store_ps(out.0.as_mut_ptr(), table(v)) };
         }
     }
 }

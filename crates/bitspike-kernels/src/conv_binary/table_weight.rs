@@ -6,6 +6,7 @@
 //!
 //! The bits must lie pixel by pixel for that: output pixels are taken in groups of 32 in flat order, across row and
 //! image ends, and for every tap the 32 x 32 bits (pixels, channels) they see are transposed.
+//! The pixels of dy are reordered along with them, so that a table is made from neighbouring values.
 //! Groups are taken in chunks, one after the other; within a chunk, threads own disjoint output channels. So every
 //! element is summed in the order of the pixels, whatever the number of threads.
 
@@ -13,7 +14,7 @@ use std::arch::x86_64::*;
 
 use rayon::prelude::*;
 
-use super::table::{INDEX_BITS, Table, add_on, opaque_one};
+use super::table::{AT_ONCE, Table, add_on, opaque_one, tables_from_halves};
 use crate::bits::transpose::transpose_avx512;
 use crate::bits::{PackedSpikes, WORD};
 use crate::conv_real::lanes::WIDTH;
@@ -41,37 +42,36 @@ pub(super) fn grad_weight(s: &ConvShape, x: &PackedSpikes, dy: &[f32], scale: Op
     let group_len = taps * lanes;
     let pixels = s.n * s.out_h() * s.out_w();
     let groups = pixels.div_ceil(WORD);
-    let chunk = (CHUNK_BYTES / 4 / group_len).next_multiple_of(DEPTH).min(groups);
+    let chunk = (CHUNK_BYTES / 4 / group_len).max(1).next_multiple_of(DEPTH).min(groups);
     // Narrow inputs fill the registers with more output channels.
     let depth_out = if s.c_in <= 2 * WIDTH { 8 } else { 4 };
     let part_len = depth_out * group_len;
-    let mut sums = vec![0.0f32; s.c_out.div_ceil(depth_out) * part_len];
+    let parts = s.c_out.div_ceil(depth_out);
+    let quads_len = parts * depth_out * WORD;
+    let mut sums = vec![0.0f32; parts * part_len];
     let mut bits = vec![0u32; chunk * group_len];
+    let mut quads = vec![0.0f32; chunk * quads_len];
     let parallel = s.macs() >= 1 << 21;
 
     for first in (0..groups).step_by(chunk) {
-        let bits = &mut bits[..chunk.min(groups - first) * group_len];
-        // SAFETY: this module is reached on the AVX-512 path only, and `takes` has bounded the offsets.
-        let transpose =
-            |(i, out): (usize, &mut [u32])| unsafe { group_bits(s, x, (first + i) * WORD, pixels, lanes, out) };
-        if parallel {
-            bits.par_chunks_exact_mut(group_len).enumerate().with_min_len(8).for_each(transpose);
-        } else {
-            bits.chunks_exact_mut(group_len).enumerate().for_each(transpose);
-        }
-        let job = Job {
-            bits,
-            taps,
-            lanes,
-            blocks: s.c_in.div_ceil(WIDTH),
-            c_out: s.c_out,
-            dy: &dy[first * WORD * s.c_out..],
+        let count = chunk.min(groups - first);
+        let (bits, quads) = (&mut bits[..count * group_len], &mut quads[..count * quads_len]);
+        let prepare = |(i, (bits, quads)): (usize, (&mut [u32], &mut [f32]))| {
+            let pixel = (first + i) * WORD;
+            // SAFETY: this module is reached on the AVX-512 path only, and `takes` has bounded the offsets.
+            unsafe { group_bits(s, x, pixel, pixels, lanes, bits) };
+            group_quads(&dy[pixel * s.c_out..pixels.min(pixel + WORD) * s.c_out], s.c_out, quads);
         };
+        if parallel {
+            let groups = bits.par_chunks_exact_mut(group_len).zip(quads.par_chunks_exact_mut(quads_len));
+            groups.enumerate().with_min_len(8).for_each(prepare);
+        } else {
+            bits.chunks_exact_mut(group_len).zip(quads.chunks_exact_mut(quads_len)).enumerate().for_each(prepare);
+        }
+        let job = Job { bits, taps, lanes, blocks: s.c_in.div_ceil(WIDTH), quads, quads_len };
         let add = |(i, sums): (usize, &mut [f32])| {
             // SAFETY: this module is reached on the AVX-512 path only.
-            unsafe {
-                if depth_out == 8 { job.add_narrow(i * depth_out, sums) } else { job.add_wide(i * depth_out, sums) }
-            }
+            unsafe { if depth_out == 8 { job.add_narrow(i, sums) } else { job.add_wide(i, sums) } }
         };
         if parallel {
             sums.par_chunks_exact_mut(part_len).enumerate().for_each(add);
@@ -94,6 +94,24 @@ pub(super) fn grad_weight(s: &ConvShape, x: &PackedSpikes, dy: &[f32], scale: Op
         dw.par_chunks_exact_mut(s.c_in * taps).enumerate().with_min_len(8).for_each(unpack);
     } else {
         dw.chunks_exact_mut(s.c_in * taps).enumerate().for_each(unpack);
+    }
+}
+
+/// dy of up to 32 pixels, `[pixel, channel]`, to `[channels / 4][32 pixels][4]`; what is missing stays zero.
+fn group_quads(dy: &[f32], channels: usize, out: &mut [f32]) {
+    if dy.len() < WORD * channels || !channels.is_multiple_of(AT_ONCE) {
+        out.fill(0.0);
+    }
+    for (pixel, dy) in dy.chunks_exact(channels).enumerate() {
+        let (whole, rest) = dy.as_chunks::<AT_ONCE>();
+        let mut quads = out.chunks_exact_mut(WORD * AT_ONCE).map(|quad| &mut quad[pixel * AT_ONCE..][..AT_ONCE]);
+        // Copies of a known length first: they are single moves.
+        for (dy, out) in whole.iter().zip(quads.by_ref()) {
+            out.copy_from_slice(dy);
+        }
+        if let Some(out) = quads.next() {
+            out[..rest.len()].copy_from_slice(rest);
+        }
     }
 }
 
@@ -162,16 +180,17 @@ struct Job<'a> {
     lanes: usize,
     /// Blocks of 16 input channels in use.
     blocks: usize,
-    c_out: usize,
-    /// dy from the first pixel of the chunk on.
-    dy: &'a [f32],
+    /// dy as `[group][channels / 4][32 pixels][4]`
+    quads: &'a [f32],
+    /// Elements of `quads` per group.
+    quads_len: usize,
 }
 
 impl Job<'_> {
-    /// Adds the chunk to four output channels: tiles of 4 x 64.
+    /// Adds the chunk to the four output channels of a part: tiles of 4 x 64.
     #[target_feature(enable = "avx512f")]
-    fn add_wide(&self, channel: usize, sums: &mut [f32]) {
-        self.each_depth::<4>(channel, |groups, tables| {
+    fn add_wide(&self, part: usize, sums: &mut [f32]) {
+        self.each_depth::<4>(part, |groups, tables| {
             for tap in 0..self.taps {
                 let mut block = 0;
                 while block < self.blocks {
@@ -188,10 +207,10 @@ impl Job<'_> {
         });
     }
 
-    /// Adds the chunk to eight output channels: tiles of 8 x 32.
+    /// Adds the chunk to the eight output channels of a part: tiles of 8 x 32.
     #[target_feature(enable = "avx512f")]
-    fn add_narrow(&self, channel: usize, sums: &mut [f32]) {
-        self.each_depth::<8>(channel, |groups, tables| {
+    fn add_narrow(&self, part: usize, sums: &mut [f32]) {
+        self.each_depth::<8>(part, |groups, tables| {
             for tap in 0..self.taps {
                 // SAFETY: narrow layers have one or two blocks.
                 unsafe {
@@ -204,37 +223,28 @@ impl Job<'_> {
         });
     }
 
-    /// Builds the tables of `CO` output channels for a few groups at a time, and calls `add(bits of the groups, tables)`.
+    /// Builds the tables of part `part` for a few groups at a time, and calls `add(bits of the groups, tables)`.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn each_depth<const CO: usize>(&self, channel: usize, mut add: impl FnMut(&[u32], &[[[Table; PER_WORD]; CO]])) {
+    fn each_depth<const CO: usize>(&self, part: usize, mut add: impl FnMut(&[u32], &[[[Table; PER_WORD]; CO]])) {
         let mut tables = [[[Table::default(); PER_WORD]; CO]; DEPTH];
-        let width = CO.min(self.c_out - channel);
-        for (i, groups) in self.bits.chunks(DEPTH * self.taps * self.lanes).enumerate() {
-            let depth = groups.len() / (self.taps * self.lanes);
-            for (r, tables) in tables[..depth].iter_mut().enumerate() {
-                for q in 0..PER_WORD {
-                    let pixel = (i * DEPTH + r) * WORD + q * QUAD;
-                    let mut values = [[0.0; CO]; QUAD];
-                    for (j, values) in values.iter_mut().enumerate() {
-                        let at = (pixel + j) * self.c_out + channel;
-                        // Past the last pixel there is nothing to read, and no bit is set.
-                        if let Some(dy) = self.dy.get(at..at + width) {
-                            if width == CO {
-                                values.copy_from_slice(dy);
-                            } else {
-                                values[..width].copy_from_slice(dy);
-                            }
+        let groups = self.bits.chunks(DEPTH * self.taps * self.lanes);
+        for (bits, quads) in groups.zip(self.quads.chunks(DEPTH * self.quads_len)) {
+            let depth = quads.len() / self.quads_len;
+            for (tables, quads) in tables.iter_mut().zip(quads.chunks_exact(self.quads_len)) {
+                let quads = quads[part * CO * WORD..][..CO * WORD].chunks_exact(AT_ONCE * WORD);
+                for (tables, quads) in tables.chunks_exact_mut(AT_ONCE).zip(quads) {
+                    for (q, quad) in quads.chunks_exact(WIDTH).enumerate() {
+                        // SAFETY: a quad has four pixels of four channels.
+                        let sums = subset_sums(unsafe { _mm512_loadu_ps(quad.as_ptr()) });
+                        for (tables, sums) in tables.iter_mut().zip(sums) {
+                            // SAFETY: a table is 16 aligned floats.
+                            unsafe { _mm512_store_ps(tables[q].0.as_mut_ptr(), sums) };
                         }
-                    }
-                    for (a, tables) in tables.iter_mut().enumerate() {
-                        let table = subset_sums([values[0][a], values[1][a], values[2][a], values[3][a]]);
-                        // SAFETY: a table is 16 aligned floats.
-                        unsafe { _mm512_store_ps(tables[q].0.as_mut_ptr(), table) };
                     }
                 }
             }
-            add(groups, &tables[..depth]);
+            add(bits, &tables[..depth]);
         }
     }
 
@@ -289,13 +299,18 @@ impl Job<'_> {
     }
 }
 
-/// The sums of all subsets of four values; bit j of the index says whether value j takes part.
+/// The sums of all subsets of four pixels, for four channels; `v` is `[pixel][channel]`, and bit j of the index says
+/// whether pixel j takes part.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn subset_sums(values: [f32; QUAD]) -> __m512 {
-    let mut sum = _mm512_maskz_mov_ps(INDEX_BITS[0], _mm512_set1_ps(values[0]));
-    for j in 1..QUAD {
-        sum = _mm512_mask_add_ps(sum, INDEX_BITS[j], sum, _mm512_set1_ps(values[j]));
-    }
-    sum
+fn subset_sums(v: __m512) -> [__m512; AT_ONCE] {
+    // From pixels of channels to channels of pixels.
+    let v = _mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), v);
+    let pair = |first: __m512, second: __m512| {
+        let first = _mm512_maskz_mov_ps(0xAAAA, first);
+        _mm512_mask_add_ps(first, 0xCCCC, first, second)
+    };
+    let low = pair(_mm512_permute_ps::<0b00_00_00_00>(v), _mm512_permute_ps::<0b01_01_01_01>(v));
+    let high = pair(_mm512_permute_ps::<0b10_10_10_10>(v), _mm512_permute_ps::<0b11_11_11_11>(v));
+    tables_from_halves(low, high)
 }

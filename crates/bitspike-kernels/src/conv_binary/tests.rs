@@ -80,3 +80,44 @@ fn operands_packed_for_other_sizes_are_refused() {
     assert!(matches!(error, ShapeError::Length { operand: "scale", expected: 2, found: 1, .. }));
     assert!(grad_input(&ConvShape { c_out: 3, ..s }, &[0.0; 18], &w, None, &mut [0.0; 24]).is_err());
 }
+
+#[test]
+fn sums_stay_exact_up_to_the_largest_magnitude() {
+    // 9 * 3640 products still fit the 16-bit sums of one path, 9 * 4096 do not; all ones make the sums as large as can be.
+    for (c_in, value, planes) in [(3640, 1.0, 1), (4096, 1.0, 1), (910, 0.75, 3), (1024, 0.75, 3)] {
+        let s = ConvShape { n: 1, h: 3, w: 3, c_in, c_out: 33, kh: 3, kw: 3, stride: 1, padding: 1 };
+        let x = PackedSpikes::pack(&vec![value; 9 * c_in], 1, 3, 3, c_in).unwrap();
+        assert_eq!(x.planes(), planes);
+        for sign in [1.0, -1.0] {
+            let w = PackedSigns::pack(&vec![sign; 33 * c_in * 9], 33, c_in, 3, 3).unwrap();
+            let expected = reference::forward(&s, &x, &w, None);
+            for path in KernelPath::available() {
+                let mut y = vec![f32::NAN; 9 * 33];
+                forward_with_path(path, &s, &x, &w, None, &mut y).unwrap();
+                assert_eq!(y, expected, "{path}, {c_in} channels of {value}, sign {sign}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_that_f32_cannot_hold_are_refused() {
+    let s = ConvShape { n: 1, h: 1, w: 1, c_in: 1 << 23, c_out: 1, kh: 1, kw: 1, stride: 1, padding: 0 };
+    let (x, w) = (vec![0.0; s.c_in], vec![1.0; s.c_in]);
+    let x = PackedSpikes::pack(&x, 1, 1, 1, s.c_in).unwrap();
+    let w = PackedSigns::pack(&w, 1, s.c_in, 1, 1).unwrap();
+    let error = forward(&s, &x, &w, None, &mut [0.0]).unwrap_err();
+    assert!(matches!(error, ShapeError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn one_pixel_and_many_channels_work() {
+    let s = ConvShape { n: 1, h: 1, w: 1, c_in: 4100, c_out: 3, kh: 5, kw: 5, stride: 1, padding: 2 };
+    let (x, dy) = (spikes(&s, false, 0.5, 1), [0.5, -1.5, 2.0]);
+    let expected = reference::grad_weight(&s, &x, &dy, None);
+    for path in KernelPath::available() {
+        let mut dw = vec![f32::NAN; expected.len()];
+        grad_weight_with_path(path, &s, &x, &dy, None, &mut dw).unwrap();
+        assert_eq!(dw, expected, "{path}");
+    }
+}

@@ -69,12 +69,12 @@ impl GateShape {
     }
 
     /// Elements of one sample at one time step.
-    pub(super) fn slab(&self) -> usize {
+    pub(crate) fn slab(&self) -> usize {
         self.hw * self.c
     }
 
     /// Refuses empty or uncountable shapes; returns the number of elements.
-    pub(super) fn check(&self, op: &'static str) -> Result<usize, KernelError> {
+    pub(crate) fn check(&self, op: &'static str) -> Result<usize, KernelError> {
         for (name, size) in [("t", self.t), ("n", self.n), ("hw", self.hw), ("c", self.c)] {
             check_nonzero(op, name, size)?;
         }
@@ -84,14 +84,14 @@ impl GateShape {
 
 /// `α`, either per time step or per time step and channel.
 #[derive(Clone, Copy)]
-pub(super) struct Alpha<'a> {
+pub(crate) struct Alpha<'a> {
     values: &'a [f32],
     /// How many there are for a step: 1 or `C`.
-    pub(super) per_step: usize,
+    pub(crate) per_step: usize,
 }
 
 impl<'a> Alpha<'a> {
-    pub(super) fn new(op: &'static str, shape: &GateShape, values: &'a [f32]) -> Result<Self, KernelError> {
+    pub(crate) fn new(op: &'static str, shape: &GateShape, values: &'a [f32]) -> Result<Self, KernelError> {
         if values.len() == shape.t {
             return Ok(Self { values, per_step: 1 });
         }
@@ -101,22 +101,22 @@ impl<'a> Alpha<'a> {
 
     /// `α` of a step and channel.
     #[inline(always)]
-    pub(super) fn at(&self, t: usize, c: usize) -> f32 {
+    pub(crate) fn at(&self, t: usize, c: usize) -> f32 {
         self.values[if self.per_step == 1 { t } else { t * self.per_step + c }]
     }
 }
 
 /// The means of the gates and where the one of a step, sample and channel is found.
 #[derive(Clone, Copy)]
-pub(super) struct Means<'a> {
-    pub(super) values: &'a [f32],
+pub(crate) struct Means<'a> {
+    pub(crate) values: &'a [f32],
     /// Distances between steps, samples and channels.
-    pub(super) strides: [usize; 3],
+    pub(crate) strides: [usize; 3],
 }
 
 impl<'a> Means<'a> {
     /// Means as [`super::forward`] writes them.
-    pub(super) fn of_pool(shape: &GateShape, pool: Pool, values: &'a [f32]) -> Self {
+    pub(crate) fn of_pool(shape: &GateShape, pool: Pool, values: &'a [f32]) -> Self {
         match pool {
             Pool::Chw => Self { values, strides: [shape.n, 1, 0] },
             Pool::Hw => Self { values, strides: [shape.n * shape.c, shape.c, 1] },
@@ -126,7 +126,7 @@ impl<'a> Means<'a> {
     }
 
     /// Means given per step, or per step and channel.
-    pub(super) fn fixed(op: &'static str, shape: &GateShape, values: &'a [f32]) -> Result<Self, KernelError> {
+    pub(crate) fn fixed(op: &'static str, shape: &GateShape, values: &'a [f32]) -> Result<Self, KernelError> {
         if values.len() == shape.t {
             return Ok(Self { values, strides: [1, 0, 0] });
         }
@@ -135,7 +135,7 @@ impl<'a> Means<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn at(&self, t: usize, n: usize, c: usize) -> f32 {
+    pub(crate) fn at(&self, t: usize, n: usize, c: usize) -> f32 {
         self.values[t * self.strides[0] + n * self.strides[1] + c * self.strides[2]]
     }
 }

@@ -7,9 +7,9 @@ use super::params::{Alpha, Apply, GateParams, GateShape, Means, Pool};
 use crate::par::{self, Level, columns, math, multiversioned};
 
 /// The gates of a slab, one or `C`.
-pub(super) struct Gates {
+pub(crate) struct Gates {
     /// `k`, the factor in front of `X`.
-    pub(super) factor: Vec<f32>,
+    pub(crate) factor: Vec<f32>,
     /// `∂y/∂m` divided by `X`.
     by_mean: Vec<f32>,
     /// `∂y/∂α` divided by `X`.
@@ -18,7 +18,7 @@ pub(super) struct Gates {
 
 impl Gates {
     /// The gates of step `t` and sample `n`.
-    pub(super) fn new(
+    pub(crate) fn new(
         level: Level,
         p: &GateParams,
         c: usize,
@@ -40,7 +40,7 @@ impl Gates {
     }
 
     /// The contributions of a slab to the gradients of its means and of `α`, from `Σ dY · X` under each gate.
-    fn sums(&self, products: &[f64], alpha_per_step: usize) -> SlabSums {
+    pub(crate) fn sums(&self, products: &[f64], alpha_per_step: usize) -> SlabSums {
         let by_mean = self.by_mean.iter().zip(products).map(|(d, product)| f64::from(*d) * product).collect();
         let by_alpha = self.by_alpha.iter().zip(products).map(|(d, product)| f64::from(*d) * product);
         let by_alpha = if alpha_per_step == 1 { vec![by_alpha.sum()] } else { by_alpha.collect() };
@@ -49,11 +49,11 @@ impl Gates {
 }
 
 /// What a slab contributes to the gradients of its means and of `α`.
-struct SlabSums {
+pub(crate) struct SlabSums {
     /// Per gate.
-    by_mean: Vec<f64>,
+    pub(crate) by_mean: Vec<f64>,
     /// As many as `α` has for a step.
-    by_alpha: Vec<f64>,
+    pub(crate) by_alpha: Vec<f64>,
 }
 
 multiversioned! {

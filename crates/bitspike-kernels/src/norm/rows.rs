@@ -35,7 +35,7 @@ pub(super) fn column_sums(
 }
 
 multiversioned! {
-    fn sums_of_one(x: &[f32], shift: &[f32], sum: &mut [f64], squares: &mut [f64]) {
+    pub(crate) fn sums_of_one(x: &[f32], shift: &[f32], sum: &mut [f64], squares: &mut [f64]) {
         let width = shift.len();
         let many = x.len() / (ROWS * width) * (ROWS * width);
         for x in x[..many].chunks_exact(ROWS * width) {
@@ -59,7 +59,7 @@ multiversioned! {
 }
 
 multiversioned! {
-    fn sums_of_two(x: &[f32], dy: &[f32], shift: &[f32], sum: &mut [f64], product: &mut [f64]) {
+    pub(crate) fn sums_of_two(x: &[f32], dy: &[f32], shift: &[f32], sum: &mut [f64], product: &mut [f64]) {
         let width = shift.len();
         let many = x.len() / (ROWS * width) * (ROWS * width);
         for (x, g) in x[..many].chunks_exact(ROWS * width).zip(dy.chunks_exact(ROWS * width)) {
@@ -80,6 +80,41 @@ multiversioned! {
                 *product += f64::from(*g) * (f64::from(*x) - f64::from(*shift));
             }
         }
+    }
+}
+
+/// Mean and biased variance from the sums of `x - shift` and of its square over `rows` rows.
+pub(crate) fn moments(rows: f64, sum: &[f64], squares: &[f64], shift: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let moments = sum.iter().zip(squares).zip(shift).map(|((sum, squares), shift)| {
+        let mean = sum / rows;
+        ((f64::from(*shift) + mean) as f32, (squares / rows - mean * mean).max(0.0) as f32)
+    });
+    moments.unzip()
+}
+
+/// The gradient of batch norm in closed form: `dx = γ r dy + by_x (x - μ) + constant`, `r = 1/√(v + ε)`.
+pub(crate) struct Gradient {
+    pub(crate) by_x: Vec<f32>,
+    pub(crate) constant: Vec<f64>,
+    pub(crate) gamma: Vec<f32>,
+    pub(crate) beta: Vec<f32>,
+}
+
+impl Gradient {
+    /// From `Σ dy` and `Σ dy (x - μ)` per channel over `rows` rows.
+    pub(crate) fn new(rows: f64, sum: &[f64], product: &[f64], var: &[f32], gamma: &[f32], eps: f32) -> Self {
+        let c = sum.len();
+        let (mut by_x, mut constant) = (vec![0.0; c], vec![0.0; c]);
+        let (mut dgamma, mut dbeta) = (vec![0.0; c], vec![0.0; c]);
+        for k in 0..c {
+            let r = 1.0 / (f64::from(var[k]) + f64::from(eps)).sqrt();
+            let a = f64::from(gamma[k]) * r;
+            dgamma[k] = (product[k] * r) as f32;
+            dbeta[k] = sum[k] as f32;
+            by_x[k] = (-a * r * r * product[k] / rows) as f32;
+            constant[k] = -a * sum[k] / rows;
+        }
+        Self { by_x, constant, gamma: dgamma, beta: dbeta }
     }
 }
 
@@ -147,7 +182,7 @@ pub(super) fn input_gradient(
 }
 
 multiversioned! {
-    fn input_gradient_chunk(x: &[f32], dy: &[f32], per_channel: &[Vec<f32>; 4], dx: &mut [f32]) {
+    pub(crate) fn input_gradient_chunk(x: &[f32], dy: &[f32], per_channel: &[Vec<f32>; 4], dx: &mut [f32]) {
         let [mean, by_dy, by_x, constant] = per_channel;
         let width = mean.len();
         for ((x, dy), dx) in x.chunks(width).zip(dy.chunks(width)).zip(dx.chunks_mut(width)) {

@@ -28,6 +28,28 @@ multiversioned! {
 }
 
 multiversioned! {
+    /// `y += x`.
+    pub(crate) fn add(x: &[f32], y: &mut [f32]) {
+        for (x, y) in x.iter().zip(y) {
+            *y += *x;
+        }
+    }
+}
+
+multiversioned! {
+    /// `z = ((x - mean) scale + beta) factor`.
+    pub(crate) fn gated_norm(x: &[f32], mean: &[f32], scale: &[f32], beta: &[f32], factor: &[f32], z: &mut [f32]) {
+        let width = mean.len();
+        for (x, z) in x.chunks(width).zip(z.chunks_mut(width)) {
+            let per_channel = mean.iter().zip(scale).zip(beta).zip(factor);
+            for ((x, z), (((mean, scale), beta), factor)) in x.iter().zip(z).zip(per_channel) {
+                *z = ((*x - *mean) * *scale + *beta) * *factor;
+            }
+        }
+    }
+}
+
+multiversioned! {
     /// `sums[i] += x` over every element that lies under position `i` of the pattern.
     pub(crate) fn add_columns(x: &[f32], sums: &mut [f64]) {
         let width = sums.len();

@@ -58,7 +58,7 @@ multiversioned! {
 
 multiversioned! {
     /// The same for `k = 2`, in one pass.
-    fn forward_row_of_two(shape: &PoolShape, x: &[f32], y: &mut [f32]) {
+    pub(crate) fn forward_row_of_two(shape: &PoolShape, x: &[f32], y: &mut [f32]) {
         let c = shape.c;
         let (upper, lower) = x.split_at(shape.row());
         for (ox, y) in y.chunks_exact_mut(c).enumerate() {

@@ -111,12 +111,9 @@ impl AgmmConfig {
     pub fn check(&self) -> Result<(), AgmmError> {
         let refuse = |key, found, with, reason| Err(AgmmError::Combination { key, found, with, reason });
         match self.pool {
-            GatePool::Const if self.alpha_inside => refuse(
-                "alpha_inside",
-                "true",
-                "pool = \"const\"",
-                "σ(α·m) needs a mean m; the constant gate has none",
-            ),
+            GatePool::Const if self.alpha_inside => {
+                refuse("alpha_inside", "true", "pool = \"const\"", "σ(α·m) needs a mean m; the constant gate has none")
+            }
             GatePool::None if self.eval_gate == EvalGate::Ema => refuse(
                 "eval_gate",
                 "\"ema\"",

@@ -32,14 +32,7 @@ impl BinaryLinear {
     /// let layer = BinaryLinear::new(6, 4, WeightScale::None, &Init::new(0), "fc", &device);
     /// assert_eq!(layer.forward(Tensor::ones([2, 3, 6], &device)).dims(), [2, 3, 4]);
     /// ```
-    pub fn new(
-        inputs: usize,
-        outputs: usize,
-        scale: WeightScale,
-        init: &Init,
-        path: &str,
-        device: &Device,
-    ) -> Self {
+    pub fn new(inputs: usize, outputs: usize, scale: WeightScale, init: &Init, path: &str, device: &Device) -> Self {
         let std = (2.0 / outputs as f64).sqrt();
         let latent = init.normal(&format!("{path}.weight"), [outputs, inputs], std, device);
         Self { latent: Param::from_tensor(latent), scale }

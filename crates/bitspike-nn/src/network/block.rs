@@ -3,8 +3,8 @@
 use super::config::{ConvPlan, Plan, Pooling};
 use super::model::Observer;
 use crate::Init;
-use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
 use crate::layers::Conv2dConfig;
+use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
 use crate::ops::pool::{avg_pool, max_pool};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -179,4 +179,3 @@ fn apply_gate(gate: &Option<Agmm>, x: Tensor<5>, name: &str, observer: &mut dyn 
         }
     }
 }
-

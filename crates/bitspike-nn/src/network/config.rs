@@ -128,7 +128,6 @@ pub enum PlanError {
     Gate(#[from] AgmmError),
 }
 
-
 /// Place and shapes of one convolution with what surrounds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvPlan {

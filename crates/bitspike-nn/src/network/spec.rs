@@ -34,7 +34,9 @@ pub struct LayerSpec {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// A part is neither a number, `NxC`, nor `P`.
-    #[error("part {index} is {found:?}; expected a channel count such as 64, a repeat such as 4x64, or P for a pooling")]
+    #[error(
+        "part {index} is {found:?}; expected a channel count such as 64, a repeat such as 4x64, or P for a pooling"
+    )]
     Part {
         /// Position, from 1.
         index: usize,

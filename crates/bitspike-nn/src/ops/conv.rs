@@ -259,7 +259,19 @@ macro_rules! conv_ops {
         }
     };
 }
-composed_conv!(#[cfg(feature = "flex")] burn::backend::Flex);
-composed_conv!(#[cfg(feature = "ndarray")] burn::backend::NdArray);
-composed_conv!(#[cfg(feature = "tch")] burn::backend::LibTorch);
-composed_conv!(#[cfg(feature = "cube")] burn_cubecl::CubeBackend);
+conv_ops!(
+    #[cfg(feature = "flex")]
+    burn::backend::Flex
+);
+composed_conv!(
+    #[cfg(feature = "ndarray")]
+    burn::backend::NdArray
+);
+composed_conv!(
+    #[cfg(feature = "tch")]
+    burn::backend::LibTorch
+);
+composed_conv!(
+    #[cfg(feature = "cube")]
+    burn_cubecl::CubeBackend
+);

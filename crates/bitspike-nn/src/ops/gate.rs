@@ -339,7 +339,19 @@ macro_rules! gate_ops {
         }
     };
 }
-composed_gate!(#[cfg(feature = "flex")] burn::backend::Flex);
-composed_gate!(#[cfg(feature = "ndarray")] burn::backend::NdArray);
-composed_gate!(#[cfg(feature = "tch")] burn::backend::LibTorch);
-composed_gate!(#[cfg(feature = "cube")] burn_cubecl::CubeBackend);
+gate_ops!(
+    #[cfg(feature = "flex")]
+    burn::backend::Flex
+);
+composed_gate!(
+    #[cfg(feature = "ndarray")]
+    burn::backend::NdArray
+);
+composed_gate!(
+    #[cfg(feature = "tch")]
+    burn::backend::LibTorch
+);
+composed_gate!(
+    #[cfg(feature = "cube")]
+    burn_cubecl::CubeBackend
+);

@@ -1,9 +1,12 @@
 //! Operations of binary spiking networks, entering Burn as backend extensions.
 //!
 //! Each file holds one operation: its formula, a *composed* body made of backend primitives (it runs on every backend and
-//! is the reference), the backward pass, and a function on Burn's `Tensor`.
+//! is the reference), the backward pass, and a function on Burn's `Tensor`. On the CPU backend the fused twins in `flex` run
+//! in its place.
 
 pub mod conv;
+#[cfg(feature = "flex")]
+pub mod flex;
 pub mod gate;
 pub mod neuron;
 pub mod norm;

@@ -280,7 +280,19 @@ macro_rules! neuron_ops {
         }
     };
 }
-composed_neuron!(#[cfg(feature = "flex")] burn::backend::Flex);
-composed_neuron!(#[cfg(feature = "ndarray")] burn::backend::NdArray);
-composed_neuron!(#[cfg(feature = "tch")] burn::backend::LibTorch);
-composed_neuron!(#[cfg(feature = "cube")] burn_cubecl::CubeBackend);
+neuron_ops!(
+    #[cfg(feature = "flex")]
+    burn::backend::Flex
+);
+composed_neuron!(
+    #[cfg(feature = "ndarray")]
+    burn::backend::NdArray
+);
+composed_neuron!(
+    #[cfg(feature = "tch")]
+    burn::backend::LibTorch
+);
+composed_neuron!(
+    #[cfg(feature = "cube")]
+    burn_cubecl::CubeBackend
+);

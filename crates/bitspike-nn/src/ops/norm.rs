@@ -49,11 +49,7 @@ pub trait NormKernel: Backend {
     fn affine_forward(x: FloatTensor<Self>, scale: FloatTensor<Self>, shift: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Gradients of x, scale and shift.
-    fn affine_backward(
-        x: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-    ) -> NormGradients<Self> {
+    fn affine_backward(x: FloatTensor<Self>, scale: FloatTensor<Self>, grad: FloatTensor<Self>) -> NormGradients<Self> {
         composed_affine_backward::<Self>(x, scale, grad)
     }
 }
@@ -90,12 +86,7 @@ pub trait NormOps: Backend {
 /// assert_eq!((mean.into_scalar::<f32>(), var.into_scalar::<f32>()), (2.0, 1.0));
 /// assert!((y.into_data().to_vec::<f32>().unwrap()[1] - 1.0).abs() < 1e-4);
 /// ```
-pub fn batch_norm(
-    x: Tensor<5>,
-    gamma: Tensor<1>,
-    beta: Tensor<1>,
-    epsilon: f32,
-) -> (Tensor<5>, Tensor<1>, Tensor<1>) {
+pub fn batch_norm(x: Tensor<5>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f32) -> (Tensor<5>, Tensor<1>, Tensor<1>) {
     let (y, mean, var) = <Dispatch as NormOps>::bitspike_batch_norm(
         x.into_dispatch(),
         gamma.into_dispatch(),
@@ -244,9 +235,7 @@ impl<B: NormKernel, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
         let prep = AffineBackward.prepare::<C>([x.node(), scale.node(), shift.node()]).compute_bound().stateful();
         let (x, scale, shift) = (x.into_primitive(), scale.into_primitive(), shift.into_primitive());
         match prep {
-            OpsKind::Tracked(prep) => {
-                prep.finish((x.clone(), scale.clone()), B::affine_forward(x, scale, shift))
-            }
+            OpsKind::Tracked(prep) => prep.finish((x.clone(), scale.clone()), B::affine_forward(x, scale, shift)),
             OpsKind::UnTracked(prep) => prep.finish(B::affine_forward(x, scale, shift)),
         }
     }
@@ -309,7 +298,19 @@ macro_rules! norm_ops {
         }
     };
 }
-composed_norm!(#[cfg(feature = "flex")] burn::backend::Flex);
-composed_norm!(#[cfg(feature = "ndarray")] burn::backend::NdArray);
-composed_norm!(#[cfg(feature = "tch")] burn::backend::LibTorch);
-composed_norm!(#[cfg(feature = "cube")] burn_cubecl::CubeBackend);
+norm_ops!(
+    #[cfg(feature = "flex")]
+    burn::backend::Flex
+);
+composed_norm!(
+    #[cfg(feature = "ndarray")]
+    burn::backend::NdArray
+);
+composed_norm!(
+    #[cfg(feature = "tch")]
+    burn::backend::LibTorch
+);
+composed_norm!(
+    #[cfg(feature = "cube")]
+    burn_cubecl::CubeBackend
+);

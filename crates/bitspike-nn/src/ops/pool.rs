@@ -251,7 +251,19 @@ macro_rules! pool_ops {
         }
     };
 }
-composed_pool!(#[cfg(feature = "flex")] burn::backend::Flex);
-composed_pool!(#[cfg(feature = "ndarray")] burn::backend::NdArray);
-composed_pool!(#[cfg(feature = "tch")] burn::backend::LibTorch);
-composed_pool!(#[cfg(feature = "cube")] burn_cubecl::CubeBackend);
+pool_ops!(
+    #[cfg(feature = "flex")]
+    burn::backend::Flex
+);
+composed_pool!(
+    #[cfg(feature = "ndarray")]
+    burn::backend::NdArray
+);
+composed_pool!(
+    #[cfg(feature = "tch")]
+    burn::backend::LibTorch
+);
+composed_pool!(
+    #[cfg(feature = "cube")]
+    burn_cubecl::CubeBackend
+);

@@ -38,7 +38,7 @@ pub enum RecipeError {
         reason: String,
     },
     /// A key that does not exist.
-    #[error("{origin}: unknown key {key:?}{}", nearest(.nearest, .valid))]
+    #[error("{origin}: unknown key {key:?}{}", advice(.nearest, .valid))]
     UnknownKey {
         /// Where.
         origin: Origin,
@@ -75,7 +75,7 @@ pub enum RecipeError {
     },
 }
 
-fn nearest(nearest: &Option<String>, valid: &[String]) -> String {
+fn advice(nearest: &Option<String>, valid: &[String]) -> String {
     match nearest {
         Some(key) => format!("; did you mean {key:?}?"),
         None => format!("; valid keys: {}", valid.join(", ")),

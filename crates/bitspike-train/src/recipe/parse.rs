@@ -4,7 +4,7 @@
 //! nearest. Types are then checked by serde, and ranges by the parts of the recipe themselves.
 
 use super::error::{Origin, RecipeError};
-use super::{Recipe, TrainConfig};
+use super::Recipe;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -304,7 +304,6 @@ mod tests {
         .unwrap();
         assert_eq!((recipe.train.epochs, recipe.network.layers.to_string().as_str()), (3, "16-P-32"));
         assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe);
-        let defaults = Recipe { train: TrainConfig::default(), ..Recipe::default() };
-        assert_eq!(parse("", "empty.toml", &[]).unwrap(), defaults);
+        assert_eq!(parse("", "empty.toml", &[]).unwrap(), Recipe::default());
     }
 }

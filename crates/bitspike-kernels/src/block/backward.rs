@@ -1,0 +1,318 @@
+//! The backward pass: `dz` and its sums, then `dx` from `dz` and `x`.
+
+use super::forward::Current;
+use super::{
+    BlockParams, BlockShape, BlockState, KernelError, OutputGradients, WeightGradients, Weights, check_present,
+};
+use crate::gate::Pool;
+use crate::gate::params::Means;
+use crate::neuron::{Input, tile};
+use crate::norm::{rows, scales};
+use crate::par::{self, Level, check_len, columns};
+
+/// Computes the gradients of [`forward`](super::forward).
+///
+/// `current` is the current that [`forward`](super::forward) wrote; without it the current is computed again from `x`,
+/// which is not possible if there was a residual. `dresidual` receives the gradient of the residual, which is that of
+/// the current.
+///
+/// Shapes: `x`, `dx` `[T, N, H, W, C]`; `current`, the incoming gradients and `dresidual` `[T, N, H', W', C]`.
+///
+/// # Errors
+/// [`KernelError`] if a length or a parameter is wrong, or the current is needed and missing.
+///
+/// # Example
+/// ```
+/// use bitspike_kernels::block::{BlockParams, BlockShape, OutputGradients, Outputs, Weights, backward, forward};
+/// let params = BlockParams { eps: 1e-5, pool: false, gate: None, neuron: None };
+/// let shape = BlockShape { t: 1, n: 1, h: 1, w: 2, c: 1 };
+/// let weights = Weights { gamma: &[1.0], beta: &[0.0], alpha: &[] };
+/// let (x, mut z, mut dx) = ([3.0, 5.0], [0.0; 2], [0.0; 2]);
+/// let outputs = Outputs { current: Some(&mut z), ..Outputs::default() };
+/// let state = forward(&params, &shape, &weights, &x, None, outputs).unwrap();
+/// let gradients = OutputGradients { current: Some(&[1.0, 1.0]), ..OutputGradients::default() };
+/// let found = backward(&params, &shape, &weights, &state, &x, None, gradients, &mut dx, None, false).unwrap();
+/// assert_eq!(found.beta, [2.0]);
+/// assert_eq!(dx, [0.0, 0.0]); // a constant added to z is undone by the mean
+/// ```
+#[allow(clippy::too_many_arguments)]
+pub fn backward(
+    p: &BlockParams,
+    shape: &BlockShape,
+    weights: &Weights<'_>,
+    state: &BlockState,
+    x: &[f32],
+    current: Option<&[f32]>,
+    gradients: OutputGradients<'_>,
+    dx: &mut [f32],
+    dresidual: Option<&mut [f32]>,
+    decay_gradient: bool,
+) -> Result<WeightGradients, KernelError> {
+    const OP: &str = "block::backward";
+    let pooled = p.check(OP, shape, weights, x)?;
+    let len = pooled.check(OP)?;
+    let length = |v: Option<&[f32]>| v.map(<[f32]>::len);
+    let needs_current = current.is_some() || (state.residual && p.neuron.is_some());
+    let needs_gradient = gradients.current.is_some() || p.neuron.is_none();
+    check_len(OP, "dx", x.len(), dx.len())?;
+    check_present(OP, "current", needs_current, len, length(current))?;
+    check_present(OP, "gradients.spikes", p.neuron.is_some(), len, length(gradients.spikes))?;
+    check_present(OP, "gradients.current", needs_gradient, len, length(gradients.current))?;
+    check_present(OP, "dresidual", dresidual.is_some(), len, dresidual.as_ref().map(|d| d.len()))?;
+    check_state(OP, p, shape, state)?;
+
+    let level = Level::selected();
+    let scale = scales(OP, &state.var, weights.gamma, p.eps)?;
+    let means = p.gate.as_ref().map(|gate| Means::of_pool(&pooled, gate.pool, &state.gate_means));
+    let block = Current::new(OP, level, p, shape, weights, &state.mean, &scale, means)?;
+
+    // dz is kept where it is wanted anyway, or in dx, which has its size unless there is a pooling.
+    let mut own = Vec::new();
+    let wanted = tile::Wanted { broadcast: false, decay: decay_gradient };
+    match dresidual {
+        Some(dz) => {
+            let sums = current_gradient(&block, x, current, gradients, wanted, dz);
+            let solved = solve(&block, weights, state, &scale, &sums);
+            input_gradient(&block, x, dz, &solved, dx);
+            Ok(solved.weights(decay_gradient, &sums))
+        }
+        None if p.pool => {
+            own.resize(len, 0.0);
+            let sums = current_gradient(&block, x, current, gradients, wanted, &mut own);
+            let solved = solve(&block, weights, state, &scale, &sums);
+            input_gradient(&block, x, &own, &solved, dx);
+            Ok(solved.weights(decay_gradient, &sums))
+        }
+        None => {
+            let sums = current_gradient(&block, x, current, gradients, wanted, dx);
+            let solved = solve(&block, weights, state, &scale, &sums);
+            input_gradient_in_place(&block, x, &solved, dx);
+            Ok(solved.weights(decay_gradient, &sums))
+        }
+    }
+}
+
+fn check_state(op: &'static str, p: &BlockParams, shape: &BlockShape, state: &BlockState) -> Result<(), KernelError> {
+    check_len(op, "state.mean", shape.c, state.mean.len())?;
+    check_len(op, "state.var", shape.c, state.var.len())?;
+    check_len(op, "state.slab_means", shape.t * shape.n * shape.c, state.slab_means.len())?;
+    let means = p.gate.as_ref().map_or(0, |gate| shape.pooled(p.pool).means_len(gate.pool));
+    check_len(op, "state.gate_means", means, state.gate_means.len())
+}
+
+/// What one sample contributes.
+struct SampleSums {
+    /// `Σ dz` and `Σ dz (x - μ)` per step and channel, `[T][2][C]`.
+    per_step: Vec<[Vec<f64>; 2]>,
+    decay: f64,
+}
+
+/// Writes `dz` and adds up its sums, one sample at a time.
+fn current_gradient(
+    block: &Current<'_>,
+    x: &[f32],
+    current: Option<&[f32]>,
+    gradients: OutputGradients<'_>,
+    wanted: tile::Wanted,
+    dz: &mut [f32],
+) -> Vec<SampleSums> {
+    let (level, shape, slab, width) = (block.level, block.shape, block.pooled.slab(), block.mean.len());
+    let (m, steps) = (shape.n * slab, shape.t);
+    let samples: Vec<_> = par::column_tiles(dz, m, slab).into_iter().enumerate().collect();
+    par::map(shape.len(), samples, |(n, mut dz)| {
+        let (factors, piece) = (block.factors(n), block.piece());
+        let [mut z, mut membrane, mut spikes] = [0; 3].map(|_| vec![0.0; steps * piece]);
+        let mut pooled = vec![0.0; piece];
+        let mut sums = vec![vec![0.0; 2 * width]; steps];
+        let mut decay = 0.0;
+        for from in (0..slab).step_by(piece) {
+            let len = piece.min(slab - from);
+            let at = |t: usize| t * m + n * slab + from;
+            let mut dz: Vec<_> = dz.iter_mut().map(|row| &mut row[from..][..len]).collect();
+            if let (Some(neuron), Some(grad_spikes)) = (&block.p.neuron, gradients.spikes) {
+                let input = match current {
+                    Some(current) => {
+                        for t in 0..steps {
+                            z[t * len..][..len].copy_from_slice(&current[at(t)..][..len]);
+                        }
+                        Input::PerStep(&z)
+                    }
+                    None => {
+                        for (t, factor) in factors.iter().enumerate() {
+                            let x = block.input(x, (t, n), from, len, &mut pooled);
+                            block.write(x, factor, &mut z[t * len..][..len]);
+                        }
+                        Input::PerStep(&z)
+                    }
+                };
+                let mut spikes: Vec<_> = spikes[..steps * len].chunks_mut(len).collect();
+                let mut rows: Vec<_> = membrane[..steps * len].chunks_mut(len).collect();
+                tile::forward(level, neuron, input, len, 0, &mut spikes, &mut rows);
+                let membrane = tile::Columns { values: &membrane, m: len, from: 0 };
+                let grad_spikes = tile::Columns { values: grad_spikes, m, from: at(0) };
+                let saved = tile::Saved { membrane, grad_spikes, steps };
+                decay += tile::backward(level, neuron, saved, wanted, &mut dz);
+            } else {
+                dz.iter_mut().for_each(|row| row.fill(0.0));
+            }
+            for (t, dz) in dz.iter_mut().enumerate() {
+                if let Some(gradient) = gradients.current {
+                    columns::add(level, &gradient[at(t)..][..len], dz);
+                }
+                let (sum, product) = sums[t].split_at_mut(width);
+                let x = block.input(x, (t, n), from, len, &mut pooled);
+                rows::sums_of_two(level, x, dz, &block.mean, sum, product);
+            }
+        }
+        let fold = |sums: &[f64]| par::fold_columns(std::iter::once(sums), shape.c);
+        let per_step = sums.iter().map(|s| [fold(&s[..width]), fold(&s[width..])]).collect();
+        SampleSums { per_step, decay }
+    })
+}
+
+/// The gradients of the weights, and the coefficients of `dx = by_dz dz + by_x (x - μ) + constant`.
+struct Solved {
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+    alpha: Vec<f32>,
+    /// Per step, sample and channel.
+    by_dz: Vec<f32>,
+    constant: Vec<f32>,
+    /// Per channel.
+    by_x: Vec<f32>,
+}
+
+impl Solved {
+    fn weights(self, decay: bool, sums: &[SampleSums]) -> WeightGradients {
+        let decay = decay.then(|| sums.iter().map(|s| s.decay).sum::<f64>() as f32);
+        WeightGradients { gamma: self.gamma, beta: self.beta, alpha: self.alpha, decay }
+    }
+}
+
+/// From the sums to every gradient: first through the gate, then through the batch norm.
+fn solve(block: &Current<'_>, weights: &Weights<'_>, state: &BlockState, scale: &[f32], sums: &[SampleSums]) -> Solved {
+    let (shape, c) = (block.shape, block.shape.c);
+    let (hw, slabs) = (block.pooled.hw as f64, shape.t * shape.n);
+    let (mut factor, mut shift) = (vec![1.0f64; slabs * c], vec![0.0f64; slabs * c]);
+    let mut alpha = vec![0.0f64; weights.alpha.len()];
+    for t in 0..shape.t {
+        let mut of_batch = 0.0;
+        for (n, sample) in sums.iter().enumerate() {
+            let Some((gates, params)) = block.gates((t, n)).zip(block.p.gate) else { break };
+            let slab = (t * shape.n + n) * c;
+            let one_for_all = gates.factor.len() == 1;
+            for (k, factor) in factor[slab..][..c].iter_mut().enumerate() {
+                *factor = f64::from(gates.factor[if one_for_all { 0 } else { k }]);
+            }
+            if block.p.value_gate().is_none() {
+                continue; // only the gradient is multiplied: nothing flows into the mean or into α
+            }
+            // Σ dz y, with y = scale (x - μ) + β.
+            let [sum, product] = &sample.per_step[t];
+            let by_y = |k: usize| f64::from(scale[k]) * product[k] + f64::from(weights.beta[k]) * sum[k];
+            let by_y: Vec<f64> = if one_for_all { vec![(0..c).map(by_y).sum()] } else { (0..c).map(by_y).collect() };
+            let per_step = weights.alpha.len() / shape.t;
+            let found = gates.sums(&by_y, per_step);
+            for (alpha, d) in alpha[t * per_step..].iter_mut().zip(&found.by_alpha) {
+                *alpha += d;
+            }
+            if params.detach_gate {
+                continue;
+            }
+            match params.pool {
+                Pool::Chw => shift[slab..][..c].fill(found.by_mean.iter().sum::<f64>() / (hw * c as f64)),
+                Pool::Hw => {
+                    for (shift, d) in shift[slab..][..c].iter_mut().zip(&found.by_mean) {
+                        *shift = d / hw;
+                    }
+                }
+                Pool::Nchw => of_batch += found.by_mean.iter().sum::<f64>() / (hw * c as f64 * shape.n as f64),
+                Pool::None | Pool::Const => {}
+            }
+        }
+        if of_batch != 0.0 {
+            shift[t * shape.n * c..][..shape.n * c].fill(of_batch);
+        }
+    }
+    // Σ dy and Σ dy (x - μ) with dy = factor dz + shift.
+    let (mut sum, mut product) = (vec![0.0; c], vec![0.0; c]);
+    for t in 0..shape.t {
+        for (n, sample) in sums.iter().enumerate() {
+            let slab = (t * shape.n + n) * c;
+            let [dz, dz_x] = &sample.per_step[t];
+            for k in 0..c {
+                let x = state.slab_means[slab + k] - f64::from(state.mean[k]);
+                sum[k] += factor[slab + k] * dz[k] + hw * shift[slab + k];
+                product[k] += factor[slab + k] * dz_x[k] + hw * shift[slab + k] * x;
+            }
+        }
+    }
+    let gradient = rows::Gradient::new(
+        slabs as f64 * (shape.h * shape.w) as f64,
+        &sum,
+        &product,
+        &state.var,
+        weights.gamma,
+        block.p.eps,
+    );
+    // Every pixel under a 2×2 average gets a quarter of its gradient.
+    let share = if block.p.pool { 0.25 } else { 1.0 };
+    let by_dz = factor.iter().enumerate().map(|(i, f)| (share * f * f64::from(scale[i % c])) as f32).collect();
+    let constant = |(i, s): (usize, &f64)| (share * s * f64::from(scale[i % c]) + gradient.constant[i % c]) as f32;
+    Solved {
+        constant: shift.iter().enumerate().map(constant).collect(),
+        by_dz,
+        by_x: gradient.by_x,
+        gamma: gradient.gamma,
+        beta: gradient.beta,
+        alpha: alpha.into_iter().map(|a| a as f32).collect(),
+    }
+}
+
+/// The patterns of a slab, in the order that the loop takes them.
+fn patterns(block: &Current<'_>, solved: &Solved, slab: usize) -> [Vec<f32>; 4] {
+    let c = block.shape.c;
+    let widen = |v: &[f32]| par::repeated(v, par::repeats(c));
+    let here = slab * c..(slab + 1) * c;
+    [block.mean.clone(), widen(&solved.by_dz[here.clone()]), widen(&solved.by_x), widen(&solved.constant[here])]
+}
+
+/// `dx` from `dz` in a tensor of its own.
+fn input_gradient(block: &Current<'_>, x: &[f32], dz: &[f32], solved: &Solved, dx: &mut [f32]) {
+    let (slab, pooled, row) = (block.shape.slab(), block.pooled.slab(), block.shape.w * block.shape.c);
+    let items: Vec<_> = x.chunks(slab).zip(dz.chunks(pooled)).zip(dx.chunks_mut(slab)).enumerate().collect();
+    par::for_each(x.len(), items, |(i, ((x, dz), dx))| {
+        let patterns = patterns(block, solved, i);
+        if !block.p.pool {
+            return rows::input_gradient_chunk(block.level, x, dz, &patterns, dx);
+        }
+        let mut wide = vec![0.0; row];
+        for ((x, dz), dx) in x.chunks(2 * row).zip(dz.chunks(row / 2)).zip(dx.chunks_mut(2 * row)) {
+            let c = block.shape.c;
+            for (pair, dz) in wide.chunks_mut(2 * c).zip(dz.chunks(c)) {
+                let (left, right) = pair.split_at_mut(c);
+                left.copy_from_slice(dz);
+                right.copy_from_slice(dz);
+            }
+            for (x, dx) in x.chunks(row).zip(dx.chunks_mut(row)) {
+                rows::input_gradient_chunk(block.level, x, &wide, &patterns, dx);
+            }
+        }
+    });
+}
+
+/// `dx` from `dz` that stands in `dx`.
+fn input_gradient_in_place(block: &Current<'_>, x: &[f32], solved: &Solved, dx: &mut [f32]) {
+    let slab = block.shape.slab();
+    let items: Vec<_> = x.chunks(slab).zip(dx.chunks_mut(slab)).enumerate().collect();
+    par::for_each(x.len(), items, |(i, (x, dx))| {
+        let patterns = patterns(block, solved, i);
+        let piece = block.piece();
+        let mut dz = vec![0.0; piece];
+        for (x, dx) in x.chunks(piece).zip(dx.chunks_mut(piece)) {
+            let dz = &mut dz[..dx.len()];
+            dz.copy_from_slice(dx);
+            rows::input_gradient_chunk(block.level, x, dz, &patterns, dx);
+        }
+    });
+}

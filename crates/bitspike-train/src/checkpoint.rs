@@ -1,0 +1,344 @@
+//! Checkpoints: one safetensors file with everything a run needs to go on as if it had never stopped.
+//!
+//! ```text
+//! param.<name>              parameters and running statistics, float32
+//! optim.<kind>.<name>       state of the optimiser, float32, flat
+//! flips.<layer>.signs       signs now, at the start of training, at the start of the epoch: u64 words, 64 signs each
+//! flips.<layer>.start
+//! flips.<layer>.epoch_start
+//! flips.<layer>.last_flip   step of each weight's last flip, u32
+//! grad.<layer>              gradient of the last diagnosed step of a running epoch, float32, flat
+//! metadata "bitspike"       JSON: format, epoch, batch, step, seed, recipe, sums of the running epoch, counters
+//! ```
+//!
+//! Random numbers need no state: every stream is a function of seed, purpose, epoch and sample (see `bitspike_data::Rng`), so
+//! seed, epoch and batch are the whole of it.
+
+use crate::flips::{FlipCounts, FlipTracker, LayerHistory};
+use crate::optim::Optimizer;
+use crate::param::{self, ParamMapper};
+use bitspike_nn::network::Network;
+use bitspike_run::{RunError, atomic_write};
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::io::Write;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const FORMAT: u32 = 1;
+const META: &str = "bitspike";
+
+/// A checkpoint that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file cannot be opened or read.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bytes are not a checkpoint, or not a whole one.
+    #[error("{path}: damaged checkpoint: {reason}", path = .path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A checkpoint of another version of this program.
+    #[error("{path}: checkpoint format {found}, this program reads {FORMAT}", path = .path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The checkpoint is of another network.
+    #[error("{path}: {name}: expected {expected}, the file has {found}", path = .path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Shape or presence the network needs.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] RunError),
+}
+
+/// Sums of the running epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochSums {
+    /// Sum of the losses, weighted by samples.
+    pub loss: f64,
+    /// Correct predictions.
+    pub correct: u64,
+    /// Samples seen.
+    pub samples: u64,
+    /// Seconds spent training.
+    pub seconds: f64,
+}
+
+/// Where training stands, besides the tensors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs completed.
+    pub epoch: u64,
+    /// Batches done in the running epoch.
+    pub batch: usize,
+    /// Steps done since the start.
+    pub step: u64,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Sums of the running epoch.
+    pub sums: EpochSums,
+    /// Seconds of training before the running epoch.
+    pub seconds: f64,
+    /// Best evaluated accuracy and its epoch, from 1.
+    pub best: Option<(f64, u64)>,
+    /// Flips of the finished epochs.
+    pub flips: FlipCounts,
+    /// Running means of the gradient diagnostics in this epoch.
+    pub diagnostics: crate::diagnose::Diagnostics,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    format: u32,
+    progress: Progress,
+    optimizer_steps: u64,
+    flips: BTreeMap<String, FlipMeta>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FlipMeta {
+    counts: FlipCounts,
+    step: u32,
+    epoch_step: u32,
+}
+
+/// A tensor to be written.
+struct Raw {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl safetensors::View for Raw {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+fn floats(data: TensorData) -> Raw {
+    let shape = data.shape().to_vec();
+    let values = data.convert::<f32>().into_vec::<f32>().expect("the data was converted to f32");
+    Raw { dtype: Dtype::F32, shape, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+}
+
+fn words(values: &[u64]) -> Raw {
+    let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    Raw { dtype: Dtype::U64, shape: vec![values.len()], bytes }
+}
+
+/// Writes a checkpoint; the file that was there stays whole until the new one is.
+///
+/// # Errors
+/// [`CheckpointError::Write`] with the path.
+pub fn save(
+    path: &Path,
+    network: &Network,
+    optimizer: &Optimizer,
+    flips: &FlipTracker,
+    progress: &Progress,
+) -> Result<(), CheckpointError> {
+    let mut tensors: Vec<(String, Raw)> = Vec::new();
+    tensors.extend(param::snapshot(network).into_iter().map(|(n, d)| (format!("param.{n}"), floats(d))));
+    tensors.extend(optimizer.state().map(|(n, d)| (format!("optim.{n}"), floats(d))));
+    let mut flip_meta = BTreeMap::new();
+    for (layer, h) in flips.layers() {
+        let last = h.last_flip.iter().flat_map(|v| v.to_le_bytes()).collect();
+        for (part, raw) in [
+            ("signs", words(&h.signs)),
+            ("start", words(&h.start)),
+            ("epoch_start", words(&h.epoch_start)),
+            ("last_flip", Raw { dtype: Dtype::U32, shape: vec![h.last_flip.len()], bytes: last }),
+        ] {
+            tensors.push((format!("flips.{layer}.{part}"), raw));
+        }
+        let meta = FlipMeta { counts: h.counts.clone(), step: h.step, epoch_step: h.epoch_step };
+        flip_meta.insert(layer.clone(), meta);
+    }
+    for (layer, g) in &progress.diagnostics.last {
+        tensors.push((format!("grad.{layer}"), floats(TensorData::new(g.clone(), [g.len()]))));
+    }
+    let meta =
+        Meta { format: FORMAT, progress: progress.clone(), optimizer_steps: optimizer.steps(), flips: flip_meta };
+    let json = serde_json::to_string(&meta).expect("plain numbers and names");
+    let header = Some([(META.to_owned(), json)].into());
+    let bytes = safetensors::serialize(tensors, header).expect("names are unique and lengths match shapes");
+    atomic_write(path, |w| w.write_all(&bytes))?;
+    Ok(())
+}
+
+/// A checkpoint read into memory.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    /// Where training stands.
+    pub progress: Progress,
+    optimizer_steps: u64,
+    tensors: BTreeMap<String, TensorData>,
+    flips: FlipTracker,
+}
+
+impl Checkpoint {
+    /// Reads and checks a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]: missing, damaged, of another format.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let io = |source| CheckpointError::Io { path: path.to_owned(), source };
+        let corrupt = |reason: String| CheckpointError::Corrupt { path: path.to_owned(), reason };
+        let bytes = std::fs::read(path).map_err(io)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| corrupt(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| corrupt(e.to_string()))?;
+        let json = header.metadata().as_ref().and_then(|m| m.get(META));
+        let json = json.ok_or_else(|| corrupt(format!("no metadata entry {META:?}: not a checkpoint of bitspike")))?;
+        let version: serde_json::Value = serde_json::from_str(json).map_err(|e| corrupt(e.to_string()))?;
+        let found = version["format"].as_u64().unwrap_or(0) as u32;
+        if found != FORMAT {
+            return Err(CheckpointError::Version { path: path.to_owned(), found });
+        }
+        let meta: Meta = serde_json::from_value(version).map_err(|e| corrupt(e.to_string()))?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            if view.dtype() == Dtype::F32 {
+                let values: Vec<f32> = numbers(&view, f32::from_le_bytes);
+                tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
+            }
+        }
+        let mut layers = BTreeMap::new();
+        for (layer, meta) in meta.flips {
+            let part = |part: &str, dtype: Dtype| {
+                let name = format!("flips.{layer}.{part}");
+                let view = file.tensor(&name).map_err(|e| corrupt(format!("{name}: {e}")))?;
+                if view.dtype() == dtype { Ok(view) } else { Err(corrupt(format!("{name}: not {dtype:?}"))) }
+            };
+            let bits = |name| part(name, Dtype::U64).map(|v| numbers(&v, u64::from_le_bytes));
+            let history = LayerHistory {
+                counts: meta.counts,
+                signs: bits("signs")?,
+                start: bits("start")?,
+                epoch_start: bits("epoch_start")?,
+                last_flip: numbers(&part("last_flip", Dtype::U32)?, u32::from_le_bytes),
+                step: meta.step,
+                epoch_step: meta.epoch_step,
+            };
+            let need = history.last_flip.len().div_ceil(64);
+            if [&history.signs, &history.start, &history.epoch_start].iter().any(|b| b.len() != need) {
+                return Err(corrupt(format!("flips.{layer}: lengths of signs and last_flip do not match")));
+            }
+            layers.insert(layer, history);
+        }
+        let mut progress = meta.progress;
+        for (name, data) in &tensors {
+            if let Some(layer) = name.strip_prefix("grad.") {
+                let values = data.to_vec::<f32>().expect("only f32 tensors were kept");
+                progress.diagnostics.last.insert(layer.to_owned(), values);
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            progress,
+            optimizer_steps: meta.optimizer_steps,
+            tensors,
+            flips: FlipTracker::from_layers(layers),
+        })
+    }
+
+    /// The network with the parameters and running statistics of the checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Mismatch`] if a parameter is missing, has another shape, or is left over.
+    pub fn network(&self, network: Network) -> Result<Network, CheckpointError> {
+        let mut load = Load { from: self, used: 0, wrong: None };
+        let network = param::map(network, &mut load);
+        let params = self.tensors.keys().filter(|n| n.starts_with("param.")).count();
+        match load.wrong {
+            Some((name, expected, found)) => {
+                Err(CheckpointError::Mismatch { path: self.path.clone(), name, expected, found })
+            }
+            None if load.used != params => Err(CheckpointError::Mismatch {
+                path: self.path.clone(),
+                name: "parameters".to_owned(),
+                expected: load.used.to_string(),
+                found: params.to_string(),
+            }),
+            None => Ok(network),
+        }
+    }
+
+    /// Puts the optimiser's state back.
+    pub fn optimizer(&self, optimizer: &mut Optimizer, device: &Device) {
+        let state = self.tensors.iter().filter_map(|(name, data)| {
+            name.strip_prefix("optim.").map(|name| (name.to_owned(), data.clone()))
+        });
+        optimizer.restore(self.optimizer_steps, state, device);
+    }
+
+    /// The flip history.
+    pub fn flips(&self) -> FlipTracker {
+        self.flips.clone()
+    }
+}
+
+fn numbers<const N: usize, T>(view: &TensorView<'_>, read: fn([u8; N]) -> T) -> Vec<T> {
+    let bytes = view.data().chunks_exact(N);
+    bytes.map(|b| read(b.try_into().expect("chunks have N bytes"))).collect()
+}
+
+struct Load<'a> {
+    from: &'a Checkpoint,
+    used: usize,
+    wrong: Option<(String, String, String)>,
+}
+
+impl ParamMapper for Load<'_> {
+    fn map<const D: usize>(&mut self, name: &str, value: &Tensor<D>) -> Option<Tensor<D>> {
+        let expected = value.dims().to_vec();
+        match self.from.tensors.get(&format!("param.{name}")) {
+            Some(data) if data.shape().to_vec() == expected => {
+                self.used += 1;
+                let device = param::plain(value.clone()).device();
+                Some(Tensor::from_data(data.clone(), &device))
+            }
+            found => {
+                let found = found.map_or("nothing".to_owned(), |d| format!("{:?}", d.shape().to_vec()));
+                self.wrong.get_or_insert((name.to_owned(), format!("{expected:?}"), found));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Several methods at several seeds, side by side: one run folder each, in parallel, picking up where it was interrupted.
+
+use crate::error::TrainError;
+use crate::method::Method;
+use crate::recipe::Recipe;
+use crate::trainer::{Control, Event, Outcome, Trainer, read_recipe};
+use bitspike_data::DataSet;
+use bitspike_run::{RunFolder, Status};
+use burn::tensor::Device;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One run of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its recipe: method and seed set.
+    pub recipe: Recipe,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+/// What has to be done for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing there yet.
+    New,
+    /// Interrupted: goes on from its last checkpoint.
+    Resume,
+    /// Finished earlier with the same recipe.
+    Done,
+}
+
+/// A comparison that cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// A run failed.
+    #[error("{}: {source}", folder.display())]
+    Run {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why.
+        source: TrainError,
+    },
+    /// The folder holds a run of another recipe.
+    #[error("{}: holds a run of another recipe", folder.display())]
+    OtherRecipe {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// No thread pool.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// Threads wanted.
+        threads: usize,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Receives what happens in all runs; called from several threads.
+pub trait Watch: Sync {
+    /// A run starts or goes on: batches of an epoch, epochs, epochs already done.
+    fn begin(&self, index: usize, job: &Job, state: State, length: (usize, u64), done: u64) {
+        let _ = (index, job, state, length, done);
+    }
+
+    /// Something happened in a run.
+    fn event(&self, index: usize, event: Event<'_>) {
+        let _ = (index, event);
+    }
+
+    /// Asked after every step of every run.
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+/// The jobs of `methods` × `seeds`, each in its own folder below `out`.
+pub fn jobs(recipe: &Recipe, methods: &[Method], seeds: &[u64], out: &Path) -> Vec<Job> {
+    // Seeds outside, so that an interrupted comparison has every method at the first seed.
+    let pairs = seeds.iter().flat_map(|&seed| methods.iter().map(move |&method| (seed, method)));
+    pairs
+        .map(|(seed, method)| Job {
+            recipe: Recipe { seed, ..method.apply_to(recipe) },
+            folder: out.join(format!("{method}-seed{seed}")),
+        })
+        .collect()
+}
+
+/// What has to be done for a job.
+///
+/// # Errors
+/// [`CompareError`] if its folder holds something else.
+pub fn state(job: &Job) -> Result<State, CompareError> {
+    let wrap = |source: TrainError| CompareError::Run { folder: job.folder.clone(), source };
+    let empty = std::fs::read_dir(&job.folder).map_or(true, |mut d| d.next().is_none());
+    if empty {
+        return Ok(State::New);
+    }
+    let folder = RunFolder::open(&job.folder).map_err(|e| wrap(e.into()))?;
+    if read_recipe(&folder).map_err(wrap)? != job.recipe {
+        return Err(CompareError::OtherRecipe { folder: job.folder.clone() });
+    }
+    let finished = folder.read_info().map_err(|e| wrap(e.into()))?.status == Status::Finished;
+    Ok(if finished { State::Done } else { State::Resume })
+}
+
+struct JobControl<'a> {
+    index: usize,
+    watch: &'a dyn Watch,
+}
+
+impl Control for JobControl<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        self.watch.event(self.index, event);
+    }
+
+    fn stop(&mut self) -> bool {
+        self.watch.stop()
+    }
+}
+
+/// Carries out jobs, `parallel` at a time with `threads` threads each. Returns the folders of finished runs, in the order of
+/// the jobs; fewer than jobs if stopped.
+///
+/// # Errors
+/// The first [`CompareError`]; runs under way are stopped and saved.
+pub fn run(
+    jobs: &[Job],
+    data: &DataSet,
+    device: &Device,
+    parallel: usize,
+    threads: usize,
+    command: &[String],
+    watch: &dyn Watch,
+) -> Result<Vec<PathBuf>, CompareError> {
+    let states: Vec<State> = jobs.iter().map(state).collect::<Result<_, _>>()?;
+    let next = AtomicUsize::new(0);
+    let failed: Mutex<Option<CompareError>> = Mutex::new(None);
+    let finished: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let has_failed = || failed.lock().unwrap_or_else(|e| e.into_inner()).is_some();
+    let stop = Stop { watch, failed: &has_failed };
+    let work = || -> Result<(), CompareError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|e| CompareError::Threads { threads, reason: e.to_string() })?;
+        while !stop.stop() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(job), Some(state)) = (jobs.get(index), states.get(index)) else { break };
+            let done = pool
+                .install(|| one(index, job, *state, data, device, command, &stop))
+                .map_err(|source| CompareError::Run { folder: job.folder.clone(), source })?;
+            if done {
+                finished.lock().unwrap_or_else(|e| e.into_inner()).push(index);
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..parallel.clamp(1, jobs.len().max(1)) {
+            scope.spawn(|| {
+                if let Err(e) = work() {
+                    failed.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(e);
+                }
+            });
+        }
+    });
+    if let Some(e) = failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
+        return Err(e);
+    }
+    let mut finished = finished.into_inner().unwrap_or_else(|e| e.into_inner());
+    finished.sort_unstable();
+    Ok(finished.into_iter().map(|i| jobs[i].folder.clone()).collect())
+}
+
+/// The caller's watch, which also stops when another run failed.
+struct Stop<'a, F> {
+    watch: &'a dyn Watch,
+    failed: &'a F,
+}
+
+impl<F: Fn() -> bool + Sync> Watch for Stop<'_, F> {
+    fn begin(&self, index: usize, job: &Job, state: State, length: (usize, u64), done: u64) {
+        self.watch.begin(index, job, state, length, done);
+    }
+
+    fn event(&self, index: usize, event: Event<'_>) {
+        self.watch.event(index, event);
+    }
+
+    fn stop(&self) -> bool {
+        self.watch.stop() || (self.failed)()
+    }
+}
+
+/// One job; `true` if its run is finished.
+fn one(
+    index: usize,
+    job: &Job,
+    state: State,
+    data: &DataSet,
+    device: &Device,
+    command: &[String],
+    watch: &dyn Watch,
+) -> Result<bool, TrainError> {
+    let mut trainer = match state {
+        State::Done => {
+            watch.begin(index, job, state, (0, job.recipe.train.epochs), job.recipe.train.epochs);
+            return Ok(true);
+        }
+        State::New => Trainer::start(&job.recipe, data, device, &job.folder, command)?,
+        State::Resume => Trainer::resume(&job.folder, data, device)?,
+    };
+    watch.begin(index, job, state, trainer.length(), trainer.progress().epoch);
+    Ok(matches!(trainer.run(&mut JobControl { index, watch })?, Outcome::Finished(_)))
+}

@@ -1,0 +1,82 @@
+//! Errors of training.
+
+use crate::checkpoint::CheckpointError;
+use crate::recipe::RecipeError;
+use bitspike_data::DataError;
+use bitspike_nn::network::PlanError;
+use bitspike_run::RunError;
+use std::path::PathBuf;
+
+/// A run that cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The network does not fit the data.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The loss is no number any more.
+    #[error("the loss is {loss} at step {step} (epoch {epoch}): training has diverged")]
+    Diverged {
+        /// Step, from 1.
+        step: u64,
+        /// Epoch, from 1.
+        epoch: u64,
+        /// The loss.
+        loss: f32,
+    },
+    /// A batch larger than the training data.
+    #[error("train.batch_size is {batch_size}, but the training data have {samples} samples")]
+    BatchSize {
+        /// The batch size.
+        batch_size: usize,
+        /// Training samples.
+        samples: usize,
+    },
+    /// The data on disk are not those the run was started with.
+    #[error("{path}: the run was started with a file of SHA-256 {expected}, now it is {found}", path = .path.display())]
+    DataChanged {
+        /// The file.
+        path: PathBuf,
+        /// Hash in the run folder.
+        expected: String,
+        /// Hash now.
+        found: String,
+    },
+    /// A run that is finished and cannot go on.
+    #[error("{path}: the run is finished ({epochs} epochs)", path = .path.display())]
+    Finished {
+        /// The run folder.
+        path: PathBuf,
+        /// Its epochs.
+        epochs: u64,
+    },
+}
+
+impl TrainError {
+    /// What to do about it, in one sentence.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(e) => Some(e.hint()),
+            Self::Run(e) => e.hint().map(str::to_owned),
+            Self::Diverged { .. } => Some("lower optim.lr, or add schedule.warmup_epochs".to_owned()),
+            Self::BatchSize { .. } => Some("lower train.batch_size or raise data.train_limit".to_owned()),
+            Self::DataChanged { .. } => Some("put the original file back, or start a new run".to_owned()),
+            Self::Finished { .. } => Some("train longer by starting a new run with more train.epochs".to_owned()),
+            Self::Checkpoint(CheckpointError::Corrupt { .. }) => {
+                Some("the other checkpoint of the run (best or last) may still be whole".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

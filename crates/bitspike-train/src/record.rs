@@ -1,0 +1,191 @@
+//! From what the trainer knows to what the run folder keeps.
+
+use crate::checkpoint::Progress;
+use crate::evaluate::Evaluation;
+use crate::flips::{FlipCounts, FlipReport};
+use crate::param::{ParamVisitor, host, layer_of, plain, visit};
+use crate::recipe::Recipe;
+use bitspike_nn::network::{Network, Plan};
+use bitspike_run::{
+    Energy, EpochRecord, FlipTotals, LayerInfo, LayerRecord, NetworkInfo, Status, Summary,
+};
+use burn::module::Param;
+use burn::tensor::Tensor;
+use std::collections::BTreeMap;
+
+/// Layers and sizes of a network.
+pub fn network_info(plan: &Plan) -> NetworkInfo {
+    let s = plan.summary();
+    NetworkInfo {
+        binary_weights: s.binary_weights,
+        real_parameters: s.real_parameters,
+        bytes_1bit: s.bytes_1bit(),
+        bytes_f32: s.bytes_f32(),
+        t: plan.options.network.steps,
+        layers: s
+            .layers
+            .into_iter()
+            .map(|l| LayerInfo {
+                name: l.name,
+                kind: l.kind.to_owned(),
+                binary: l.binary,
+                shape: l.shape,
+                weights: l.weights,
+                macs: l.macs,
+                output: l.output,
+            })
+            .collect(),
+    }
+}
+
+fn flip_totals(c: &FlipCounts) -> FlipTotals {
+    FlipTotals {
+        flips: c.flips,
+        per_weight: c.per_weight(),
+        ratio_mean: c.ratio(),
+        back_10: c.back(0),
+        back_100: c.back(1),
+        back_epoch: c.back_epoch(),
+        efficiency: c.efficiency(),
+        unchanged_since_start: c.unchanged_since_start(),
+    }
+}
+
+/// α and mean γ of every layer.
+#[derive(Default)]
+struct Scales {
+    alpha: BTreeMap<String, Vec<f64>>,
+    gamma: BTreeMap<String, f64>,
+}
+
+impl ParamVisitor for Scales {
+    fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
+        let values = || host(plain(param.val()));
+        let mean = |v: &[f32]| v.iter().map(|&x| f64::from(x)).sum::<f64>() / v.len().max(1) as f64;
+        match name.rsplit('.').next() {
+            // Per channel α is shown by its mean over channels.
+            Some("alpha") => {
+                let (steps, v) = (param.val().dims()[0].max(1), values());
+                let rows = v.chunks((v.len() / steps).max(1)).map(mean).collect();
+                self.alpha.insert(layer_of(name).to_owned(), rows);
+            }
+            Some("gamma") if !name.contains(".shortcut.") => {
+                self.gamma.insert(layer_of(name).to_owned(), mean(&values()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The record of the epoch that was just trained.
+pub fn epoch_record(
+    network: &Network,
+    progress: &Progress,
+    evaluation: &Evaluation,
+    flips: &FlipReport,
+    lr: f64,
+    evaluated_on: &str,
+) -> EpochRecord {
+    let mut scales = Scales::default();
+    visit(network, &mut scales);
+    let mut names: Vec<&String> = scales.gamma.keys().chain(evaluation.layers.keys()).collect();
+    names.sort_by_key(|n| layer_order(n));
+    names.dedup();
+    let layers = names.into_iter().map(|name| {
+        let counts = flips.layers.get(name);
+        let activity = evaluation.layers.get(name);
+        let means = progress.diagnostics.layer(name);
+        let of = |f: fn(&crate::diagnose::LayerMeans) -> f64| means.as_ref().map_or(f64::NAN, f);
+        LayerRecord {
+            name: name.clone(),
+            binary: counts.is_some(),
+            weights: counts.map_or(0, |c| c.weights),
+            flips: counts.map_or(0, |c| c.flips),
+            flip_ratio: counts.map_or(0.0, FlipCounts::ratio),
+            flip_ratio_predicted: means.and_then(|m| m.predicted),
+            back_10: counts.map_or(0.0, |c| c.back(0)),
+            back_100: counts.map_or(0.0, |c| c.back(1)),
+            grad_mean: of(|m| m.grad_mean),
+            grad_std: of(|m| m.grad_std),
+            grad_cosine: means.and_then(|m| m.cosine),
+            near_flip: if counts.is_some() { of(|m| m.near_flip) } else { 0.0 },
+            saturated: if counts.is_some() { of(|m| m.saturated) } else { 0.0 },
+            gate_mean: activity.and_then(|a| a.gate_mean),
+            gate_std: activity.and_then(|a| a.gate_std),
+            alpha: scales.alpha.get(name).cloned(),
+            gamma_mean: scales.gamma.get(name).copied(),
+            firing_rate: activity.filter(|a| a.neurons > 0).map(|a| a.mean_rate()),
+            firing_rate_t: activity.map(|a| a.firing_rate.clone()).unwrap_or_default(),
+            surrogate_active: None,
+        }
+    });
+    let sums = &progress.sums;
+    EpochRecord {
+        epoch: progress.epoch + 1,
+        step: progress.step,
+        lr,
+        train_loss: sums.loss / sums.samples.max(1) as f64,
+        train_accuracy: sums.correct as f64 / sums.samples.max(1) as f64,
+        test_loss: Some(evaluation.loss),
+        test_accuracy: Some(evaluation.accuracy()),
+        evaluated_on: evaluated_on.to_owned(),
+        seconds: sums.seconds,
+        samples: sums.samples,
+        flips: flip_totals(&flips.total),
+        firing_rate: evaluation.firing_rate(),
+        layers: layers.collect(),
+    }
+}
+
+/// Stem, blocks by number, then the rest.
+fn layer_order(name: &str) -> (u8, usize, String) {
+    match name.split_once('.') {
+        Some(("blocks", rest)) => {
+            let number = rest.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
+            (1, number, rest.to_owned())
+        }
+        _ if name == "stem" => (0, 0, String::new()),
+        _ => (2, 0, name.to_owned()),
+    }
+}
+
+/// The outcome of a finished run.
+pub fn summary(
+    recipe: &Recipe,
+    plan: &Plan,
+    progress: &Progress,
+    test: &Evaluation,
+    energy: Energy,
+    evaluated_on: &str,
+) -> Summary {
+    let (size, flips) = (plan.summary(), &progress.flips);
+    Summary {
+        name: recipe.name.clone(),
+        method: recipe.method.to_string(),
+        seed: recipe.seed,
+        status: Status::Finished,
+        epochs: progress.epoch,
+        steps: progress.step,
+        test_accuracy: Some(test.accuracy()),
+        test_loss: Some(test.loss),
+        test_samples: test.samples,
+        best_accuracy: progress.best.map(|b| b.0),
+        best_epoch: progress.best.map(|b| b.1),
+        evaluated_on: evaluated_on.to_owned(),
+        train_seconds: progress.seconds,
+        flips_per_weight: flips.per_weight(),
+        back_10: flips.back(0),
+        back_100: flips.back(1),
+        back_epoch: flips.back_epoch(),
+        flip_efficiency: if flips.flips == 0 { 0.0 } else { flips.changed_since_start as f64 / flips.flips as f64 },
+        unchanged_since_start: flips.unchanged_since_start(),
+        firing_rate: test.firing_rate(),
+        binary_weights: size.binary_weights,
+        real_parameters: size.real_parameters,
+        bytes_1bit: size.bytes_1bit(),
+        bytes_f32: size.bytes_f32(),
+        energy: Some(energy),
+        eval_milliseconds_per_sample: 1e3 * test.seconds / test.samples.max(1) as f64,
+        ..Summary::default()
+    }
+}

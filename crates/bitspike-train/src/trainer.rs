@@ -1,0 +1,456 @@
+//! The training loop: steps, epochs, diagnostics, checkpoints, resume.
+//!
+//! ```text
+//! batch → network → loss → gradients → optimiser → weights → flips
+//! ```
+//!
+//! A run is a function of its recipe, its data and the program: the same seed gives the same bits, whatever the number of
+//! threads, and a run that was interrupted and resumed gives the bits of one that was not. Wall-clock seconds are the only
+//! figures that differ.
+
+use crate::checkpoint::{self, Checkpoint, EpochSums, Progress};
+use crate::diagnose::Diagnostics;
+use crate::energy;
+use crate::error::TrainError;
+use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
+use crate::flips::{FlipCounts, FlipTracker};
+use crate::machine;
+use crate::optim::Optimizer;
+use crate::param::{ParamVisitor, Role, layer_of, visit};
+use crate::recipe::Recipe;
+use crate::record::{epoch_record, network_info, summary};
+use bitspike_data::{DataSet, Loader, LoaderOptions, Pipeline};
+use bitspike_nn::Init;
+use bitspike_nn::network::{Ignore, Network, Plan};
+use bitspike_run::{
+    Checkpoint as Which, DatasetInfo, EpochRecord, EventWriter, FileHash, MetricsWriter, Record, RunFolder, RunInfo,
+    Status, StepRecord, Summary, utc_now,
+};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use std::path::Path;
+use std::time::Instant;
+
+/// Something that happened, for progress bars and logs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A step was done.
+    Step {
+        /// Epoch, from 1.
+        epoch: u64,
+        /// Batches done in this epoch, and their number.
+        batch: [usize; 2],
+        /// Loss of the step.
+        loss: f64,
+    },
+    /// An epoch was done and evaluated.
+    Epoch(&'a EpochRecord),
+}
+
+/// Receives events, and says whether to stop.
+pub trait Control {
+    /// Something happened.
+    fn event(&mut self, event: Event<'_>) {
+        let _ = event;
+    }
+
+    /// Asked after every step: `true` saves and stops.
+    fn stop(&mut self) -> bool {
+        false
+    }
+}
+
+/// Says nothing and never stops.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Control for Quiet {}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// All epochs are done.
+    Finished(Box<Summary>),
+    /// Stopped by [`Control::stop`]; the checkpoint is saved.
+    Interrupted {
+        /// Epochs completed.
+        epoch: u64,
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// A run in memory.
+pub struct Trainer<'a> {
+    recipe: Recipe,
+    plan: Plan,
+    data: &'a DataSet,
+    device: Device,
+    folder: RunFolder,
+    info: RunInfo,
+    network: Network,
+    optimizer: Optimizer,
+    flips: FlipTracker,
+    progress: Progress,
+    metrics: MetricsWriter,
+    events: EventWriter,
+    train: Loader,
+    held_out: Loader,
+    test: Loader,
+}
+
+impl<'a> Trainer<'a> {
+    /// Starts a run in a new folder.
+    ///
+    /// # Errors
+    /// [`TrainError`]: a network that does not fit the data, a folder that exists, no permission to write.
+    pub fn start(
+        recipe: &Recipe,
+        data: &'a DataSet,
+        device: &Device,
+        folder: &Path,
+        command: &[String],
+    ) -> Result<Self, TrainError> {
+        let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+        let loaders = Loaders::new(recipe, data)?;
+        let folder = RunFolder::create(folder)?;
+        let info = RunInfo {
+            name: recipe.name.clone(),
+            method: recipe.method.to_string(),
+            seed: recipe.seed,
+            command: command.to_vec(),
+            started: utc_now(),
+            status: Status::Running,
+            dataset: dataset_info(data),
+            versions: machine::versions(),
+            machine: machine::machine(),
+            device: format!("{device:?}"),
+            network: network_info(&plan),
+            ..RunInfo::default()
+        };
+        folder.write_recipe(&recipe.to_toml())?;
+        folder.write_info(&info)?;
+        let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
+        let mut flips = FlipTracker::new();
+        observe(&network, &mut flips);
+        let progress = Progress { seed: recipe.seed, ..Progress::default() };
+        let optimizer = Optimizer::new(recipe.optim_config());
+        let (metrics, events) = (folder.append_metrics()?, folder.create_events()?);
+        let Loaders { train, held_out, test } = loaders;
+        let recipe = recipe.clone();
+        let device = device.clone();
+        let trainer = Self {
+            recipe, plan, data, device, folder, info, network, optimizer, flips, progress, metrics, events, train, held_out,
+            test,
+        };
+        trainer.save(Which::Last)?;
+        Ok(trainer)
+    }
+
+    /// Goes on with an interrupted run from its last checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError`]: no run there, damaged checkpoint, other data than at the start, already finished.
+    pub fn resume(folder: &Path, data: &'a DataSet, device: &Device) -> Result<Self, TrainError> {
+        let folder = RunFolder::open(folder)?;
+        let recipe = read_recipe(&folder)?;
+        let mut info = folder.read_info()?;
+        for (then, now) in info.dataset.files.iter().zip(&data.files) {
+            if then.sha256 != now.sha256 {
+                let (expected, found) = (then.sha256.clone(), now.sha256.clone());
+                return Err(TrainError::DataChanged { path: now.path.clone(), expected, found });
+            }
+        }
+        let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+        let checkpoint = Checkpoint::load(&folder.checkpoint(Which::Last))?;
+        let progress = checkpoint.progress.clone();
+        if progress.epoch >= recipe.train.epochs {
+            return Err(TrainError::Finished { path: folder.path().to_owned(), epochs: progress.epoch });
+        }
+        let autodiff = device.clone().autodiff();
+        let network = checkpoint.network(Network::new(&plan, &Init::new(recipe.seed), &autodiff))?;
+        let mut optimizer = Optimizer::new(recipe.optim_config());
+        checkpoint.optimizer(&mut optimizer, device);
+        let flips = checkpoint.flips();
+        // Records later than the checkpoint describe steps that will be done again.
+        folder.truncate_metrics_after(progress.step)?;
+        folder.remove_summary()?;
+        let metrics = folder.append_metrics()?;
+        let mut events = folder.create_events()?;
+        events.restart(progress.step + 1)?;
+        info.status = Status::Running;
+        folder.write_info(&info)?;
+        let Loaders { train, held_out, test } = Loaders::new(&recipe, data)?;
+        let device = device.clone();
+        Ok(Self {
+            recipe, plan, data, device, folder, info, network, optimizer, flips, progress, metrics, events, train, held_out,
+            test,
+        })
+    }
+
+    /// Trains until the last epoch, or until `control` says stop.
+    ///
+    /// # Errors
+    /// [`TrainError`]: divergence, or a file that cannot be written. The last checkpoint stays whole.
+    pub fn run(&mut self, control: &mut dyn Control) -> Result<Outcome, TrainError> {
+        let mut last = None;
+        while self.progress.epoch < self.recipe.train.epochs {
+            if !self.train_epoch(control)? {
+                self.save(Which::Last)?;
+                self.info.status = Status::Interrupted;
+                self.folder.write_info(&self.info)?;
+                return Ok(Outcome::Interrupted { epoch: self.progress.epoch, step: self.progress.step });
+            }
+            last = Some(self.end_epoch(control)?);
+        }
+        let test = match last {
+            // Without a validation part the last epoch was evaluated on the test part already.
+            Some(evaluation) if self.data.validation.is_none() => evaluation,
+            _ => self.evaluate(&self.test),
+        };
+        let energy = self.energy(&test);
+        let summary = summary(&self.recipe, &self.plan, &self.progress, &test, energy, self.evaluated_on());
+        self.folder.write_summary(&summary)?;
+        self.info.status = Status::Finished;
+        self.folder.write_info(&self.info)?;
+        Ok(Outcome::Finished(Box::new(summary)))
+    }
+
+    /// The folder of the run.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Batches of an epoch, and epochs.
+    pub fn length(&self) -> (usize, u64) {
+        (self.train.batches(), self.recipe.train.epochs)
+    }
+
+    /// Where training stands.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Steps of one epoch; `false` if stopped.
+    fn train_epoch(&mut self, control: &mut dyn Control) -> Result<bool, TrainError> {
+        let (first, batches) = (self.progress.batch, self.train.batches());
+        let device = self.device.clone().autodiff();
+        let mut start = Instant::now();
+        for batch in self.train.epoch(self.progress.epoch, first) {
+            let (index, n, labels) = (batch.index, batch.n, batch.labels.clone());
+            let lr = self.recipe.schedule.lr(
+                self.recipe.optim.lr,
+                self.progress.step,
+                batches as u64,
+                self.recipe.train.epochs,
+            );
+            let (images, targets) = tensors(batch, &device);
+            let logits = self.network.forward(images, &mut Ignore);
+            let loss = self.recipe.train.loss.forward(logits.clone(), targets);
+            let grads = loss.backward();
+            let value: f32 = loss.into_scalar();
+            let epoch = self.progress.epoch + 1;
+            if !value.is_finite() {
+                self.info.status = Status::Failed;
+                self.folder.write_info(&self.info)?;
+                return Err(TrainError::Diverged { step: self.progress.step + 1, epoch, loss: value });
+            }
+            if self.progress.step % self.recipe.train.diagnose_every == 0 {
+                self.progress.diagnostics.sample(&self.network, &grads, &self.optimizer, lr);
+            }
+            self.network = self.optimizer.step(self.network.clone(), &grads, lr);
+            observe(&self.network, &mut self.flips);
+            let correct = count_correct(logits.inner(), &labels);
+            self.progress.step += 1;
+            self.progress.batch = index + 1;
+            let sums = &mut self.progress.sums;
+            sums.loss += f64::from(value) * n as f64;
+            sums.correct += correct;
+            sums.samples += n as u64;
+            sums.seconds += start.elapsed().as_secs_f64();
+            start = Instant::now();
+            if self.progress.step % self.recipe.train.log_every == 0 {
+                let record = StepRecord {
+                    step: self.progress.step,
+                    epoch,
+                    loss: value.into(),
+                    accuracy: correct as f64 / n as f64,
+                    lr,
+                    samples_per_second: sums.samples as f64 / sums.seconds.max(1e-9),
+                };
+                self.events.step(&record)?;
+                self.metrics.append(&Record::Step(record))?;
+            }
+            control.event(Event::Step { epoch, batch: [index + 1, batches], loss: value.into() });
+            let every = self.recipe.train.checkpoint_every;
+            let done = self.progress.batch == batches;
+            if every > 0 && self.progress.step % every == 0 && !done {
+                self.save(Which::Last)?;
+            }
+            if control.stop() && !done {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn end_epoch(&mut self, control: &mut dyn Control) -> Result<Evaluation, TrainError> {
+        let evaluation = self.evaluate(&self.held_out);
+        let flips = self.flips.end_epoch();
+        let lr = self.recipe.schedule.lr(
+            self.recipe.optim.lr,
+            self.progress.step - 1,
+            self.train.batches() as u64,
+            self.recipe.train.epochs,
+        );
+        let record =
+            epoch_record(&self.network, &self.progress, &evaluation, &flips, lr, self.evaluated_on());
+        let p = &mut self.progress;
+        p.epoch += 1;
+        p.batch = 0;
+        p.seconds += p.sums.seconds;
+        p.sums = EpochSums::default();
+        p.diagnostics = Diagnostics::default();
+        add_flips(&mut p.flips, &flips.total);
+        let better = p.best.is_none_or(|(best, _)| evaluation.accuracy() > best);
+        if better {
+            p.best = Some((evaluation.accuracy(), p.epoch));
+        }
+        // The record goes first: a checkpoint promises that everything before it is in the metrics.
+        self.events.epoch(&record)?;
+        self.metrics.append(&Record::Epoch(record.clone()))?;
+        if better {
+            self.save(Which::Best)?;
+        }
+        self.save(Which::Last)?;
+        control.event(Event::Epoch(&record));
+        Ok(evaluation)
+    }
+
+    fn evaluate(&self, loader: &Loader) -> Evaluation {
+        evaluate(&self.network.valid(), loader, self.recipe.train.loss, &self.device)
+    }
+
+    fn evaluated_on(&self) -> &'static str {
+        if self.data.validation.is_some() { "validation" } else { "test" }
+    }
+
+    fn energy(&self, test: &Evaluation) -> bitspike_run::Energy {
+        let rates = test.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate())).collect();
+        energy::estimate(&self.plan, &self.plan.summary(), &rates)
+    }
+
+    fn save(&self, which: Which) -> Result<(), TrainError> {
+        let path = self.folder.checkpoint(which);
+        Ok(checkpoint::save(&path, &self.network, &self.optimizer, &self.flips, &self.progress)?)
+    }
+}
+
+/// Sums over epochs; weights and the distance from the start are states, not sums.
+fn add_flips(total: &mut FlipCounts, epoch: &FlipCounts) {
+    total.weights = epoch.weights;
+    total.steps += epoch.steps;
+    total.flips += epoch.flips;
+    for (a, b) in total.undone.iter_mut().zip(epoch.undone) {
+        *a += b;
+    }
+    total.undone_in_epoch += epoch.undone_in_epoch;
+    total.changed_in_epoch += epoch.changed_in_epoch;
+    total.changed_since_start = epoch.changed_since_start;
+}
+
+/// Shows every binary weight of a module to a tracker.
+pub fn observe<M: Module>(module: &M, flips: &mut FlipTracker) {
+    struct Observe<'a>(&'a mut FlipTracker);
+    impl ParamVisitor for Observe<'_> {
+        fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
+            if Role::of(name) == Role::Binary {
+                self.0.observe(layer_of(name), &param.val());
+            }
+        }
+    }
+    visit(module, &mut Observe(flips));
+}
+
+/// The recipe of a run folder.
+///
+/// # Errors
+/// [`TrainError`] if it is missing or was edited into something invalid.
+pub fn read_recipe(folder: &RunFolder) -> Result<Recipe, TrainError> {
+    let origin = folder.file(bitspike_run::RECIPE_FILE).display().to_string();
+    Ok(Recipe::parse(&folder.read_recipe()?, &origin)?)
+}
+
+struct Loaders {
+    train: Loader,
+    held_out: Loader,
+    test: Loader,
+}
+
+impl Loaders {
+    fn new(recipe: &Recipe, data: &DataSet) -> Result<Self, TrainError> {
+        let (batch_size, samples) = (recipe.train.batch_size, data.train.len());
+        if batch_size > samples {
+            return Err(TrainError::BatchSize { batch_size, samples });
+        }
+        let train = Loader::new(
+            data.train.clone(),
+            LoaderOptions {
+                batch_size,
+                shuffle: true,
+                seed: recipe.seed,
+                augment: Pipeline::train(&recipe.augment, data)?,
+                // A last, smaller batch would have statistics of its own.
+                drop_last: true,
+                workers: recipe.train.workers,
+                ..LoaderOptions::default()
+            },
+        )?;
+        let held_out = data.validation.as_ref().unwrap_or(&data.test);
+        Ok(Self {
+            train,
+            held_out: eval_loader(recipe, data, held_out.clone())?,
+            test: eval_loader(recipe, data, data.test.clone())?,
+        })
+    }
+}
+
+/// A loader for evaluation: file order, no augmentation, every sample.
+///
+/// # Errors
+/// [`TrainError::Data`] for a normalisation that does not fit the data.
+pub fn eval_loader(
+    recipe: &Recipe,
+    data: &DataSet,
+    set: std::sync::Arc<bitspike_data::ImageSet>,
+) -> Result<Loader, TrainError> {
+    let options = LoaderOptions {
+        batch_size: recipe.train.eval_batch_size,
+        shuffle: false,
+        augment: Pipeline::eval(&recipe.augment, data)?,
+        drop_last: false,
+        workers: recipe.train.workers,
+        ..LoaderOptions::default()
+    };
+    Ok(Loader::new(set, options)?)
+}
+
+fn dataset_info(data: &DataSet) -> DatasetInfo {
+    let s = data.summary();
+    let file = |f: &bitspike_data::SourceFile| FileHash {
+        path: f.path.display().to_string(),
+        bytes: f.bytes,
+        sha256: f.sha256.clone(),
+    };
+    DatasetInfo {
+        name: s.name,
+        split: s.split,
+        files: s.files.iter().map(file).collect(),
+        train_samples: s.train as u64,
+        validation_samples: s.validation as u64,
+        test_samples: s.test as u64,
+        classes: s.classes,
+        sample_shape: s.shape,
+    }
+}
