@@ -28,6 +28,8 @@ mod popcount_avx512;
 #[doc(hidden)]
 pub mod reference;
 #[cfg(target_arch = "x86_64")]
+mod store_avx512;
+#[cfg(target_arch = "x86_64")]
 mod table;
 #[cfg(target_arch = "x86_64")]
 mod table_weight;

@@ -69,7 +69,7 @@ fn expect_close(case: &str, rows: &[(&str, Vec<f32>, Vec<f32>)]) {
 }
 
 #[test]
-fn batch_norm() {
+fn normalisation() {
     let mut stream = Stream(1);
     let (x, m) = (stream.vec(LEN, -1.0, 2.0), stream.vec(LEN, -1.0, 1.0));
     let (gamma, beta) = (stream.vec(DIMS[2], 0.5, 2.0), stream.vec(DIMS[2], -1.0, 1.0));

@@ -1,6 +1,6 @@
 //! Compute devices by name.
 
-use burn::tensor::Device;
+pub use burn::tensor::Device;
 
 /// A device name that is not known or not compiled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -23,6 +23,7 @@ pub mod evaluate;
 pub mod flips;
 pub mod machine;
 pub mod method;
+pub mod network;
 pub mod optim;
 pub mod param;
 pub mod recipe;

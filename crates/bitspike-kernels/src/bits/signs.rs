@@ -149,23 +149,21 @@ struct RowPacker {
     path: KernelPath,
     taps: usize,
     /// For the bits of 32 channels in the order of the weights, per tap: the bits of each `u64` that belong to it.
+    #[cfg(target_arch = "x86_64")]
     masks: Vec<u64>,
 }
 
 impl RowPacker {
     fn new(path: KernelPath, taps: usize, c_in: usize) -> Self {
-        // More words than this do not occur in practice; such kernels take the plain loop.
-        let wide = (WORD * taps).div_ceil(64) <= STREAM && c_in >= WORD;
-        let path = if wide { path } else { KernelPath::Portable };
-        let mut masks = Vec::new();
-        if path == KernelPath::Avx512 {
-            let words = (WORD * taps).div_ceil(64);
-            masks = vec![0; taps * words];
-            for bit in 0..WORD * taps {
-                masks[bit % taps * words + bit / 64] |= 1 << (bit % 64);
-            }
+        // Very large kernels do not occur in practice, and a few channels are not worth the masks: both take the loop.
+        let worthwhile = taps <= STREAM * 64 / WORD && c_in >= WORD;
+        let path = if worthwhile { path } else { KernelPath::Portable };
+        Self {
+            path,
+            taps,
+            #[cfg(target_arch = "x86_64")]
+            masks: if path == KernelPath::Avx512 { stream_masks(taps) } else { Vec::new() },
         }
-        Self { path, taps, masks }
     }
 
     fn pack(&self, w: &[f32], row: &mut [u32]) {
@@ -182,7 +180,18 @@ impl RowPacker {
     }
 }
 
-/// Words of 64 bits that hold the signs of 32 channels in the fast path: kernels up to 63 taps.
+/// Per tap, the bits of each stream word that belong to it: bit `channel * taps + tap` of the stream is one of its bits.
+#[cfg(target_arch = "x86_64")]
+fn stream_masks(taps: usize) -> Vec<u64> {
+    let words = (WORD * taps).div_ceil(64);
+    let mut masks = vec![0; taps * words];
+    for bit in 0..WORD * taps {
+        masks[bit % taps * words + bit / 64] |= 1 << (bit % 64);
+    }
+    masks
+}
+
+/// Words of 64 bits that hold the signs of 32 channels in the fast path: kernels up to 64 taps.
 const STREAM: usize = 32;
 
 /// Bits of up to 32 channels, `group` = `[channel, taps]`.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::par::testing::{assert_close, assert_same_bits_everywhere, noise};
+use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, noise, weighted};
 use crate::{gate, neuron, norm, pool};
 use proptest::prelude::*;
 
@@ -224,6 +224,34 @@ fn recomputed_current_gives_the_same_gradients_as_the_kept_one() {
 }
 
 #[test]
+fn gradients_match_finite_differences() {
+    let s = BlockShape { t: 2, n: 2, h: 4, w: 2, c: 3 };
+    for (i, gate) in gates().into_iter().enumerate() {
+        // Detached gates and gradient-only gates are not the derivative of their value, by design.
+        if gate.is_some_and(|g| g.apply == Apply::Gradient || (g.detach_gate && g.pool != Pool::Const)) {
+            continue;
+        }
+        let case = Case::new(params(i % 2 == 0, gate, false), s, false, false, 60 + i as u64);
+        let loss = |x: &[f32], w: &Weights<'_>| {
+            let mut z = vec![0.0; case.grad_current.len()];
+            let outputs = Outputs { current: Some(&mut z), ..Outputs::default() };
+            forward(&case.p, &s, w, x, None, outputs).unwrap();
+            weighted(&z, &case.grad_current)
+        };
+        let (found, w) = (case.run(true), case.weights());
+        assert_gradient(&format!("{gate:?} dx"), &case.x, &found.dx, 1e-2, |x| loss(x, &w));
+        let with = |name: &str, x: &[f32], gradient: &[f32], loss: &dyn Fn(&[f32]) -> f64| {
+            assert_gradient(&format!("{gate:?} {name}"), x, gradient, 1e-2, loss);
+        };
+        with("gamma", w.gamma, &found.weights.gamma, &|gamma| loss(&case.x, &Weights { gamma, ..w }));
+        with("beta", w.beta, &found.weights.beta, &|beta| loss(&case.x, &Weights { beta, ..w }));
+        if gate.is_some() {
+            with("alpha", w.alpha, &found.weights.alpha, &|alpha| loss(&case.x, &Weights { alpha, ..w }));
+        }
+    }
+}
+
+#[test]
 fn evaluation_matches_the_kernels_one_after_the_other() {
     let s = BlockShape { t: 2, n: 3, h: 4, w: 4, c: 21 };
     for (i, gate) in gates().into_iter().enumerate() {
@@ -283,7 +311,7 @@ fn wrong_arguments_are_refused() {
         other => panic!("{other}"),
     };
     length(forward(&case.p, &s, &w, x, None, Outputs::default()), "spikes");
-    fn spikes(out: &mut Vec<f32>) -> Outputs<'_> {
+    fn spikes(out: &mut [f32]) -> Outputs<'_> {
         Outputs { spikes: Some(out), current: None }
     }
     length(forward(&case.p, &s, &w, &x[1..], None, spikes(&mut out)), "x");

@@ -59,6 +59,9 @@ pub(super) struct Job<'a> {
     pub(super) c_out: usize,
     /// `unit * scale` per output channel, padded to whole blocks.
     pub(super) factors: &'a [f32],
+    /// Whether results are written past the cache.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) streaming: bool,
 }
 
 impl Job<'_> {
@@ -95,6 +98,8 @@ pub(super) fn forward(
         *factor = x.unit() * scale.map_or(1.0, |s| s[co]);
     }
     #[cfg(target_arch = "x86_64")]
+    let streaming = super::store_avx512::streams(y, s.c_out);
+    #[cfg(target_arch = "x86_64")]
     let nibbles = spread_for(path, x, w);
     let plan = Plan::forward(s);
     for_each_band(&plan, &cut, s.c_out, y, Scratch::default, |scratch, band, out| {
@@ -124,6 +129,8 @@ pub(super) fn forward(
             taps: w.taps(),
             c_out: s.c_out,
             factors: &factors,
+            #[cfg(target_arch = "x86_64")]
+            streaming,
         };
         run(path, &job, out);
     });

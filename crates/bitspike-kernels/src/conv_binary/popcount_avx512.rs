@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::popcount::Job;
+use super::store_avx512::{finish, put};
 use crate::conv_real::lanes::WIDTH;
 
 /// Pixels of a tile.
@@ -29,6 +30,7 @@ pub(super) fn run(job: &Job<'_>, out: &mut [f32]) {
             }
         }
     }
+    finish(job.streaming);
 }
 
 #[inline]
@@ -52,12 +54,9 @@ fn run_blocks<const NZ: usize>(
             let width = WIDTH.min(job.c_out - first);
             let out = &mut out[pixel * job.c_out + first..][..width];
             let value = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_slli_epi32::<1>(sum), under));
-            // SAFETY: factors are padded to whole blocks, and the mask covers exactly the elements of `out`.
-            unsafe {
-                let factor = _mm512_loadu_ps(job.factors[first..first + WIDTH].as_ptr());
-                let lanes = (u32::MAX >> (32 - width)) as __mmask16;
-                _mm512_mask_storeu_ps(out.as_mut_ptr(), lanes, _mm512_mul_ps(value, factor));
-            }
+            // SAFETY: factors are padded to whole blocks.
+            let factor = unsafe { _mm512_loadu_ps(job.factors[first..first + WIDTH].as_ptr()) };
+            put(out, _mm512_mul_ps(value, factor), job.streaming);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::arch::x86_64::*;
 
+use super::store_avx512::{finish, put, streams};
 use crate::conv_real::gather::for_each_band;
 use crate::conv_real::geometry::{Cut, Pass, Plan};
 use crate::conv_real::lanes::WIDTH;
@@ -128,13 +129,14 @@ pub(super) fn gather(plan: &Plan, dy: &[f32], factors: &[f32], signs: &Signs<'_>
         bytes_per_pixel: source.per_pixel() * size_of::<Table>(),
         most_bytes: 512 << 10,
     };
+    let streaming = streams(out, signs.destinations);
     for_each_band(plan, &cut, signs.destinations, out, Scratch::default, |scratch, band, out| {
         let window = plan.window(band);
         scratch.tables.resize(band.images * window.image() * source.per_pixel(), Table::default());
         fill(&source, plan, band, &window, &mut scratch.tables);
         plan.passes(band, &window, source.per_pixel(), &mut scratch.passes);
         for pass in &scratch.passes {
-            let job = Job { pass, tables: &scratch.tables, per_pixel: source.per_pixel(), signs };
+            let job = Job { pass, tables: &scratch.tables, per_pixel: source.per_pixel(), signs, streaming };
             // SAFETY: this module is reached on the AVX-512 path only.
             unsafe { run(&job, out) };
         }
@@ -146,6 +148,8 @@ struct Job<'a> {
     tables: &'a [Table],
     per_pixel: usize,
     signs: &'a Signs<'a>,
+    /// Whether results are written past the cache.
+    streaming: bool,
 }
 
 #[target_feature(enable = "avx512f")]
@@ -172,6 +176,7 @@ fn run(job: &Job<'_>, out: &mut [f32]) {
             _ => 4,
         };
     }
+    finish(job.streaming);
 }
 
 #[target_feature(enable = "avx512f")]
@@ -190,8 +195,7 @@ fn run_blocks<const PX: usize, const NZ: usize>(job: &Job<'_>, block: usize, out
                 let first = (block + z) * WIDTH;
                 let width = WIDTH.min(channels - first);
                 let out = &mut out[pixel * channels + first..][..width];
-                // SAFETY: the mask covers exactly the elements of `out`.
-                unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr(), (u32::MAX >> (32 - width)) as __mmask16, sum) };
+                put(out, sum, job.streaming);
             }
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::conv_real::tests::{noise, on_threads, relative_error, shapes};
+use crate::conv_real::tests::{CASES, large_shapes, noise, on_threads, relative_error, shapes};
 use proptest::prelude::*;
 
 /// Spikes, or quarters, with about the wanted density.
@@ -15,38 +15,53 @@ fn signs(s: &ConvShape, seed: u64) -> PackedSigns {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     #[test]
     fn every_path_agrees_with_the_scalar_twin(
         s in shapes(), quarters: bool, scaled: bool, density in prop_oneof![Just(0.15f32), Just(1.1), Just(0.5)], seed: u64,
     ) {
-        let len = s.checked().unwrap();
-        let (x, w) = (spikes(&s, quarters, density, seed), signs(&s, seed ^ 1));
-        let dy = noise(len.y, seed ^ 2);
-        let scale = noise(s.c_out, seed ^ 3);
-        let scale = scaled.then_some(scale.as_slice());
-        let y = reference::forward(&s, &x, &w, scale);
-        let dx = reference::grad_input(&s, &dy, &w, scale);
-        let dw = reference::grad_weight(&s, &x, &dy, scale);
-        for path in KernelPath::available() {
-            // NaN at the start: an element nobody writes is found.
-            let mut found = vec![f32::NAN; len.y];
-            forward_with_path(path, &s, &x, &w, scale, &mut found).unwrap();
-            prop_assert_eq!(&found, &y, "forward, {}", path);
-            let mut found = vec![f32::NAN; len.x];
-            grad_input_with_path(path, &s, &dy, &w, scale, &mut found).unwrap();
-            prop_assert!(relative_error(&found, &dx) < 1e-5, "grad_input, {path}: {}", relative_error(&found, &dx));
-            let mut found = vec![f32::NAN; len.w];
-            grad_weight_with_path(path, &s, &x, &dy, scale, &mut found).unwrap();
-            prop_assert!(relative_error(&found, &dw) < 1e-5, "grad_weight, {path}: {}", relative_error(&found, &dw));
+        compare(&s, quarters, scaled, density, seed)?;
+    }
+}
+
+fn compare(s: &ConvShape, quarters: bool, scaled: bool, density: f32, seed: u64) -> Result<(), TestCaseError> {
+    let len = s.checked().unwrap();
+    let (x, w) = (spikes(s, quarters, density, seed), signs(s, seed ^ 1));
+    let dy = noise(len.y, seed ^ 2);
+    let scale = noise(s.c_out, seed ^ 3);
+    let scale = scaled.then_some(scale.as_slice());
+    let y = reference::forward(s, &x, &w, scale);
+    let dx = reference::grad_input(s, &dy, &w, scale);
+    let dw = reference::grad_weight(s, &x, &dy, scale);
+    for path in KernelPath::available() {
+        // NaN at the start: an element nobody writes is found.
+        let mut found = vec![f32::NAN; len.y];
+        forward_with_path(path, s, &x, &w, scale, &mut found).unwrap();
+        prop_assert_eq!(&found, &y, "forward, {}", path);
+        let mut found = vec![f32::NAN; len.x];
+        grad_input_with_path(path, s, &dy, &w, scale, &mut found).unwrap();
+        prop_assert!(relative_error(&found, &dx) < 1e-5, "grad_input, {path}: {}", relative_error(&found, &dx));
+        let mut found = vec![f32::NAN; len.w];
+        grad_weight_with_path(path, s, &x, &dy, scale, &mut found).unwrap();
+        prop_assert!(relative_error(&found, &dw) < 1e-5, "grad_weight, {path}: {}", relative_error(&found, &dw));
+    }
+    Ok(())
+}
+
+#[test]
+fn large_shapes_agree_with_the_scalar_twin() {
+    for s in large_shapes() {
+        for quarters in [false, true] {
+            compare(&s, quarters, true, 0.3, 7).unwrap_or_else(|error| panic!("{s:?}: {error}"));
         }
     }
 }
 
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
-    let s = ConvShape { n: 40, h: 14, w: 14, c_in: 64, c_out: 96, kh: 3, kw: 3, stride: 1, padding: 1 };
+    let n = if cfg!(debug_assertions) { 2 } else { 40 };
+    let s = ConvShape { n, h: 14, w: 14, c_in: 64, c_out: 96, kh: 3, kw: 3, stride: 1, padding: 1 };
     let len = s.checked().unwrap();
     let (w, dy) = (signs(&s, 2), noise(len.y, 3));
     for quarters in [false, true] {
@@ -83,16 +98,16 @@ fn operands_packed_for_other_sizes_are_refused() {
 
 #[test]
 fn sums_stay_exact_up_to_the_largest_magnitude() {
-    // 9 * 3640 products still fit the 16-bit sums of one path, 9 * 4096 do not; all ones make the sums as large as can be.
-    for (c_in, value, planes) in [(3640, 1.0, 1), (4096, 1.0, 1), (910, 0.75, 3), (1024, 0.75, 3)] {
-        let s = ConvShape { n: 1, h: 3, w: 3, c_in, c_out: 33, kh: 3, kw: 3, stride: 1, padding: 1 };
-        let x = PackedSpikes::pack(&vec![value; 9 * c_in], 1, 3, 3, c_in).unwrap();
+    // One path sums in 16 bits where 32767 suffices; all ones make the sums as large as can be.
+    for (c_in, value, planes) in [(32_736, 1.0, 1), (32_800, 1.0, 1), (8_160, 0.75, 3), (8_200, 0.75, 3)] {
+        let s = ConvShape { n: 1, h: 1, w: 1, c_in, c_out: 33, kh: 1, kw: 1, stride: 1, padding: 0 };
+        let x = PackedSpikes::pack(&vec![value; c_in], 1, 1, 1, c_in).unwrap();
         assert_eq!(x.planes(), planes);
         for sign in [1.0, -1.0] {
-            let w = PackedSigns::pack(&vec![sign; 33 * c_in * 9], 33, c_in, 3, 3).unwrap();
+            let w = PackedSigns::pack(&vec![sign; 33 * c_in], 33, c_in, 1, 1).unwrap();
             let expected = reference::forward(&s, &x, &w, None);
             for path in KernelPath::available() {
-                let mut y = vec![f32::NAN; 9 * 33];
+                let mut y = vec![f32::NAN; 33];
                 forward_with_path(path, &s, &x, &w, None, &mut y).unwrap();
                 assert_eq!(y, expected, "{path}, {c_in} channels of {value}, sign {sign}");
             }
@@ -119,5 +134,22 @@ fn one_pixel_and_many_channels_work() {
         let mut dw = vec![f32::NAN; expected.len()];
         grad_weight_with_path(path, &s, &x, &dy, None, &mut dw).unwrap();
         assert_eq!(dw, expected, "{path}");
+    }
+}
+
+#[test]
+fn outputs_beyond_the_cache_are_right_at_every_alignment() {
+    let s = ConvShape { n: 1, h: 96, w: 96, c_in: 2, c_out: 1024, kh: 1, kw: 1, stride: 1, padding: 0 };
+    let (x, w) = (spikes(&s, false, 0.5, 1), signs(&s, 2));
+    let expected = reference::forward(&s, &x, &w, None);
+    let mut buffer = vec![0.0; expected.len() + 32];
+    let aligned = buffer.as_ptr().align_offset(64);
+    for path in KernelPath::available() {
+        for start in [aligned, aligned + 1] {
+            let y = &mut buffer[start..start + expected.len()];
+            y.fill(f32::NAN);
+            forward_with_path(path, &s, &x, &w, None, y).unwrap();
+            assert!(y == expected, "{path}, start {start}");
+        }
     }
 }

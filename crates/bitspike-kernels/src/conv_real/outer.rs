@@ -95,8 +95,8 @@ pub(crate) fn grad_weight<R: Rows<Element = f32>>(
             let offsets = &offsets[from.min(rows)..(from + part_rows).min(rows)];
             let first = block * WIDTH;
             let channels = first..(first + group * WIDTH).min(s.c_out);
-            let job = Part { x, bases: &pass.src, offsets, dy: dy_band, c_out: s.c_out, channels };
-            run_part(path, &job, group, sums);
+            let job = Part { x, bases: &pass.src, offsets, dy: dy_band, c_out: s.c_out, channels, group };
+            run_part(path, &job, sums);
         };
         if pixels * rows * s.c_out < 1 << 20 {
             sums.chunks_exact_mut(part_len).enumerate().for_each(part);
@@ -138,13 +138,15 @@ struct Part<'a> {
     c_out: usize,
     /// Output channels of the part.
     channels: std::ops::Range<usize>,
+    /// Blocks of output channels in a row of sums.
+    group: usize,
 }
 
-fn run_part(path: KernelPath, part: &Part<'_>, group: usize, sums: &mut [f32]) {
+fn run_part(path: KernelPath, part: &Part<'_>, sums: &mut [f32]) {
     match path {
         // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions.
         #[cfg(target_arch = "x86_64")]
-        KernelPath::Avx512 => unsafe { part_avx512(part, group, sums) },
+        KernelPath::Avx512 => unsafe { part_avx512(part, sums) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         KernelPath::Avx2 => unsafe { part_avx2(part, sums) },
@@ -155,11 +157,11 @@ fn run_part(path: KernelPath, part: &Part<'_>, group: usize, sums: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn part_avx512(part: &Part<'_>, group: usize, sums: &mut [f32]) {
+fn part_avx512(part: &Part<'_>, sums: &mut [f32]) {
     use std::arch::x86_64::__m512;
     // SAFETY: compiled for AVX-512.
     unsafe {
-        match group {
+        match part.group {
             4 => part_body::<__m512, 4, 4>(part, sums),
             2 => part_body::<__m512, 8, 2>(part, sums),
             _ => part_body::<__m512, 8, 1>(part, sums),
@@ -179,6 +181,7 @@ fn part_avx2(part: &Part<'_>, sums: &mut [f32]) {
 #[inline(always)]
 unsafe fn part_body<V: Lanes, const CI: usize, const NZ: usize>(part: &Part<'_>, sums: &mut [f32]) {
     let width = NZ * WIDTH;
+    debug_assert_eq!(part.group, NZ);
     // A copy of a block of dy: channels padded to whole vectors, and no two pixels far apart in memory (a power of two
     // of channels would put them all into the same few sets of the cache).
     let mut block = [0.0f32; PIXEL_BLOCK * GROUP * WIDTH];

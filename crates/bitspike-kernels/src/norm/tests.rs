@@ -84,13 +84,13 @@ proptest! {
         let n = case.x.len();
         let mut y = vec![f32::NAN; n];
         affine(&case.x, c, &case.gamma, &case.beta, &mut y).unwrap();
-        for i in 0..n {
-            prop_assert_eq!(y[i], case.x[i] * case.gamma[i % c] + case.beta[i % c]);
+        for (i, y) in y.iter().enumerate() {
+            prop_assert_eq!(*y, case.x[i] * case.gamma[i % c] + case.beta[i % c]);
         }
         let (mut dx, mut dscale, mut dshift) = (vec![f32::NAN; n], vec![f32::NAN; c], vec![f32::NAN; c]);
         affine_backward(&case.x, &case.dy, c, &case.gamma, &mut dx, &mut dscale, &mut dshift).unwrap();
-        for i in 0..n {
-            prop_assert_eq!(dx[i], case.dy[i] * case.gamma[i % c]);
+        for (i, dx) in dx.iter().enumerate() {
+            prop_assert_eq!(*dx, case.dy[i] * case.gamma[i % c]);
         }
         for k in 0..c {
             let column = |x: &[f32]| x.iter().skip(k).step_by(c).copied().collect::<Vec<_>>();

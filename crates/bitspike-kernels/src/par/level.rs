@@ -59,20 +59,6 @@ impl Level {
     }
 }
 
-#[cfg(test)]
-mod forced {
-    use super::Level;
-    use std::cell::Cell;
-    thread_local!(static LEVEL: Cell<Option<Level>> = const { Cell::new(None) });
-
-    pub(super) fn get() -> Option<Level> {
-        LEVEL.get()
-    }
-    pub(super) fn set(level: Option<Level>) {
-        LEVEL.set(level);
-    }
-}
-
 /// Defines a function whose body is compiled once for each [`Level`]; its first argument is the level to run.
 ///
 /// The body must be plain loops (everything it calls marked `#[inline(always)]`), so that the compiler turns the same
@@ -113,3 +99,17 @@ macro_rules! multiversioned {
     };
 }
 pub(crate) use multiversioned;
+
+#[cfg(test)]
+mod forced {
+    use super::Level;
+    use std::cell::Cell;
+    thread_local!(static LEVEL: Cell<Option<Level>> = const { Cell::new(None) });
+
+    pub(super) fn get() -> Option<Level> {
+        LEVEL.get()
+    }
+    pub(super) fn set(level: Option<Level>) {
+        LEVEL.set(level);
+    }
+}

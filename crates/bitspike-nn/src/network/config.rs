@@ -35,11 +35,11 @@ pub enum Pooling {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
-    /// The mean firing rate of every channel.
+    /// Every spike of the last map: learns faster on small images.
     #[default]
-    Average,
-    /// Every spike of the last map.
     Flatten,
+    /// The mean firing rate of every channel: the published networks, and far fewer real weights.
+    Average,
 }
 
 /// Configuration of a network: the `[network]` table of a recipe, with the neuron, norm and gate beside it.
@@ -68,7 +68,7 @@ impl Default for NetworkConfig {
             layers: "32-P-64-P-128".parse().expect("a valid text"),
             steps: 2,
             pooling: Pooling::Current,
-            head: Head::Average,
+            head: Head::Flatten,
             weight_scale: WeightScale::None,
         }
     }
@@ -197,7 +197,7 @@ impl NetworkOptions {
     /// use bitspike_nn::network::NetworkOptions;
     /// let plan = NetworkOptions::default().plan([1, 28, 28], 10).unwrap();
     /// assert_eq!(plan.convs.len(), 3);
-    /// assert_eq!(plan.features, 128);
+    /// assert_eq!(plan.features, 128 * 7 * 7);
     /// ```
     ///
     /// # Errors

@@ -78,9 +78,9 @@ impl Plan {
     /// The published VGG-11 for CIFAR-10 (without a gate) has 9,216,000 binary weights and 12,362 real parameters:
     ///
     /// ```
-    /// use bitspike_nn::network::{NetworkConfig, NetworkOptions};
+    /// use bitspike_nn::network::{Head, NetworkConfig, NetworkOptions};
     /// let network = NetworkConfig {
-    ///     layers: "64-128-P-256-256-P-512-512-P-512-512".parse().unwrap(), ..NetworkConfig::default()
+    ///     layers: "64-128-P-256-256-P-512-512-P-512-512".parse().unwrap(), head: Head::Average, ..Default::default()
     /// };
     /// let s = NetworkOptions { network, ..Default::default() }.plan([3, 32, 32], 10).unwrap().summary();
     /// assert_eq!((s.binary_weights, s.real_parameters), (9_216_000, 12_362));

@@ -1,0 +1,24 @@
+//! A trained network from a run, for evaluation.
+
+use crate::checkpoint::Checkpoint;
+use crate::error::TrainError;
+use crate::recipe::Recipe;
+use bitspike_data::DataSet;
+use bitspike_nn::Init;
+use bitspike_nn::network::{Network, Plan};
+use burn::tensor::Device;
+
+/// The network of a checkpoint on a device without autodiff, and its plan.
+///
+/// # Errors
+/// [`TrainError`] if recipe, data and checkpoint do not fit each other.
+pub fn load(
+    recipe: &Recipe,
+    data: &DataSet,
+    checkpoint: &Checkpoint,
+    device: &Device,
+) -> Result<(Plan, Network), TrainError> {
+    let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+    let network = checkpoint.network(Network::new(&plan, &Init::new(recipe.seed), device))?;
+    Ok((plan, network))
+}

@@ -1,0 +1,211 @@
+//! Arguments.
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Train, compare and inspect binary spiking networks (1-bit weights, 1-bit spikes) with AGMM.
+#[derive(Parser, Debug)]
+#[command(name = "bitspike", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Start here:\n  \
+    bitspike compare                       AGMM beside baseline, full precision and a control, on embedded images\n  \
+    bitspike train recipes/fashion.toml    one run from a recipe\n  \
+    bitspike inspect recipes/fashion.toml  layers, bits, memory before anything is trained\n\n\
+    Exit codes: 0 done, 1 a check failed, 2 an error. Results go to standard output, progress to standard error.")]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Train one network from a recipe into a run folder
+    #[command(after_help = "Examples:\n  bitspike train my.toml --epochs 20 --lr 0.05\n  \
+        bitspike train my.toml --set method=bsnn --set agmm.pool=hw\n  bitspike train --resume runs/my-agmm-seed1")]
+    Train(TrainArgs),
+    /// Evaluate a run: accuracy, loss, firing rates
+    Eval(EvalArgs),
+    /// Train several methods at several seeds side by side, and write a report
+    #[command(after_help = "Without a recipe: the embedded Fashion-MNIST subset, in minutes. An interrupted comparison \
+        goes on where it stopped when started again with the same arguments.\n\nExamples:\n  bitspike compare\n  \
+        bitspike compare my.toml --methods bsnn,agmm,agmm-hw,const-gate --seeds 5 --out runs/study")]
+    Compare(CompareArgs),
+    /// Show layers, weights, bits, operations and training memory of a recipe or run
+    Inspect(InspectArgs),
+    /// Look at data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Make the report again from finished runs
+    Report(ReportArgs),
+    /// List training methods
+    Methods,
+    /// Print a recipe with every key and its default
+    Recipe(RecipeArgs),
+    /// Print a shell completion script
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Keys of the recipe that have a flag of their own, and `--set` for all others.
+#[derive(ClapArgs, Debug, Default)]
+pub struct RecipeArgs {
+    /// Recipe file (TOML); without one, the defaults
+    pub recipe: Option<PathBuf>,
+    /// Set any key of the recipe; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Training method (train.method); see `bitspike methods`
+    #[arg(long)]
+    pub method: Option<String>,
+    /// Data set (data.set), such as fashion-mnist or cifar10
+    #[arg(long, value_name = "SET")]
+    pub data: Option<String>,
+    /// Folder with the data set's files (data.path)
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Passes over the training data (train.epochs)
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Samples of a training step (train.batch_size)
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Learning rate (optim.lr)
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Background threads that prepare batches (train.workers)
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+}
+
+/// Where it is computed, and how it is shown.
+#[derive(ClapArgs, Debug)]
+pub struct RunArgs {
+    /// Compute device: cpu, or a GPU backend this build has
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// CPU threads; without it, all cores. Results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print machine-readable JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// No progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `train`.
+#[derive(ClapArgs, Debug)]
+pub struct TrainArgs {
+    /// The recipe.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Seed of starting values, order and augmentation (seed)
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Run folder; without it runs/NAME-METHOD-seedN
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with an interrupted run
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "sets", "out", "seed", "method", "data", "data_dir", "epochs", "batch_size", "lr", "workers"])]
+    pub resume: Option<PathBuf>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of `eval`.
+#[derive(ClapArgs, Debug)]
+pub struct EvalArgs {
+    /// Run folder
+    pub run_folder: PathBuf,
+    /// Which checkpoint: best or last
+    #[arg(long, default_value = "last", value_parser = ["last", "best"])]
+    pub checkpoint: String,
+    /// Which part of the data: test, validation or train
+    #[arg(long, default_value = "test", value_parser = ["test", "validation", "train"])]
+    pub split: String,
+    /// Fail (exit code 1) below this accuracy, 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    pub min_accuracy: Option<f64>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of `compare`.
+#[derive(ClapArgs, Debug)]
+pub struct CompareArgs {
+    /// The recipe.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Methods, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub methods: Vec<String>,
+    /// A number of seeds (from 1), or a list such as 1,5,9
+    #[arg(long, default_value = "2", value_name = "N|LIST")]
+    pub seeds: String,
+    /// Runs at a time; without it, one per thread
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Folder of the comparison; without it runs/compare-NAME
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of `inspect`.
+#[derive(ClapArgs, Debug)]
+pub struct InspectArgs {
+    /// Recipe file or run folder; without one, the default recipe
+    pub target: Option<PathBuf>,
+    /// Set any key of the recipe; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Print machine-readable JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `report`.
+#[derive(ClapArgs, Debug)]
+pub struct ReportArgs {
+    /// Run folders, or folders that contain them
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Where the page is written
+    #[arg(long, default_value = "report.html", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Print machine-readable JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print the table as Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+}
+
+/// What to do with data.
+#[derive(Subcommand, Debug)]
+pub enum DataCommand {
+    /// What a file or folder holds: kind, counts, shapes, classes, values, hashes
+    Inspect {
+        /// File or folder
+        path: PathBuf,
+        /// Print machine-readable JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read everything and check it; exit code 1 if anything is wrong
+    Verify {
+        /// File or folder
+        path: PathBuf,
+        /// Print machine-readable JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,69 @@
+//! `bitspike data`: what files hold, and whether they are whole.
+
+use crate::args::DataCommand;
+use crate::error::CliError;
+use crate::output;
+use bitspike_data::{Inspection, Verification, inspect, verify_path};
+
+pub fn run(command: &DataCommand) -> Result<bool, CliError> {
+    match command {
+        DataCommand::Inspect { path, json } => {
+            let found = inspect(path)?;
+            if *json { output::json(&found)? } else { output::result(&inspection_text(&found))? }
+            Ok(true)
+        }
+        DataCommand::Verify { path, json } => {
+            let found = verify_path(path)?;
+            if *json { output::json(&found)? } else { output::result(&verification_text(&found))? }
+            Ok(found.ok)
+        }
+    }
+}
+
+fn inspection_text(i: &Inspection) -> String {
+    let list = |v: &[f32]| v.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
+    let kind = serde_json::to_value(i.kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let mut text = format!("{}: {}\n", i.path.display(), kind);
+    for name in &i.recognised {
+        text += &format!("  recognised as {name}\n");
+    }
+    for p in &i.parts {
+        text += &format!("  {}: {} samples", p.name, p.samples);
+        if let Some([c, h, w]) = p.shape {
+            text += &format!(" of {c}x{h}x{w}");
+        }
+        if let Some([low, high]) = p.range {
+            text += &format!(", values {low} to {high}, mean {}, deviation {}", list(&p.mean), list(&p.std));
+        }
+        text += "\n";
+        for c in &p.classes {
+            text += &format!("    {:20} {:>8}\n", c.class, c.samples);
+        }
+    }
+    for f in &i.files {
+        text += &format!("  {} {} bytes sha256 {}\n", f.path.display(), f.bytes, f.sha256);
+    }
+    for note in &i.notes {
+        text += &format!("  note: {note}\n");
+    }
+    text
+}
+
+fn verification_text(v: &Verification) -> String {
+    let mut text = String::new();
+    for c in &v.checks {
+        text += &match c.ok {
+            true => format!("ok    {}: {}\n", c.what, c.found),
+            false => format!("WRONG {}: expected {}, found {}\n", c.what, c.expected, c.found),
+        };
+    }
+    for note in &v.notes {
+        text += &format!("note: {note}\n");
+    }
+    let wrong = v.checks.iter().filter(|c| !c.ok).count();
+    text += &match v.ok {
+        true => format!("all {} checks hold\n", v.checks.len()),
+        false => format!("{wrong} of {} checks failed\n", v.checks.len()),
+    };
+    text
+}

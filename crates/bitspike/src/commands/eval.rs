@@ -1,0 +1,103 @@
+//! `bitspike eval`: accuracy, loss and firing rates of a run.
+
+use super::{device, threads};
+use crate::args::EvalArgs;
+use crate::error::CliError;
+use crate::output;
+use bitspike_run::{Checkpoint as Which, RunFolder};
+use bitspike_train::checkpoint::Checkpoint;
+use bitspike_train::evaluate::evaluate;
+use bitspike_train::network;
+use bitspike_train::trainer::{eval_loader, read_recipe};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Scores {
+    run: String,
+    method: String,
+    seed: u64,
+    checkpoint: String,
+    split: String,
+    accuracy: f64,
+    loss: f64,
+    samples: u64,
+    epochs: u64,
+    steps: u64,
+    flips: u64,
+    flips_per_weight: f64,
+    firing_rate: f64,
+    firing_rates: BTreeMap<String, f64>,
+    binary_weights: u64,
+    real_parameters: u64,
+    bytes_1bit: u64,
+    bytes_f32: u64,
+    milliseconds_per_sample: f64,
+}
+
+pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
+    let device = device(&args.run)?;
+    rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
+    let folder = RunFolder::open(&args.run_folder)?;
+    let recipe = read_recipe(&folder)?;
+    let which = if args.checkpoint == "best" { Which::Best } else { Which::Last };
+    let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
+    let data = bitspike_data::load(&recipe.data)?;
+    let set = match args.split.as_str() {
+        "train" => data.train.clone(),
+        "validation" => data.validation.clone().ok_or_else(|| {
+            CliError::Usage("--split validation: this run holds out no samples (data.validation is 0)".to_owned())
+        })?,
+        _ => data.test.clone(),
+    };
+    let (plan, network) = network::load(&recipe, &data, &checkpoint, &device)?;
+    let loader = eval_loader(&recipe, &data, set)?;
+    let e = evaluate(&network, &loader, recipe.train.loss, &device);
+    let (size, progress) = (plan.summary(), &checkpoint.progress);
+    let result = Scores {
+        run: args.run_folder.display().to_string(),
+        method: recipe.method.to_string(),
+        seed: recipe.seed,
+        checkpoint: args.checkpoint.clone(),
+        split: args.split.clone(),
+        accuracy: e.accuracy(),
+        loss: e.loss,
+        samples: e.samples,
+        epochs: progress.epoch,
+        steps: progress.step,
+        flips: progress.flips.flips,
+        flips_per_weight: progress.flips.per_weight(),
+        firing_rate: e.firing_rate(),
+        firing_rates: e.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate())).collect(),
+        binary_weights: size.binary_weights,
+        real_parameters: size.real_parameters,
+        bytes_1bit: size.bytes_1bit(),
+        bytes_f32: size.bytes_f32(),
+        milliseconds_per_sample: 1e3 * e.seconds / e.samples.max(1) as f64,
+    };
+    if args.run.json {
+        output::json(&result)?;
+    } else {
+        let rates: Vec<String> = result.firing_rates.iter().map(|(n, r)| format!("{n} {r:.3}")).collect();
+        output::result(&format!(
+            "{} seed {}, {} checkpoint (epoch {}), {} part: accuracy {:.2} %, loss {:.4}, {} samples\n\
+             firing rate {:.3} ({}); {} in 1-bit form, {} in float32; {:.3} ms per sample in batches of {}",
+            result.method,
+            result.seed,
+            result.checkpoint,
+            result.epochs,
+            result.split,
+            100.0 * result.accuracy,
+            result.loss,
+            result.samples,
+            result.firing_rate,
+            rates.join(", "),
+            super::bytes(result.bytes_1bit),
+            super::bytes(result.bytes_f32),
+            result.milliseconds_per_sample,
+            recipe.train.eval_batch_size
+        ))?;
+    }
+    Ok(args.min_accuracy.is_none_or(|min| result.accuracy >= min))
+}

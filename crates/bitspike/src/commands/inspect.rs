@@ -1,0 +1,149 @@
+//! `bitspike inspect`: what a network is and costs, before anything is trained.
+
+use super::{bytes, read};
+use crate::args::InspectArgs;
+use crate::error::CliError;
+use crate::output;
+use bitspike_nn::network::LayerSummary;
+use bitspike_run::{RECIPE_FILE, RunFolder};
+use bitspike_train::recipe::Recipe;
+use serde::Serialize;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    name: &'a str,
+    method: &'a str,
+    data: &'a str,
+    input: [usize; 3],
+    classes: usize,
+    t: usize,
+    layers: Vec<Layer<'a>>,
+    binary_weights: u64,
+    real_parameters: u64,
+    bytes_1bit: u64,
+    bytes_f32: u64,
+    macs_per_step: u64,
+    training_bytes: u64,
+    training_bytes_parameters: u64,
+    training_bytes_activations: u64,
+    training_bytes_workspace: u64,
+    batch_size: usize,
+}
+
+#[derive(Serialize)]
+struct Layer<'a> {
+    name: &'a str,
+    kind: &'a str,
+    binary: bool,
+    shape: &'a [usize],
+    weights: u64,
+    extra_parameters: u64,
+    bytes: u64,
+    macs: u64,
+    repeats: u64,
+    output: &'a [usize],
+}
+
+pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
+    let recipe = match &args.target {
+        None => Recipe::parse_with("", "default recipe", &args.sets)?,
+        Some(path) if path.is_dir() => {
+            let folder = RunFolder::open(path)?;
+            Recipe::parse_with(&folder.read_recipe()?, &folder.file(RECIPE_FILE).display().to_string(), &args.sets)?
+        }
+        Some(path) => Recipe::parse_with(&read(path)?, &path.display().to_string(), &args.sets)?,
+    };
+    let data = bitspike_data::load(&recipe.data)?;
+    let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+    let (size, memory) = (plan.summary(), plan.training_memory(recipe.train.batch_size));
+    let layer_bytes = |l: &LayerSummary| l.extra * 4 + if l.binary { l.weights.div_ceil(8) } else { 4 * l.weights };
+    if args.json {
+        output::json(&Report {
+            name: &recipe.name,
+            method: recipe.method.as_str(),
+            data: &data.name,
+            input: plan.input,
+            classes: plan.classes,
+            t: recipe.network.steps,
+            layers: size
+                .layers
+                .iter()
+                .map(|l| Layer {
+                    name: &l.name,
+                    kind: l.kind,
+                    binary: l.binary,
+                    shape: &l.shape,
+                    weights: l.weights,
+                    extra_parameters: l.extra,
+                    bytes: layer_bytes(l),
+                    macs: l.macs,
+                    repeats: l.repeats,
+                    output: &l.output,
+                })
+                .collect(),
+            binary_weights: size.binary_weights,
+            real_parameters: size.real_parameters,
+            bytes_1bit: size.bytes_1bit(),
+            bytes_f32: size.bytes_f32(),
+            macs_per_step: size.layers.iter().map(|l| l.macs).sum(),
+            training_bytes: memory.total(),
+            training_bytes_parameters: memory.parameters,
+            training_bytes_activations: memory.activations,
+            training_bytes_workspace: memory.workspace,
+            batch_size: recipe.train.batch_size,
+        })?;
+        return Ok(true);
+    }
+    let [c, h, w] = plan.input;
+    let mut text = format!(
+        "{} | method {} | {} {c}x{h}x{w}, {} classes | {:?} {} | T = {}\n\n{:20} {:9} {:>6} {:>18} {:>10} {:>10} {:>14} {:>3}  {}\n",
+        recipe.name,
+        recipe.method,
+        data.name,
+        plan.classes,
+        recipe.network.family,
+        recipe.network.layers,
+        recipe.network.steps,
+        "layer",
+        "kind",
+        "bits",
+        "weight shape",
+        "weights",
+        "bytes",
+        "MAC per step",
+        "x",
+        "output"
+    );
+    let dims = |d: &[usize]| d.iter().map(ToString::to_string).collect::<Vec<_>>().join("x");
+    for l in &size.layers {
+        text += &format!(
+            "{:20} {:9} {:>6} {:>18} {:>10} {:>10} {:>14} {:>3}  {}\n",
+            l.name,
+            l.kind,
+            if l.binary { 1 } else { 32 },
+            dims(&l.shape),
+            l.weights,
+            layer_bytes(l),
+            l.macs,
+            l.repeats,
+            dims(&l.output)
+        );
+    }
+    text += &format!(
+        "\n{} binary weights (1 bit) and {} real parameters (float32): {} in 1-bit form, {} with every weight in float32\n\
+         real: stem, classifier, shortcuts, batch-norm affine, alpha; x: how often per inference\n\
+         one training step of {} samples: about {} ({} parameters, {} kept for the backward pass, {} workspace)\n",
+        size.binary_weights,
+        size.real_parameters,
+        bytes(size.bytes_1bit()),
+        bytes(size.bytes_f32()),
+        recipe.train.batch_size,
+        bytes(memory.total()),
+        bytes(memory.parameters),
+        bytes(memory.activations),
+        bytes(memory.workspace)
+    );
+    output::result(&text)?;
+    Ok(true)
+}

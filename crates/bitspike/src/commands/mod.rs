@@ -1,0 +1,110 @@
+//! One file per sub-command; what several share is here.
+
+mod compare;
+mod data;
+mod eval;
+mod inspect;
+mod report;
+mod train;
+
+use crate::args::{Args, Command, RecipeArgs, RunArgs};
+use crate::error::CliError;
+use crate::output;
+use bitspike_train::device::Device;
+use bitspike_train::method::Method;
+use bitspike_train::recipe::Recipe;
+use clap::CommandFactory;
+use std::path::Path;
+
+/// Runs a command; `false` if a check failed.
+pub fn run(args: Args) -> Result<bool, CliError> {
+    match args.command {
+        Command::Train(a) => train::run(&a),
+        Command::Eval(a) => eval::run(&a),
+        Command::Compare(a) => compare::run(&a),
+        Command::Inspect(a) => inspect::run(&a),
+        Command::Data(a) => data::run(&a),
+        Command::Report(a) => report::run(&a),
+        Command::Methods => {
+            let line = |m: Method| format!("{:16} {}\n", m.as_str(), m.about());
+            output::result(&Method::ALL.map(line).concat())?;
+            Ok(true)
+        }
+        Command::Recipe(a) => {
+            output::result(&recipe(&a, None)?.to_toml())?;
+            Ok(true)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "bitspike", &mut script);
+            output::result(&String::from_utf8_lossy(&script))?;
+            Ok(true)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
+}
+
+/// The recipe of a file with flags and `--set` pairs on top; flags win.
+fn recipe(args: &RecipeArgs, seed: Option<u64>) -> Result<Recipe, CliError> {
+    let (text, origin) = match &args.recipe {
+        Some(path) => (read(path)?, path.display().to_string()),
+        None => (String::new(), "default recipe".to_owned()),
+    };
+    let mut sets = args.sets.clone();
+    let quoted = |s: &str| toml_string(s);
+    let flags = [
+        ("seed", seed.map(|v| v.to_string())),
+        ("method", args.method.as_deref().map(quoted)),
+        ("data.set", args.data.as_deref().map(quoted)),
+        ("data.path", args.data_dir.as_ref().map(|p| quoted(&p.display().to_string()))),
+        ("train.epochs", args.epochs.map(|v| v.to_string())),
+        ("train.batch_size", args.batch_size.map(|v| v.to_string())),
+        ("optim.lr", args.lr.map(|v| v.to_string())),
+        ("train.workers", args.workers.map(|v| v.to_string())),
+    ];
+    sets.extend(flags.into_iter().filter_map(|(key, value)| value.map(|v| format!("{key}={v}"))));
+    Ok(Recipe::parse_with(&text, &origin, &sets)?)
+}
+
+/// A TOML basic string.
+fn toml_string(s: &str) -> String {
+    format!("\"{}\"", s.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The device, with threads and the kernel path of the environment checked.
+fn device(args: &RunArgs) -> Result<Device, CliError> {
+    match std::env::var("BITSPIKE_KERNEL").as_deref() {
+        Ok("composed") => {}
+        _ => {
+            bitspike_kernels::dispatch::KernelPath::from_env()?;
+        }
+    }
+    if args.threads == Some(0) {
+        return Err(CliError::Usage("--threads is 0; expected at least 1".to_owned()));
+    }
+    Ok(bitspike_train::device::by_name(&args.device)?)
+}
+
+/// Threads to use.
+fn threads(args: &RunArgs) -> usize {
+    args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Advice of a recipe, to standard error.
+fn warn(recipe: &Recipe) {
+    for warning in recipe.warnings() {
+        output::note(&format!("warning: {warning}"));
+    }
+}
+
+/// Bytes for people: 1 MB = 10⁶ bytes.
+fn bytes(n: u64) -> String {
+    match n {
+        0..10_000 => format!("{n} B"),
+        10_000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
+        _ => format!("{:.2} MB", n as f64 / 1e6),
+    }
+}

@@ -1,0 +1,90 @@
+//! Errors of the command line: what the libraries report, and what only the command line can get wrong.
+
+use bitspike_train::TrainError;
+use bitspike_train::compare::CompareError;
+use std::path::PathBuf;
+
+/// Anything that ends the program with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A file the user named cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("standard output: {0}")]
+    Output(#[from] std::io::Error),
+    /// Training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Comparing.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// The report.
+    #[error(transparent)]
+    Report(#[from] bitspike_report::ReportError),
+    /// A device.
+    #[error(transparent)]
+    Device(#[from] bitspike_train::device::DeviceError),
+    /// A method name.
+    #[error(transparent)]
+    Method(#[from] bitspike_train::method::UnknownMethod),
+    /// The kernel path of the environment.
+    #[error("BITSPIKE_KERNEL: {0}")]
+    Kernel(#[from] bitspike_kernels::dispatch::PathError),
+    /// A combination of arguments without meaning.
+    #[error("{0}")]
+    Usage(String),
+    /// Threads that cannot be started.
+    #[error("--threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// Ctrl-C.
+    #[error("interrupted: everything done so far is saved")]
+    Interrupted {
+        /// How to go on.
+        resume: String,
+    },
+    /// Signals.
+    #[error("cannot handle signals: {0}")]
+    Signal(#[from] ctrlc::Error),
+}
+
+macro_rules! through_train {
+    ($($ty:ty),*) => { $(impl From<$ty> for CliError {
+        fn from(e: $ty) -> Self {
+            Self::Train(e.into())
+        }
+    })* };
+}
+through_train!(
+    bitspike_train::recipe::RecipeError,
+    bitspike_data::DataError,
+    bitspike_run::RunError,
+    bitspike_nn::network::PlanError,
+    bitspike_train::checkpoint::CheckpointError
+);
+
+impl CliError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Train(e) | Self::Compare(CompareError::Run { source: e, .. }) => e.hint(),
+            Self::Compare(CompareError::OtherRecipe { .. }) => {
+                Some("choose another --out, or move the old comparison away".to_owned())
+            }
+            Self::Report(e) => e.hint().map(|h| h.to_string()),
+            Self::Interrupted { resume } => Some(format!("to go on: {resume}")),
+            Self::Read { .. } => Some("bitspike train --help shows how a recipe is named".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether the reader of standard output has gone.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}

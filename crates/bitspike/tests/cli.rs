@@ -1,0 +1,163 @@
+//! The program as its users run it: exit codes, streams, messages, interruption.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A recipe that trains in about a second.
+const SMALL: &str = "name = 'small'\n[data]\ntrain_limit = 256\ntest_limit = 100\n[network]\nlayers = '8-P-16'\n\
+                     [train]\nepochs = 2\nbatch_size = 32\nlog_every = 2\ndiagnose_every = 3\n";
+
+fn bitspike(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bitspike")).current_dir(folder).args(args).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn folder(recipe: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("r.toml"), recipe).expect("writable");
+    dir
+}
+
+#[test]
+fn help_teaches_and_version_answers() {
+    let dir = folder("");
+    let help = bitspike(dir.path(), &["--help"]);
+    assert!(help.status.success());
+    for word in ["compare", "train", "inspect", "Exit codes"] {
+        assert!(text(&help.stdout).contains(word), "no {word:?} in --help");
+    }
+    assert!(text(&bitspike(dir.path(), &["--version"]).stdout).starts_with("bitspike "));
+    assert!(text(&bitspike(dir.path(), &["completions", "bash"]).stdout).contains("complete"));
+    assert!(text(&bitspike(dir.path(), &["methods"]).stdout).contains("const-gate"));
+}
+
+#[test]
+fn errors_have_exit_code_two_and_say_what_to_do() {
+    let dir = folder("[optim]\nlearning_rat = 1\n");
+    std::fs::write(dir.path().join("ok.toml"), SMALL).unwrap();
+    std::fs::create_dir(dir.path().join("full")).unwrap();
+    std::fs::write(dir.path().join("full/file"), "x").unwrap();
+    let rows: &[(&[&str], &str)] = &[
+        (&["train", "r.toml"], "r.toml:2"),
+        (&["train", "missing.toml"], "missing.toml"),
+        (&["train", "ok.toml", "--set", "network.T=0"], "--set network.T=0"),
+        (&["train", "ok.toml", "--method", "agm"], "agm"),
+        (&["train", "ok.toml", "--device", "gpu"], "cpu"),
+        (&["train", "ok.toml", "--device", "cuda"], "--features cuda"),
+        (&["train", "ok.toml", "--threads", "0"], "--threads"),
+        (&["train", "ok.toml", "--out", "full"], "full"),
+        (&["train", "ok.toml", "--data", "cifar10", "--data-dir", "nowhere", "--set", "data.train_limit=10"], "nowhere"),
+        (&["train", "ok.toml", "--batch-size", "4096"], "256"),
+        (&["train", "--resume", "nowhere"], "nowhere"),
+        (&["eval", "nowhere"], "nowhere"),
+        (&["compare", "ok.toml", "--methods", "bsnn,amgg"], "did you mean \"agmm\""),
+        (&["compare", "ok.toml", "--seeds", "none"], "--seeds"),
+        (&["inspect", "ok.toml", "--set", "network.layers=8-P-8-P-8-P-8-P-8-P-8"], "pool"),
+        (&["data", "inspect", "r.toml"], "r.toml"),
+        (&["report", "full"], "full"),
+        (&["nonsense"], "nonsense"),
+    ];
+    let mut wrong = Vec::new();
+    for (args, part) in rows {
+        let out = bitspike(dir.path(), args);
+        let message = text(&out.stderr);
+        if out.status.code() != Some(2) || !message.contains(part) || !out.stdout.is_empty() {
+            wrong.push(format!("{args:?}: code {:?}, stderr {message:?}", out.status.code()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(std::fs::read_to_string(dir.path().join("full/file")).unwrap(), "x");
+}
+
+#[test]
+fn train_eval_and_inspect_agree() {
+    let dir = folder(SMALL);
+    let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run", "--json"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let trained: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    let out = bitspike(dir.path(), &["eval", "run", "--json"]);
+    let evaluated: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    assert_eq!(trained["test_accuracy"], evaluated["accuracy"]);
+    assert_eq!(evaluated["samples"], 100);
+    for key in ["loss", "flips", "firing_rates", "bytes_1bit", "bytes_f32"] {
+        assert!(!evaluated[key].is_null(), "eval --json has no {key}");
+    }
+    let out = bitspike(dir.path(), &["inspect", "run", "--json"]);
+    let inspected: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    assert_eq!(inspected["bytes_1bit"], evaluated["bytes_1bit"]);
+    assert!(inspected["training_bytes"].as_u64().unwrap() > 100_000);
+    // An accuracy nobody reaches: a failed check, not an error.
+    let out = bitspike(dir.path(), &["eval", "run", "--min-accuracy", "1.01"]);
+    assert_eq!(out.status.code(), Some(1));
+    // A second start in the same folder destroys nothing.
+    let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(bitspike(dir.path(), &["eval", "run"]).status.success());
+}
+
+#[test]
+fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
+    let dir = folder(SMALL);
+    let args = ["compare", "r.toml", "--methods", "bsnn,agmm", "--seeds", "1,3", "--out", "c"];
+    let out = bitspike(dir.path(), &args);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(text(&out.stdout).contains("agmm"));
+    let page = std::fs::read_to_string(dir.path().join("c/report.html")).expect("the page");
+    assert!(page.contains("<svg") && !page.contains("http://") && !page.contains("src=\"http"), "a self-contained page");
+    let again = bitspike(dir.path(), &[&args[..], &["--json"]].concat());
+    assert!(text(&again.stderr).contains("kept"), "{}", text(&again.stderr));
+    let lines: Vec<serde_json::Value> =
+        text(&again.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let pairs: Vec<_> = lines.iter().map(|l| (l["method"].as_str().unwrap(), l["seed"].as_u64().unwrap())).collect();
+    assert_eq!(pairs, [("bsnn", 1), ("agmm", 1), ("bsnn", 3), ("agmm", 3)]);
+    let other = bitspike(dir.path(), &[&args[..], &["--lr", "0.01"]].concat());
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("another recipe"), "{}", text(&other.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_saves_and_resume_goes_on() {
+    let dir = folder(&SMALL.replace("epochs = 2", "epochs = 500"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bitspike"))
+        .current_dir(dir.path())
+        .args(["train", "r.toml", "--out", "run"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // Wait for the first epoch, then ask it to stop.
+    let metrics = dir.path().join("run/metrics.jsonl");
+    while !std::fs::read_to_string(&metrics).is_ok_and(|t| t.contains("\"epoch\",")) {
+        assert!(child.try_wait().expect("its state").is_none(), "the program ended early");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
+    assert!(kill.success());
+    let out = child.wait_with_output().expect("it ends");
+    assert_eq!(out.status.code(), Some(2));
+    let message = text(&out.stderr);
+    assert!(message.contains("bitspike train --resume run"), "{message}");
+    let info = std::fs::read_to_string(dir.path().join("run/run.json")).unwrap();
+    assert!(info.contains("interrupted"));
+    assert!(bitspike(dir.path(), &["eval", "run"]).status.success(), "the checkpoint is whole");
+}
+
+#[test]
+fn data_commands_see_what_is_wrong() {
+    let dir = folder("");
+    let labels = [0u8, 0, 8, 1, 0, 0, 0, 3, 1, 2, 0];
+    std::fs::write(dir.path().join("train-labels-idx1-ubyte"), labels).unwrap();
+    let out = bitspike(dir.path(), &["data", "inspect", "train-labels-idx1-ubyte", "--json"]);
+    let seen: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    assert_eq!(seen["parts"][0]["samples"], 3);
+    std::fs::write(dir.path().join("cut-idx1-ubyte"), &labels[..10]).unwrap();
+    let out = bitspike(dir.path(), &["data", "inspect", "cut-idx1-ubyte"]);
+    assert_eq!(out.status.code(), Some(2));
+    let message = text(&out.stderr);
+    assert!(message.contains("cut-idx1-ubyte") && message.contains("10"), "{message}");
+    let out = bitspike(dir.path(), &["data", "verify", "train-labels-idx1-ubyte"]);
+    assert!(out.status.code() == Some(0) || out.status.code() == Some(1), "{}", text(&out.stderr));
+}
