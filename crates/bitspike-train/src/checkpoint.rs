@@ -153,7 +153,7 @@ impl safetensors::View for Raw {
 
 fn floats(data: TensorData) -> Raw {
     let shape = data.shape().to_vec();
-    let values = data.convert::<f32>().into_vec::<f32>().expect("the data was converted to f32");
+    let values = data.convert::<f32>().try_into_vec::<f32>().expect("the data was converted to f32");
     Raw { dtype: Dtype::F32, shape, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
 }
 
@@ -265,7 +265,7 @@ impl Checkpoint {
         let mut progress = meta.progress;
         for (name, data) in &tensors {
             if let Some(layer) = name.strip_prefix("grad.") {
-                let values = data.to_vec::<f32>().expect("only f32 tensors were kept");
+                let values = data.try_to_vec::<f32>().expect("only f32 tensors were kept");
                 progress.diagnostics.last.insert(layer.to_owned(), values);
             }
         }

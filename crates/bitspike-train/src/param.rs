@@ -139,7 +139,7 @@ pub fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
 
 /// Values of a tensor on the host.
 pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().into_vec().expect("the data was converted to f32")
+    tensor.into_data().convert::<f32>().try_into_vec().expect("the data was converted to f32")
 }
 
 /// Every float parameter and running state, by name.

@@ -196,13 +196,17 @@ impl<'a> Trainer<'a> {
     pub fn run(&mut self, control: &mut dyn Control) -> Result<Outcome, TrainError> {
         let mut last = None;
         while self.progress.epoch < self.recipe.train.epochs {
-            if !self.train_epoch(control)? {
+            let stop = self.train_epoch(control)?;
+            if self.progress.batch == self.train.batches() {
+                last = Some(self.end_epoch(control)?);
+            } else {
                 self.save(Which::Last)?;
+            }
+            if stop && self.progress.epoch < self.recipe.train.epochs {
                 self.info.status = Status::Interrupted;
                 self.folder.write_info(&self.info)?;
                 return Ok(Outcome::Interrupted { epoch: self.progress.epoch, step: self.progress.step });
             }
-            last = Some(self.end_epoch(control)?);
         }
         let test = match last {
             // Without a validation part the last epoch was evaluated on the test part already.
@@ -232,7 +236,7 @@ impl<'a> Trainer<'a> {
         &self.progress
     }
 
-    /// Steps of one epoch; `false` if stopped.
+    /// Steps of one epoch; `true` if asked to stop.
     fn train_epoch(&mut self, control: &mut dyn Control) -> Result<bool, TrainError> {
         let (first, batches) = (self.progress.batch, self.train.batches());
         let device = self.device.clone().autodiff();
@@ -288,11 +292,11 @@ impl<'a> Trainer<'a> {
             if every > 0 && self.progress.step % every == 0 && !done {
                 self.save(Which::Last)?;
             }
-            if control.stop() && !done {
-                return Ok(false);
+            if control.stop() {
+                return Ok(true);
             }
         }
-        Ok(true)
+        Ok(false)
     }
 
     fn end_epoch(&mut self, control: &mut dyn Control) -> Result<Evaluation, TrainError> {

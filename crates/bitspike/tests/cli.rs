@@ -157,7 +157,7 @@ fn data_commands_see_what_is_wrong() {
     let out = bitspike(dir.path(), &["data", "inspect", "cut-idx1-ubyte"]);
     assert_eq!(out.status.code(), Some(2));
     let message = text(&out.stderr);
-    assert!(message.contains("cut-idx1-ubyte") && message.contains("10"), "{message}");
+    assert!(message.contains("cut-idx1-ubyte") && message.contains("byte 8") && message.contains("needs 3"), "{message}");
     let out = bitspike(dir.path(), &["data", "verify", "train-labels-idx1-ubyte"]);
     assert!(out.status.code() == Some(0) || out.status.code() == Some(1), "{}", text(&out.stderr));
 }

@@ -193,6 +193,8 @@ impl Agmm {
         let batch = means.detach().mean_dim(1).squeeze_dim::<2>(1);
         let kept = self.running_means.value_sync();
         self.running_means.update(kept * (1.0 - self.momentum) + batch * self.momentum);
+        // An update waits for the next one to take effect; whoever reads the module next must see this one.
+        self.running_means.value_sync();
     }
 
     /// The factor `[T, 1 or C]` that the gate is at evaluation, if it is a constant there: then it folds into the batch norm.

@@ -81,6 +81,8 @@ impl TimeBatchNorm {
 
     fn update(&self, running: &RunningState<Tensor<1>>, value: Tensor<1>) {
         running.update(running.value_sync() * (1.0 - self.momentum) + value * self.momentum);
+        // An update waits for the next one to take effect; whoever reads the module next must see this one.
+        running.value_sync();
     }
 
     /// Scale and shift per channel that the layer is at evaluation, both `[C]`.

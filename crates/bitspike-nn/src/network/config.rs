@@ -117,6 +117,21 @@ pub enum PlanError {
         /// Channels, rows and columns of the input.
         input: [usize; 3],
     },
+    /// A residual block would halve a map with an odd side.
+    #[error(
+        "network.layers: {layer} would halve a map of {height}x{width}: its shortcut averages 2x2 windows and needs even \
+         sides; change width fewer times, or use images whose sides stay even (the input is {input:?})"
+    )]
+    OddMap {
+        /// Name of the layer.
+        layer: String,
+        /// Rows of its map.
+        height: usize,
+        /// Columns of its map.
+        width: usize,
+        /// Channels, rows and columns of the input.
+        input: [usize; 3],
+    },
     /// The network has no convolution after the stem.
     #[error("network.layers: {found:?} has a stem and nothing else; add at least one more channel count")]
     NoBlocks {
@@ -226,6 +241,10 @@ impl NetworkOptions {
                 let [height, width] = map;
                 return Err(PlanError::TooSmall { layer: name, height, width, input });
             }
+            if down && map.iter().any(|s| s % 2 == 1) {
+                let [height, width] = map;
+                return Err(PlanError::OddMap { layer: name, height, width, input });
+            }
             let plan = ConvPlan {
                 name,
                 conv,
@@ -279,5 +298,41 @@ impl Plan {
     pub(crate) fn gate_after_pool(&self, conv: &ConvPlan) -> bool {
         let even = conv.output.iter().all(|s| s % 2 == 0);
         even && self.options.gate.as_ref().is_some_and(|g| g.pool != GatePool::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(family: Family, layers: &str, input: [usize; 3]) -> Result<Plan, PlanError> {
+        let network = NetworkConfig { family, layers: layers.parse().unwrap(), ..NetworkConfig::default() };
+        NetworkOptions { network, ..NetworkOptions::default() }.plan(input, 10)
+    }
+
+    #[test]
+    fn maps_follow_pooling_and_strides() {
+        let maps = |p: Plan| p.convs.iter().map(|c| c.final_map(p.options.network.family)).collect::<Vec<_>>();
+        let vgg = plan(Family::Vgg, "8-P-16-P-32", [1, 28, 28]).unwrap();
+        assert_eq!(maps(vgg), [[14, 14], [7, 7], [7, 7]]);
+        let residual = plan(Family::BiReal, "8-2x8-2x16-32", [3, 32, 32]).unwrap();
+        assert_eq!(
+            residual.convs.iter().map(|c| c.projected).collect::<Vec<_>>(),
+            [false, false, false, true, false, true]
+        );
+        assert_eq!(maps(residual), [[32, 32], [32, 32], [32, 32], [16, 16], [16, 16], [8, 8]]);
+    }
+
+    #[test]
+    fn impossible_networks_are_refused_with_the_layer() {
+        let rows = [
+            (plan(Family::Vgg, "8-P-8-P-8-P", [1, 4, 4]), "blocks.1"),
+            (plan(Family::BiReal, "8-16", [1, 7, 7]), "blocks.0"),
+            (plan(Family::Vgg, "8", [1, 8, 8]), "nothing else"),
+        ];
+        for (result, part) in rows {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
     }
 }

@@ -111,7 +111,7 @@ pub trait ConvOps: Backend {
 /// let spikes = Tensor::<5>::ones([1, 1, 3, 1, 1], &device);
 /// let latent = Tensor::<1>::from_floats([0.3, -0.1, 0.0], &device).reshape([1, 3, 1, 1]);
 /// let p = ConvParams { stride: 1, padding: 0, weight: WeightKind::Binary(WeightScale::None) };
-/// assert_eq!(conv(spikes, latent, p).into_data().to_vec::<f32>().unwrap(), [1.0]); // +1 −1 +1
+/// assert_eq!(conv(spikes, latent, p).into_data().try_to_vec::<f32>().unwrap(), [1.0]); // +1 −1 +1
 /// ```
 pub fn conv(x: Tensor<5>, weight: Tensor<4>, p: ConvParams) -> Tensor<5> {
     Tensor::from_dispatch(<Dispatch as ConvOps>::bitspike_conv(x.into_dispatch(), weight.into_dispatch(), p))

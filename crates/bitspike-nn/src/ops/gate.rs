@@ -130,8 +130,8 @@ pub trait GateOps: Backend {
 /// let device = Device::default();
 /// let x = Tensor::<1>::from_floats([3.0, -3.0], &device).reshape([1, 1, 2, 1, 1]);
 /// let (y, m) = gate(x, Tensor::ones([1, 1], &device), GateParams::default());
-/// assert_eq!(m.into_data().to_vec::<f32>().unwrap(), [0.0]); // so the gate is σ(0) = ½
-/// assert_eq!(y.into_data().to_vec::<f32>().unwrap(), [1.5, -1.5]);
+/// assert_eq!(m.into_data().try_to_vec::<f32>().unwrap(), [0.0]); // so the gate is σ(0) = ½
+/// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [1.5, -1.5]);
 /// ```
 pub fn gate(x: Tensor<5>, alpha: Tensor<2>, p: GateParams) -> (Tensor<5>, Tensor<3>) {
     let (y, means) = <Dispatch as GateOps>::bitspike_gate(x.into_dispatch(), alpha.into_dispatch(), p);

@@ -106,7 +106,7 @@ pub trait NeuronOps: Backend {
 ///     steps: 4, v_threshold: 1.0, reset: Reset::Soft, detach_reset: true, surrogate: Surrogate::Triangle, width: 1.0,
 /// };
 /// let s = neuron(x, decay, p); // u = 0.7, 1.05, 0.725, 1.0625
-/// assert_eq!(s.into_data().to_vec::<f32>().unwrap(), [0.0, 1.0, 0.0, 1.0]);
+/// assert_eq!(s.into_data().try_to_vec::<f32>().unwrap(), [0.0, 1.0, 0.0, 1.0]);
 /// ```
 pub fn neuron(x: Tensor<5>, decay: Tensor<1>, p: NeuronParams) -> Tensor<5> {
     Tensor::from_dispatch(<Dispatch as NeuronOps>::bitspike_neuron(x.into_dispatch(), decay.into_dispatch(), p))

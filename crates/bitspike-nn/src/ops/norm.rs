@@ -84,7 +84,7 @@ pub trait NormOps: Backend {
 /// let x = Tensor::<1>::from_floats([1.0, 3.0], &device).reshape([2, 1, 1, 1, 1]);
 /// let (y, mean, var) = batch_norm(x, Tensor::ones([1], &device), Tensor::zeros([1], &device), 1e-5);
 /// assert_eq!((mean.into_scalar::<f32>(), var.into_scalar::<f32>()), (2.0, 1.0));
-/// assert!((y.into_data().to_vec::<f32>().unwrap()[1] - 1.0).abs() < 1e-4);
+/// assert!((y.into_data().try_to_vec::<f32>().unwrap()[1] - 1.0).abs() < 1e-4);
 /// ```
 pub fn batch_norm(x: Tensor<5>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f32) -> (Tensor<5>, Tensor<1>, Tensor<1>) {
     let (y, mean, var) = <Dispatch as NormOps>::bitspike_batch_norm(

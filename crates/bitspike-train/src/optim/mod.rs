@@ -86,7 +86,7 @@ impl OptimConfig {
 /// let mut optimizer = Optimizer::new(OptimConfig { lr: 0.5, weight_decay: 0.0, ..Default::default() });
 /// let grads = (net.weight.val() * 2.0).sum().backward();
 /// let net = optimizer.step(net, &grads, 0.5);
-/// assert_eq!(net.weight.val().into_data().to_vec::<f32>().unwrap(), [0.0]);
+/// assert_eq!(net.weight.val().into_data().try_to_vec::<f32>().unwrap(), [0.0]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Optimizer {

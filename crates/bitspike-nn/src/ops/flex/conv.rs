@@ -4,7 +4,7 @@
 //! long as the input is made of spikes, or of quarters after an average pooling. Any other input (an image, a current)
 //! is kept as it is and multiplied by the effective weight in floats.
 
-use super::{ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
+use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
 use crate::ops::conv::{
     ComposedConvState, ConvKernel, ConvParams, WeightKind, WeightScale, composed_backward, composed_forward,
 };
@@ -79,7 +79,7 @@ fn forward(x: &FlexTensor, weight: &FlexTensor, p: &ConvParams, save: bool) -> O
     let stored = parameter(weight)?;
     let (input, shape) = (x.sizes, conv_shape(&x.sizes, stored.layout().shape(), p)?);
     let output = Sizes { c: shape.c_out, h: shape.out_h(), w: shape.out_w(), ..input };
-    let mut y = vec![0.0; output.len()];
+    let mut y = Buffer::new(output.len());
     let (x, weight) = match p.weight {
         WeightKind::Real => {
             conv_real::forward(&shape, x.values(), contiguous(&stored), &mut y).expect(CHECKED);
@@ -121,7 +121,7 @@ fn backward(
     let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the result");
     let dy = grad.values();
     let dx = x_grad.then(|| {
-        let mut dx = vec![0.0; input.len()];
+        let mut dx = Buffer::new(input.len());
         match weight {
             Weight::Real(w) => conv_real::grad_input(shape, dy, contiguous(w), &mut dx),
             Weight::Binary { signs, scale, .. } => conv_binary::grad_input(shape, dy, signs, scale.as_deref(), &mut dx),

@@ -1,6 +1,6 @@
 //! [AGMM gate](crate::ops::gate) by `bitspike_kernels::gate`.
 
-use super::{ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
+use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
 use crate::ops::gate::{
     ComposedGateState, GateApply, GateKernel, GateParams, GatePool, composed_backward, composed_forward, composed_scale,
 };
@@ -97,7 +97,7 @@ fn forward(
             x.clone()
         }
         GateApply::Forward => {
-            let mut y = vec![0.0; sizes.len()];
+            let mut y = Buffer::new(sizes.len());
             kernel::forward(&params, &shape, x.values(), contiguous(&alpha), &mut y, &mut means).expect(CHECKED);
             ChannelsLast::from_values(y, sizes)
         }
@@ -113,7 +113,7 @@ fn backward(state: &FusedGateState, grad: &FlexTensor) -> (FlexTensor, FlexTenso
     let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the result");
     // With apply = gradient and known means the kernel looks at the length of x only.
     let x = x.as_ref().unwrap_or(&grad);
-    let (mut dx, mut d_alpha) = (vec![0.0; sizes.len()], vec![0.0; contiguous(alpha).len()]);
+    let (mut dx, mut d_alpha) = (Buffer::new(sizes.len()), vec![0.0; contiguous(alpha).len()]);
     kernel::backward(
         &kernel_params(p),
         &kernel_shape(sizes),
@@ -136,7 +136,7 @@ fn scale_steps(x: &FlexTensor, factor: &FlexTensor) -> Option<FlexTensor> {
     let x = ChannelsLast::new(x)?;
     let (sizes, c) = (x.sizes, x.sizes.c);
     let factor = per_step(factor, &sizes)?;
-    let (zero, mut y) = (vec![0.0; c], vec![0.0; sizes.len()]);
+    let (zero, mut y) = (vec![0.0; c], Buffer::new(sizes.len()));
     let factors = contiguous(&factor);
     let (step, width) = (sizes.n * sizes.step(), factors.len() / sizes.t);
     for ((x, y), factor) in x.values().chunks(step).zip(y.chunks_mut(step)).zip(factors.chunks(width)) {

@@ -10,6 +10,7 @@
 
 mod conv;
 mod gate;
+mod memory;
 mod neuron;
 mod norm;
 mod pool;
@@ -20,6 +21,7 @@ use bitspike_kernels::dispatch::{COMPOSED, ENV_VAR};
 use bitspike_kernels::layout::nchw_to_nhwc;
 use burn::tensor::{Bytes, DType};
 use burn_flex::{FlexTensor, Layout};
+use memory::Buffer;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
@@ -104,7 +106,7 @@ impl ChannelsLast {
         }
         match x.as_slice::<f32>() {
             Some(first) => {
-                let mut last = vec![0.0; sizes.len()];
+                let mut last = Buffer::new(sizes.len());
                 nchw_to_nhwc(first, sizes.t * sizes.n, sizes.c, sizes.h * sizes.w, &mut last)
                     .expect("a contiguous tensor has as many elements as the product of its sizes");
                 Some(Self::from_values(last, sizes))
@@ -114,10 +116,9 @@ impl ChannelsLast {
     }
 
     /// Takes values in the order `[T, N, H, W, C]`.
-    fn from_values(values: Vec<f32>, sizes: Sizes) -> Self {
+    fn from_values(values: Buffer, sizes: Sizes) -> Self {
         let Sizes { t, n, c, h, w } = sizes;
-        debug_assert_eq!(values.len(), sizes.len());
-        Self { view: tensor(values, &[t, n, h, w, c]), sizes }
+        Self { view: values.into_tensor(&[t, n, h, w, c]), sizes }
     }
 
     fn values(&self) -> &[f32] {

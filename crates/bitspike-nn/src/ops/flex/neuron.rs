@@ -1,6 +1,6 @@
 //! [Neuron](crate::ops::neuron) by `bitspike_kernels::neuron`.
 
-use super::{ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
+use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
 use crate::ops::neuron::{ComposedNeuronState, NeuronKernel, NeuronParams, Reset, composed_backward, composed_forward};
 use crate::ops::surrogate::Surrogate;
 use bitspike_kernels::neuron as kernel;
@@ -10,7 +10,7 @@ use burn_flex::FlexTensor;
 /// What the backward pass needs.
 #[derive(Clone, Debug)]
 pub enum NeuronState {
-    /// The membrane potential before the reset, `[T, N, H, W, C]`.
+    /// The membrane potential before the reset.
     Fused(FusedNeuronState),
     /// State of the composed body.
     Composed(ComposedNeuronState<FlexTensor>),
@@ -20,7 +20,8 @@ pub enum NeuronState {
 #[derive(Clone, Debug)]
 pub struct FusedNeuronState {
     params: kernel::NeuronParams,
-    membrane: Vec<f32>,
+    /// `[T, N, H, W, C]`.
+    membrane: ChannelsLast,
     /// Of the input: one step if it was the same at all steps.
     input: Sizes,
     steps: usize,
@@ -71,24 +72,27 @@ fn forward(
         return None;
     }
     let output = Sizes { t: steps, ..input };
-    let mut spikes = vec![0.0; output.len()];
-    let mut membrane = vec![0.0; if save { output.len() } else { 0 }];
-    let saved = save.then_some(&mut membrane[..]);
+    let mut spikes = Buffer::new(output.len());
+    let mut membrane = save.then(|| Buffer::new(output.len()));
+    let saved = membrane.as_deref_mut();
     if input.t == steps {
         kernel::forward(&params, x.values(), steps, &mut spikes, saved).expect(CHECKED);
     } else {
         kernel::forward_broadcast(&params, x.values(), steps, &mut spikes, saved).expect(CHECKED);
     }
-    let state = save.then_some(NeuronState::Fused(FusedNeuronState { params, membrane, input, steps }));
+    let state = membrane.map(|membrane| {
+        let membrane = ChannelsLast::from_values(membrane, output);
+        NeuronState::Fused(FusedNeuronState { params, membrane, input, steps })
+    });
     Some((ChannelsLast::from_values(spikes, output).into_tensor(), state))
 }
 
 fn backward(state: FusedNeuronState, grad: &FlexTensor, decay_grad: bool) -> (FlexTensor, Option<FlexTensor>) {
     let FusedNeuronState { params, membrane, input, steps } = state;
     let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the spikes");
-    let mut dx = vec![0.0; input.len()];
+    let mut dx = Buffer::new(input.len());
     let backward = if input.t == steps { kernel::backward } else { kernel::backward_broadcast };
-    let d_decay = backward(&params, &membrane, grad.values(), steps, &mut dx, decay_grad).expect(CHECKED);
+    let d_decay = backward(&params, membrane.values(), grad.values(), steps, &mut dx, decay_grad).expect(CHECKED);
     (ChannelsLast::from_values(dx, input).into_tensor(), d_decay.map(|d| tensor(vec![d], &[1])))
 }
 

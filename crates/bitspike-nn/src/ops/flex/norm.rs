@@ -1,6 +1,6 @@
 //! [Batch norm and affine map](crate::ops::norm) by `bitspike_kernels::norm`.
 
-use super::{ChannelsLast, contiguous, fused, parameter, tensor};
+use super::{Buffer, ChannelsLast, contiguous, fused, parameter, tensor};
 use crate::ops::norm::{
     ComposedNormState, NormGradients, NormKernel, Normalised, composed_affine, composed_affine_backward,
     composed_backward, composed_forward,
@@ -49,7 +49,7 @@ fn forward(
     let (sizes, c) = (x.sizes, x.sizes.c);
     let (gamma, beta) = (per_channel(gamma, c)?, per_channel(beta, c)?);
     let (mean, var) = kernel::statistics(x.values(), c).expect(CHECKED);
-    let mut y = vec![0.0; sizes.len()];
+    let mut y = Buffer::new(sizes.len());
     kernel::forward(x.values(), c, &mean, &var, contiguous(&gamma), contiguous(&beta), epsilon, &mut y).expect(CHECKED);
     let out =
         (ChannelsLast::from_values(y, sizes).into_tensor(), tensor(mean.clone(), &[c]), tensor(var.clone(), &[c]));
@@ -60,7 +60,7 @@ fn backward(state: &FusedNormState, grad: &FlexTensor) -> NormGradients<Flex> {
     let FusedNormState { x, mean, var, gamma, epsilon } = state;
     let (sizes, c) = (x.sizes, x.sizes.c);
     let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the result");
-    let (mut dx, mut d_gamma, mut d_beta) = (vec![0.0; sizes.len()], vec![0.0; c], vec![0.0; c]);
+    let (mut dx, mut d_gamma, mut d_beta) = (Buffer::new(sizes.len()), vec![0.0; c], vec![0.0; c]);
     kernel::backward(
         x.values(),
         grad.values(),
@@ -84,7 +84,7 @@ fn affine(x: &FlexTensor, scale: &FlexTensor, shift: &FlexTensor) -> Option<Flex
     let x = ChannelsLast::new(x)?;
     let (sizes, c) = (x.sizes, x.sizes.c);
     let (scale, shift) = (per_channel(scale, c)?, per_channel(shift, c)?);
-    let mut y = vec![0.0; sizes.len()];
+    let mut y = Buffer::new(sizes.len());
     kernel::affine(x.values(), c, contiguous(&scale), contiguous(&shift), &mut y).expect(CHECKED);
     Some(ChannelsLast::from_values(y, sizes).into_tensor())
 }
@@ -96,7 +96,7 @@ fn affine_backward(x: &FlexTensor, scale: &FlexTensor, grad: &FlexTensor) -> Opt
     let (x, grad) = (ChannelsLast::new(x)?, ChannelsLast::new(grad)?);
     let (sizes, c) = (x.sizes, x.sizes.c);
     let scale = per_channel(scale, c)?;
-    let (mut dx, mut d_scale, mut d_shift) = (vec![0.0; sizes.len()], vec![0.0; c], vec![0.0; c]);
+    let (mut dx, mut d_scale, mut d_shift) = (Buffer::new(sizes.len()), vec![0.0; c], vec![0.0; c]);
     kernel::affine_backward(x.values(), grad.values(), c, contiguous(&scale), &mut dx, &mut d_scale, &mut d_shift)
         .expect(CHECKED);
     Some((ChannelsLast::from_values(dx, sizes).into_tensor(), tensor(d_scale, &[c]), tensor(d_shift, &[c])))

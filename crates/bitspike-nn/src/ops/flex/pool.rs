@@ -1,6 +1,6 @@
 //! [Pooling](crate::ops::pool) by `bitspike_kernels::pool`.
 
-use super::{ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
+use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
 use crate::ops::pool::{
     ComposedPoolState, PoolKernel, PoolKind, composed_backward, composed_forward, composed_global,
     composed_global_backward,
@@ -46,7 +46,7 @@ fn forward(x: &FlexTensor, kind: PoolKind, k: usize, save: bool) -> Option<(Flex
         return None;
     }
     let (shape, output) = (kernel_shape(&input, k), Sizes { h: input.h / k, w: input.w / k, ..input });
-    let mut y = vec![0.0; output.len()];
+    let mut y = Buffer::new(output.len());
     let argmax = match kind {
         PoolKind::Average => {
             kernel::avg_forward(&shape, x.values(), &mut y).expect(CHECKED);
@@ -65,7 +65,7 @@ fn forward(x: &FlexTensor, kind: PoolKind, k: usize, save: bool) -> Option<(Flex
 fn backward(state: &FusedPoolState, grad: &FlexTensor) -> FlexTensor {
     let shape = kernel_shape(&state.input, state.k);
     let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the result");
-    let mut dx = vec![0.0; state.input.len()];
+    let mut dx = Buffer::new(state.input.len());
     match &state.argmax {
         None => kernel::avg_backward(&shape, grad.values(), &mut dx),
         Some(argmax) => kernel::max_backward(&shape, argmax, grad.values(), &mut dx),
@@ -91,7 +91,7 @@ fn global_backward(shape: &Shape, grad: &FlexTensor) -> Option<FlexTensor> {
     }
     let sizes = Sizes::of(shape).filter(|s| s.len() > 0)?;
     let grad = parameter(grad)?;
-    let mut dx = vec![0.0; sizes.len()];
+    let mut dx = Buffer::new(sizes.len());
     kernel::global_avg_backward(contiguous(&grad), sizes.t * sizes.n, sizes.h * sizes.w, sizes.c, &mut dx)
         .expect(CHECKED);
     Some(ChannelsLast::from_values(dx, sizes).into_tensor())

@@ -1,0 +1,150 @@
+//! Memory for results, used again as soon as no tensor holds it.
+//!
+//! A training step asks for the same sizes over and over. Memory fresh from the system costs as much time to clear as the
+//! element-wise kernels take to fill it, so buffers are kept: the pool holds a handle to each one, and one that nobody
+//! else holds is free. A buffer that was not asked for in a long while is given back to the system, so sizes that went out
+//! of use (those of an evaluation, or of a last, smaller batch) do not stay.
+//!
+//! What a buffer held before is still in it; the kernels overwrite all of it.
+
+use super::tensor;
+use burn_flex::{FlexTensor, Layout};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Below this many elements (64 KiB) the allocator is as fast.
+const POOLED: usize = 1 << 14;
+
+/// A free buffer goes back to the system when this many others were asked for since it was last used: several training
+/// steps, whatever the network.
+const PATIENCE: u64 = 2048;
+
+static POOL: Mutex<Pool> = Mutex::new(Pool::new());
+
+struct Pool {
+    /// Every buffer given out, and the request after which that was.
+    buffers: Vec<(FlexTensor, u64)>,
+    requests: u64,
+}
+
+impl Pool {
+    const fn new() -> Self {
+        Self { buffers: Vec::new(), requests: 0 }
+    }
+
+    fn lock() -> MutexGuard<'static, Self> {
+        // Nothing in here can be left half done by a panic.
+        POOL.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A free buffer of `len` elements.
+    fn take(&mut self, len: usize) -> Option<FlexTensor> {
+        self.requests += 1;
+        let oldest = self.requests.saturating_sub(PATIENCE);
+        self.buffers.retain(|(buffer, used)| *used >= oldest || !buffer.is_unique());
+        let fits = |(buffer, _): &(FlexTensor, u64)| length(buffer) == len && buffer.is_unique();
+        let at = self.buffers.iter().position(fits)?;
+        Some(self.buffers.swap_remove(at).0)
+    }
+
+    /// Keeps a handle to a buffer that is given out.
+    fn keep(&mut self, buffer: &FlexTensor) {
+        self.buffers.push((buffer.clone(), self.requests));
+    }
+}
+
+fn length(buffer: &FlexTensor) -> usize {
+    buffer.layout().num_elements()
+}
+
+/// Values to be written; what they are at first is unspecified.
+pub(super) struct Buffer {
+    /// Flat, and held by nobody else.
+    values: FlexTensor,
+}
+
+impl Buffer {
+    pub(super) fn new(len: usize) -> Self {
+        let recycled = if len < POOLED { None } else { Pool::lock().take(len) };
+        Self { values: recycled.unwrap_or_else(|| tensor(vec![0.0; len], &[len])) }
+    }
+
+    /// The values as a contiguous tensor.
+    pub(super) fn into_tensor(self, dims: &[usize]) -> FlexTensor {
+        debug_assert_eq!(length(&self.values), dims.iter().product::<usize>());
+        if length(&self.values) >= POOLED {
+            Pool::lock().keep(&self.values);
+        }
+        self.values.with_layout(Layout::contiguous(dims.to_vec().into()))
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        super::contiguous(&self.values)
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        self.values.try_storage_mut().expect("a buffer is shared only once it has become a tensor")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives out a buffer of `len` elements.
+    fn request(pool: &mut Pool, len: usize) -> FlexTensor {
+        let buffer = pool.take(len).unwrap_or_else(|| tensor(vec![0.0; len], &[len]));
+        pool.keep(&buffer);
+        buffer
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_when_its_tensor_is_gone() {
+        let mut pool = Pool::new();
+        let first = request(&mut pool, 10);
+        let address = first.bytes().as_ptr();
+        let second = request(&mut pool, 10);
+        assert_ne!(second.bytes().as_ptr(), address, "the first is still held");
+        drop(first);
+        assert!(pool.take(11).is_none(), "another length");
+        assert_eq!(request(&mut pool, 10).bytes().as_ptr(), address);
+    }
+
+    #[test]
+    fn a_view_keeps_its_buffer() {
+        let mut pool = Pool::new();
+        let view = request(&mut pool, 10).narrow(0, 5, 2);
+        assert!(pool.take(10).is_none());
+        drop(view);
+        assert!(pool.take(10).is_some());
+    }
+
+    #[test]
+    fn what_is_not_asked_for_goes_back_and_what_is_held_stays() {
+        let mut pool = Pool::new();
+        let held = request(&mut pool, 10);
+        drop(request(&mut pool, 20));
+        for _ in 0..=PATIENCE {
+            assert!(pool.take(30).is_none());
+        }
+        assert_eq!(pool.buffers.iter().map(|(b, _)| length(b)).collect::<Vec<_>>(), [10]);
+        drop(held);
+    }
+
+    #[test]
+    fn a_tensor_has_the_values_of_its_buffer() {
+        let len = 2 * POOLED;
+        let mut buffer = Buffer::new(len);
+        buffer.iter_mut().enumerate().for_each(|(i, v)| *v = i as f32);
+        let tensor = buffer.into_tensor(&[2, POOLED]);
+        Buffer::new(len).fill(-1.0); // must be another one
+        let values = super::super::contiguous(&tensor);
+        assert!(values.iter().enumerate().all(|(i, v)| *v == i as f32));
+    }
+}

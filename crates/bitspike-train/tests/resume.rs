@@ -1,0 +1,184 @@
+//! A run that is interrupted and resumed gives, bit for bit, what an uninterrupted run gives.
+
+use bitspike_data::{DataSet, ImageSet};
+use bitspike_run::{Checkpoint as Which, Record, RunFolder};
+use bitspike_train::checkpoint::Checkpoint;
+use bitspike_train::device::by_name;
+use bitspike_train::recipe::Recipe;
+use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
+use std::path::Path;
+
+const RECIPE: &str = "method = 'agmm'\n[augment]\nflip = true\nrandom_crop = 1\n[network]\nlayers = '4-P-8-8'\n\
+                      [agmm]\neval_gate = 'ema'\n\
+                      [train]\nepochs = 3\nbatch_size = 8\nlog_every = 2\ndiagnose_every = 2\ncheckpoint_every = 3\n";
+
+/// Images whose class is where their bright half is: learnable, and different enough that every step counts.
+fn data() -> DataSet {
+    let set = |n: usize, salt: usize| {
+        let classes = ["left", "right"].map(str::to_owned).to_vec();
+        let pixel = |i: usize, p: usize| {
+            let bright = (p % 8 < 4) == (i % 2 == 0);
+            ((i * 31 + p * 17 + salt) % 100 + if bright { 120 } else { 0 }) as u8
+        };
+        let pixels = (0..n).flat_map(|i| (0..64).map(move |p| pixel(i, p))).collect();
+        ImageSet::new([1, 8, 8], pixels, (0..n).map(|i| (i % 2) as u32).collect(), classes).expect("a set")
+    };
+    DataSet::from_parts("halves", "made up", set(64, 0), None, set(20, 7)).expect("a data set")
+}
+
+/// Stops after this many steps.
+struct StopAfter(u64);
+
+impl Control for StopAfter {
+    fn stop(&mut self) -> bool {
+        self.0 -= 1;
+        self.0 == 0
+    }
+}
+
+/// Everything but the seconds.
+fn records(folder: &Path) -> Vec<Record> {
+    let log = RunFolder::open(folder).unwrap().read_metrics().unwrap();
+    assert!(log.torn.is_none());
+    log.records
+        .into_iter()
+        .map(|record| match record {
+            Record::Epoch(mut r) => {
+                r.seconds = 0.0;
+                Record::Epoch(r)
+            }
+            Record::Step(mut r) => {
+                r.samples_per_second = 0.0;
+                Record::Step(r)
+            }
+            other => other,
+        })
+        .collect()
+}
+
+/// Compares runs record by record, so that a failure shows the first difference and not everything.
+fn assert_same_records(a: &Path, b: &Path, what: &str) {
+    let (a, b) = (records(a), records(b));
+    assert_eq!(a.len(), b.len(), "{what}: number of records");
+    for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert_eq!(a, b, "{what}: record {i}");
+    }
+}
+
+/// Names of what differs between two checkpoints.
+fn assert_same_state(a: &Path, b: &Path, which: Which, what: &str) {
+    let (a, b) = (state(a, which), state(b, which));
+    assert_eq!(a.0, b.0, "{what}: progress");
+    let names = |s: &State| s.1.iter().map(|t| t.0.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&a), names(&b), "{what}: tensors");
+    let differ: Vec<_> = a.1.iter().zip(&b.1).filter(|(a, b)| a != b).map(|(a, _)| &a.0).collect();
+    assert!(differ.is_empty(), "{what}: {differ:?}");
+}
+
+/// Progress as text, and tensors by name.
+type State = (String, Vec<(String, Vec<u8>)>);
+
+/// Tensors and progress of a checkpoint, without seconds; bits, not values.
+fn state(folder: &Path, which: Which) -> State {
+    let path = RunFolder::open(folder).unwrap().checkpoint(which);
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    checkpoint.progress.seconds = 0.0;
+    checkpoint.progress.sums.seconds = 0.0;
+    let bytes = std::fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = file.tensors().into_iter().map(|(n, v)| (n, v.data().to_vec())).collect();
+    tensors.sort();
+    (format!("{:?}", checkpoint.progress), tensors)
+}
+
+fn run_in_pieces(folder: &Path, pieces: &[u64]) {
+    let (recipe, data, device) = (Recipe::parse(RECIPE, "test").unwrap(), data(), by_name("cpu").unwrap());
+    let mut start = Some(Trainer::start(&recipe, &data, &device, folder, &[]).unwrap());
+    for &steps in pieces {
+        let mut trainer = start.take().unwrap_or_else(|| Trainer::resume(folder, &data, &device).unwrap());
+        let outcome = trainer.run(&mut StopAfter(steps)).unwrap();
+        assert!(matches!(outcome, Outcome::Interrupted { .. }), "{outcome:?}");
+    }
+    let mut trainer = start.take().unwrap_or_else(|| Trainer::resume(folder, &data, &device).unwrap());
+    assert!(matches!(trainer.run(&mut Quiet).unwrap(), Outcome::Finished(_)));
+}
+
+#[test]
+fn resumed_equals_uninterrupted_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    run_in_pieces(&whole, &[]);
+    // 8 steps an epoch: stopped in the first epoch, at the end of the second, in the third.
+    for (i, pieces) in [&[3][..], &[5, 6, 9], &[1, 1, 1, 1], &[16, 2]].into_iter().enumerate() {
+        let folder = dir.path().join(i.to_string());
+        run_in_pieces(&folder, pieces);
+        let what = format!("pieces {pieces:?}");
+        assert_same_records(&folder, &whole, &what);
+        for which in [Which::Last, Which::Best] {
+            assert_same_state(&folder, &whole, which, &what);
+        }
+    }
+}
+
+#[test]
+fn a_crash_between_checkpoints_loses_only_steps_since_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, crashed) = (dir.path().join("whole"), dir.path().join("crashed"));
+    run_in_pieces(&whole, &[]);
+    let (recipe, data, device) = (Recipe::parse(RECIPE, "test").unwrap(), data(), by_name("cpu").unwrap());
+    // A panic in the middle of an epoch stands for a crash: nothing is saved on the way out.
+    struct Crash(u64);
+    impl Control for Crash {
+        fn stop(&mut self) -> bool {
+            self.0 -= 1;
+            assert!(self.0 > 0, "a crash");
+            false
+        }
+    }
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Trainer::start(&recipe, &data, &device, &crashed, &[]).unwrap().run(&mut Crash(13))
+    }));
+    assert!(result.is_err());
+    std::fs::write(crashed.join("checkpoints/last.safetensors.tmp"), "half a file").unwrap();
+    let mut resumed = Trainer::resume(&crashed, &data, &device).unwrap();
+    assert!(resumed.progress().step >= 11, "a checkpoint every 3 steps");
+    resumed.run(&mut Quiet).unwrap();
+    assert_same_records(&crashed, &whole, "after a crash");
+    assert_same_state(&crashed, &whole, Which::Last, "after a crash");
+}
+
+#[test]
+fn results_do_not_depend_on_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let folders = [1, 3].map(|threads| {
+        let folder = dir.path().join(threads.to_string());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run_in_pieces(&folder, &[]));
+        folder
+    });
+    assert_same_records(&folders[0], &folders[1], "1 and 3 threads");
+    assert_same_state(&folders[0], &folders[1], Which::Last, "1 and 3 threads");
+}
+
+#[test]
+fn damaged_checkpoints_are_refused_at_every_length() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    run_in_pieces(&folder, &[]);
+    let path = RunFolder::open(&folder).unwrap().checkpoint(Which::Last);
+    let bytes = std::fs::read(&path).unwrap();
+    let cut = dir.path().join("cut.safetensors");
+    // Every length near the ends, and a spread between: a typed error, never a panic or a half-read network.
+    let lengths = (0..64).chain((64..bytes.len()).step_by(bytes.len() / 97)).chain(bytes.len() - 64..bytes.len());
+    for length in lengths {
+        std::fs::write(&cut, &bytes[..length]).unwrap();
+        assert!(Checkpoint::load(&cut).is_err(), "accepted {length} of {} bytes", bytes.len());
+    }
+    std::fs::write(&cut, &bytes).unwrap();
+    assert!(Checkpoint::load(&cut).is_ok());
+    // Another network: the message names the parameter.
+    let recipe = Recipe::parse(&RECIPE.replace("'4-P-8-8'", "'4-P-8-6'"), "test").unwrap();
+    let checkpoint = Checkpoint::load(&cut).unwrap();
+    let e = bitspike_train::network::load(&recipe, &data(), &checkpoint, &by_name("cpu").unwrap()).unwrap_err();
+    assert!(e.to_string().contains("blocks.1"), "{e}");
+}
