@@ -24,8 +24,8 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::io::Write;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
@@ -269,6 +269,7 @@ impl Checkpoint {
                 progress.diagnostics.last.insert(layer.to_owned(), values);
             }
         }
+        check_lengths(&tensors, &layers).map_err(corrupt)?;
         Ok(Self {
             path: path.to_owned(),
             progress,
@@ -302,15 +303,50 @@ impl Checkpoint {
 
     /// Puts the optimiser's state back.
     pub fn optimizer(&self, optimizer: &mut Optimizer, device: &Device) {
-        let state = self.tensors.iter().filter_map(|(name, data)| {
-            name.strip_prefix("optim.").map(|name| (name.to_owned(), data.clone()))
-        });
+        let state = self
+            .tensors
+            .iter()
+            .filter_map(|(name, data)| name.strip_prefix("optim.").map(|name| (name.to_owned(), data.clone())));
         optimizer.restore(self.optimizer_steps, state, device);
     }
 
     /// The flip history.
     pub fn flips(&self) -> FlipTracker {
         self.flips.clone()
+    }
+}
+
+/// Optimiser state, gradients and flip histories must be as long as the parameters they belong to.
+fn check_lengths(
+    tensors: &BTreeMap<String, TensorData>,
+    layers: &BTreeMap<String, LayerHistory>,
+) -> Result<(), String> {
+    let count = |data: &TensorData| data.num_elements();
+    let binary: BTreeMap<&str, usize> = tensors
+        .iter()
+        .filter_map(|(name, data)| name.strip_prefix("param.").map(|n| (n, count(data))))
+        .filter(|(name, _)| param::Role::of(name) == param::Role::Binary)
+        .map(|(name, n)| (param::layer_of(name), n))
+        .collect();
+    let compare = |name: &str, found: usize, expected: Option<usize>| match expected {
+        Some(n) if n == found => Ok(()),
+        Some(n) => Err(format!("{name}: {found} values, its parameter has {n}")),
+        None => Err(format!("{name}: no such parameter")),
+    };
+    for (name, data) in tensors {
+        if let Some(rest) = name.strip_prefix("optim.") {
+            let param = rest.split_once('.').map_or(rest, |(_, param)| param);
+            compare(name, count(data), tensors.get(&format!("param.{param}")).map(count))?;
+        } else if let Some(layer) = name.strip_prefix("grad.") {
+            compare(name, count(data), binary.get(layer).copied())?;
+        }
+    }
+    for (layer, history) in layers {
+        compare(&format!("flips.{layer}"), history.last_flip.len(), binary.get(layer.as_str()).copied())?;
+    }
+    match binary.keys().find(|layer| !layers.contains_key(**layer)) {
+        Some(layer) => Err(format!("flips.{layer}: missing")),
+        None => Ok(()),
     }
 }
 

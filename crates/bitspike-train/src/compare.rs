@@ -82,7 +82,7 @@ pub fn jobs(recipe: &Recipe, methods: &[Method], seeds: &[u64], out: &Path) -> V
     let pairs = seeds.iter().flat_map(|&seed| methods.iter().map(move |&method| (seed, method)));
     pairs
         .map(|(seed, method)| Job {
-            recipe: Recipe { seed, ..method.apply_to(recipe) },
+            recipe: recipe.with(method, seed),
             folder: out.join(format!("{method}-seed{seed}")),
         })
         .collect()

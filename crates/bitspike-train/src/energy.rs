@@ -76,7 +76,9 @@ mod tests {
         let weights = 18.0 * 4.0 + 72.0 * 0.125 * 2.0 + 12.0 * 4.0 * 2.0;
         let states = (32.0 + 64.0) * 2.0 * 8.25;
         assert!((e.with_memory_pj - compute - 2.5 * (weights + states)).abs() < 1e-6);
-        let ann = 4.6 * 288.0 + 0.9 * (1152.0 + 12.0) + 2.5 * (18.0 * 4.0 + 72.0 * 0.125 + 48.0)
+        let ann = 4.6 * 288.0
+            + 0.9 * (1152.0 + 12.0)
+            + 2.5 * (18.0 * 4.0 + 72.0 * 0.125 + 48.0)
             + 2.5 * 2.0 * (32.0 + 64.0 + 3.0) * 0.25;
         assert!((e.quantised_ann_pj - ann).abs() < 1e-6, "{} {ann}", e.quantised_ann_pj);
         assert_eq!((e.mac_layers, e.spiking_layers), (vec!["stem".to_owned()], vec!["blocks.0".into(), "head".into()]));

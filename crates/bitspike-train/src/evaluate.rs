@@ -49,9 +49,8 @@ impl Evaluation {
 
     /// Spikes per neuron and time step over the whole network, every neuron counting the same.
     pub fn firing_rate(&self) -> f64 {
-        let (spikes, neurons) = self.layers.values().fold((0.0, 0u64), |(s, n), l| {
-            (s + l.mean_rate() * l.neurons as f64, n + l.neurons)
-        });
+        let (spikes, neurons) =
+            self.layers.values().fold((0.0, 0u64), |(s, n), l| (s + l.mean_rate() * l.neurons as f64, n + l.neurons));
         if neurons == 0 { 0.0 } else { spikes / neurons as f64 }
     }
 }

@@ -286,8 +286,9 @@ pub fn predicted_ratio(weights: &[f32], mean: f64, std: f64, lr: f64, momentum: 
 /// Q(z), the upper tail of the standard normal: Abramowitz and Stegun 26.2.17, absolute error below 7.5e-8.
 fn normal_tail(z: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
-    let poly =
-        [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530].iter().fold(0.0, |acc, c| acc * t + c);
+    let poly = [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530]
+        .iter()
+        .fold(0.0, |acc, c| acc * t + c);
     let tail = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt() * poly * t;
     if z >= 0.0 { tail } else { 1.0 - tail }
 }
@@ -332,7 +333,8 @@ mod tests {
         let n = 200_000;
         let weights: Vec<f32> = (0..n).map(|_| (0.05 * normal()) as f32).collect();
         let (mu, sigma, lr) = (0.02, 0.3, 0.1);
-        let flips = weights.iter().filter(|&&w| (w >= 0.0) != (f64::from(w) - lr * (mu + sigma * normal()) >= 0.0)).count();
+        let flips =
+            weights.iter().filter(|&&w| (w >= 0.0) != (f64::from(w) - lr * (mu + sigma * normal()) >= 0.0)).count();
         let observed = flips as f64 / n as f64;
         let predicted = predicted_ratio(&weights, mu, sigma, lr, 0.0).unwrap();
         assert!((observed / predicted - 1.0).abs() < 0.05, "observed {observed}, predicted {predicted}");

@@ -21,6 +21,7 @@ pub mod energy;
 mod error;
 pub mod evaluate;
 pub mod flips;
+mod loaders;
 pub mod machine;
 pub mod method;
 pub mod network;
@@ -31,3 +32,4 @@ mod record;
 pub mod trainer;
 
 pub use error::TrainError;
+pub use loaders::eval_loader;

@@ -1,6 +1,5 @@
 //! Training methods by name: what each changes in a recipe, and nothing else.
 
-use crate::recipe::Recipe;
 use bitspike_nn::layers::{AgmmConfig, AlphaShape};
 use bitspike_nn::ops::gate::{GateApply, GatePool};
 use serde::{Deserialize, Serialize};
@@ -104,11 +103,6 @@ impl Method {
             Self::LowLrQuarter => 0.25,
             _ => 1.0,
         }
-    }
-
-    /// The recipe with this method in place of its own.
-    pub fn apply_to(self, recipe: &Recipe) -> Recipe {
-        Recipe { method: self, ..recipe.clone() }
     }
 }
 

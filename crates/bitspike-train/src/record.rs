@@ -6,9 +6,7 @@ use crate::flips::{FlipCounts, FlipReport};
 use crate::param::{ParamVisitor, host, layer_of, plain, visit};
 use crate::recipe::Recipe;
 use bitspike_nn::network::{Network, Plan};
-use bitspike_run::{
-    Energy, EpochRecord, FlipTotals, LayerInfo, LayerRecord, NetworkInfo, Status, Summary,
-};
+use bitspike_run::{Energy, EpochRecord, FlipTotals, LayerInfo, LayerRecord, NetworkInfo, Status, Summary};
 use burn::module::Param;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;

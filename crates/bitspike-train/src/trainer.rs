@@ -14,12 +14,13 @@ use crate::energy;
 use crate::error::TrainError;
 use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
 use crate::flips::{FlipCounts, FlipTracker};
+use crate::loaders::Loaders;
 use crate::machine;
 use crate::optim::Optimizer;
 use crate::param::{ParamVisitor, Role, layer_of, visit};
 use crate::recipe::Recipe;
 use crate::record::{epoch_record, network_info, summary};
-use bitspike_data::{DataSet, Loader, LoaderOptions, Pipeline};
+use bitspike_data::{DataSet, Loader};
 use bitspike_nn::Init;
 use bitspike_nn::network::{Ignore, Network, Plan};
 use bitspike_run::{
@@ -95,9 +96,7 @@ pub struct Trainer<'a> {
     progress: Progress,
     metrics: MetricsWriter,
     events: EventWriter,
-    train: Loader,
-    held_out: Loader,
-    test: Loader,
+    loaders: Loaders,
 }
 
 impl<'a> Trainer<'a> {
@@ -137,12 +136,22 @@ impl<'a> Trainer<'a> {
         let progress = Progress { seed: recipe.seed, ..Progress::default() };
         let optimizer = Optimizer::new(recipe.optim_config());
         let (metrics, events) = (folder.append_metrics()?, folder.create_events()?);
-        let Loaders { train, held_out, test } = loaders;
         let recipe = recipe.clone();
         let device = device.clone();
         let trainer = Self {
-            recipe, plan, data, device, folder, info, network, optimizer, flips, progress, metrics, events, train, held_out,
-            test,
+            recipe,
+            plan,
+            data,
+            device,
+            folder,
+            info,
+            network,
+            optimizer,
+            flips,
+            progress,
+            metrics,
+            events,
+            loaders,
         };
         trainer.save(Which::Last)?;
         Ok(trainer)
@@ -181,11 +190,22 @@ impl<'a> Trainer<'a> {
         events.restart(progress.step + 1)?;
         info.status = Status::Running;
         folder.write_info(&info)?;
-        let Loaders { train, held_out, test } = Loaders::new(&recipe, data)?;
+        let loaders = Loaders::new(&recipe, data)?;
         let device = device.clone();
         Ok(Self {
-            recipe, plan, data, device, folder, info, network, optimizer, flips, progress, metrics, events, train, held_out,
-            test,
+            recipe,
+            plan,
+            data,
+            device,
+            folder,
+            info,
+            network,
+            optimizer,
+            flips,
+            progress,
+            metrics,
+            events,
+            loaders,
         })
     }
 
@@ -197,7 +217,7 @@ impl<'a> Trainer<'a> {
         let mut last = None;
         while self.progress.epoch < self.recipe.train.epochs {
             let stop = self.train_epoch(control)?;
-            if self.progress.batch == self.train.batches() {
+            if self.progress.batch == self.loaders.train.batches() {
                 last = Some(self.end_epoch(control)?);
             } else {
                 self.save(Which::Last)?;
@@ -211,7 +231,7 @@ impl<'a> Trainer<'a> {
         let test = match last {
             // Without a validation part the last epoch was evaluated on the test part already.
             Some(evaluation) if self.data.validation.is_none() => evaluation,
-            _ => self.evaluate(&self.test),
+            _ => self.evaluate(&self.loaders.test),
         };
         let energy = self.energy(&test);
         let summary = summary(&self.recipe, &self.plan, &self.progress, &test, energy, self.evaluated_on());
@@ -228,7 +248,7 @@ impl<'a> Trainer<'a> {
 
     /// Batches of an epoch, and epochs.
     pub fn length(&self) -> (usize, u64) {
-        (self.train.batches(), self.recipe.train.epochs)
+        (self.loaders.train.batches(), self.recipe.train.epochs)
     }
 
     /// Where training stands.
@@ -238,10 +258,10 @@ impl<'a> Trainer<'a> {
 
     /// Steps of one epoch; `true` if asked to stop.
     fn train_epoch(&mut self, control: &mut dyn Control) -> Result<bool, TrainError> {
-        let (first, batches) = (self.progress.batch, self.train.batches());
+        let (first, batches) = (self.progress.batch, self.loaders.train.batches());
         let device = self.device.clone().autodiff();
         let mut start = Instant::now();
-        for batch in self.train.epoch(self.progress.epoch, first) {
+        for batch in self.loaders.train.epoch(self.progress.epoch, first) {
             let (index, n, labels) = (batch.index, batch.n, batch.labels.clone());
             let lr = self.recipe.schedule.lr(
                 self.recipe.optim.lr,
@@ -300,16 +320,15 @@ impl<'a> Trainer<'a> {
     }
 
     fn end_epoch(&mut self, control: &mut dyn Control) -> Result<Evaluation, TrainError> {
-        let evaluation = self.evaluate(&self.held_out);
+        let evaluation = self.evaluate(&self.loaders.held_out);
         let flips = self.flips.end_epoch();
         let lr = self.recipe.schedule.lr(
             self.recipe.optim.lr,
             self.progress.step - 1,
-            self.train.batches() as u64,
+            self.loaders.train.batches() as u64,
             self.recipe.train.epochs,
         );
-        let record =
-            epoch_record(&self.network, &self.progress, &evaluation, &flips, lr, self.evaluated_on());
+        let record = epoch_record(&self.network, &self.progress, &evaluation, &flips, lr, self.evaluated_on());
         let p = &mut self.progress;
         p.epoch += 1;
         p.batch = 0;
@@ -384,60 +403,6 @@ pub fn observe<M: Module>(module: &M, flips: &mut FlipTracker) {
 pub fn read_recipe(folder: &RunFolder) -> Result<Recipe, TrainError> {
     let origin = folder.file(bitspike_run::RECIPE_FILE).display().to_string();
     Ok(Recipe::parse(&folder.read_recipe()?, &origin)?)
-}
-
-struct Loaders {
-    train: Loader,
-    held_out: Loader,
-    test: Loader,
-}
-
-impl Loaders {
-    fn new(recipe: &Recipe, data: &DataSet) -> Result<Self, TrainError> {
-        let (batch_size, samples) = (recipe.train.batch_size, data.train.len());
-        if batch_size > samples {
-            return Err(TrainError::BatchSize { batch_size, samples });
-        }
-        let train = Loader::new(
-            data.train.clone(),
-            LoaderOptions {
-                batch_size,
-                shuffle: true,
-                seed: recipe.seed,
-                augment: Pipeline::train(&recipe.augment, data)?,
-                // A last, smaller batch would have statistics of its own.
-                drop_last: true,
-                workers: recipe.train.workers,
-                ..LoaderOptions::default()
-            },
-        )?;
-        let held_out = data.validation.as_ref().unwrap_or(&data.test);
-        Ok(Self {
-            train,
-            held_out: eval_loader(recipe, data, held_out.clone())?,
-            test: eval_loader(recipe, data, data.test.clone())?,
-        })
-    }
-}
-
-/// A loader for evaluation: file order, no augmentation, every sample.
-///
-/// # Errors
-/// [`TrainError::Data`] for a normalisation that does not fit the data.
-pub fn eval_loader(
-    recipe: &Recipe,
-    data: &DataSet,
-    set: std::sync::Arc<bitspike_data::ImageSet>,
-) -> Result<Loader, TrainError> {
-    let options = LoaderOptions {
-        batch_size: recipe.train.eval_batch_size,
-        shuffle: false,
-        augment: Pipeline::eval(&recipe.augment, data)?,
-        drop_last: false,
-        workers: recipe.train.workers,
-        ..LoaderOptions::default()
-    };
-    Ok(Loader::new(set, options)?)
 }
 
 fn dataset_info(data: &DataSet) -> DatasetInfo {

@@ -2,6 +2,7 @@
 //!
 //! `BITSPIKE_GOLDEN=dir` runs the same test over another folder. A file whose op is not known here is a failure.
 
+use bitspike_nn::Loss;
 use bitspike_nn::layers::{NormConfig, binary_linear};
 use bitspike_nn::ops::conv::{ConvParams, WeightKind, WeightScale, conv};
 use bitspike_nn::ops::gate::{GateApply, GateParams, GatePool, gate};
@@ -9,7 +10,6 @@ use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::batch_norm;
 use bitspike_nn::ops::pool::{avg_pool, global_avg_pool};
 use bitspike_nn::ops::surrogate::Surrogate;
-use bitspike_nn::Loss;
 use bitspike_train::flips::FlipTracker;
 use bitspike_train::optim::tbso::{Tbso, TbsoParams};
 use bitspike_train::optim::{OptimConfig, Optimizer};
@@ -109,8 +109,7 @@ fn neuron_params(v: &Value, steps: usize) -> (NeuronParams, f32) {
     let surrogate: Surrogate = serde_json::from_value(v["surrogate"].clone()).expect("a surrogate");
     let reset: Reset = serde_json::from_value(v["reset"].clone()).expect("a reset");
     let detach_reset = v["detach_reset"].as_bool().expect("detach_reset");
-    let p =
-        NeuronParams { steps, v_threshold: f("v_threshold"), reset, detach_reset, surrogate, width: f("width") };
+    let p = NeuronParams { steps, v_threshold: f("v_threshold"), reset, detach_reset, surrogate, width: f("width") };
     (p, f("decay"))
 }
 
@@ -403,9 +402,13 @@ fn golden_vectors_on_a_second_backend() {
 #[test]
 fn every_gate_option_has_a_name_in_the_vectors() {
     // The vectors spell pools as the recipe does: a rename would silently stop being tested.
-    for (name, pool) in
-        [("chw", GatePool::Chw), ("hw", GatePool::Hw), ("nchw", GatePool::Nchw), ("none", GatePool::None), ("const", GatePool::Const)]
-    {
+    for (name, pool) in [
+        ("chw", GatePool::Chw),
+        ("hw", GatePool::Hw),
+        ("nchw", GatePool::Nchw),
+        ("none", GatePool::None),
+        ("const", GatePool::Const),
+    ] {
         assert_eq!(serde_json::from_value::<GatePool>(Value::from(name)).unwrap(), pool);
     }
     assert_eq!(serde_json::from_value::<GateApply>(Value::from("gradient")).unwrap(), GateApply::Gradient);

@@ -176,6 +176,21 @@ fn damaged_checkpoints_are_refused_at_every_length() {
     }
     std::fs::write(&cut, &bytes).unwrap();
     assert!(Checkpoint::load(&cut).is_ok());
+    // Any single damaged byte: an error or a readable checkpoint, never a panic.
+    for at in (0..bytes.len()).step_by(41) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x15;
+        std::fs::write(&cut, &damaged).unwrap();
+        if let Ok(checkpoint) = Checkpoint::load(&cut) {
+            let _ = bitspike_train::network::load(
+                &Recipe::parse(RECIPE, "test").unwrap(),
+                &data(),
+                &checkpoint,
+                &by_name("cpu").unwrap(),
+            );
+        }
+    }
+    std::fs::write(&cut, &bytes).unwrap();
     // Another network: the message names the parameter.
     let recipe = Recipe::parse(&RECIPE.replace("'4-P-8-8'", "'4-P-8-6'"), "test").unwrap();
     let checkpoint = Checkpoint::load(&cut).unwrap();

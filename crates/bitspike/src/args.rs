@@ -27,9 +27,11 @@ pub enum Command {
     /// Evaluate a run: accuracy, loss, firing rates
     Eval(EvalArgs),
     /// Train several methods at several seeds side by side, and write a report
-    #[command(after_help = "Without a recipe: the embedded Fashion-MNIST subset, in minutes. An interrupted comparison \
+    #[command(
+        after_help = "Without a recipe: the embedded Fashion-MNIST subset, in minutes. An interrupted comparison \
         goes on where it stopped when started again with the same arguments.\n\nExamples:\n  bitspike compare\n  \
-        bitspike compare my.toml --methods bsnn,agmm,agmm-hw,const-gate --seeds 5 --out runs/study")]
+        bitspike compare my.toml --methods bsnn,agmm,agmm-hw,const-gate --seeds 5 --out runs/study"
+    )]
     Compare(CompareArgs),
     /// Show layers, weights, bits, operations and training memory of a recipe or run
     Inspect(InspectArgs),

@@ -22,12 +22,7 @@ impl Progress {
     pub fn new(runs: usize, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self {
-            bars: MultiProgress::with_draw_target(target),
-            runs: Mutex::new(vec![None; runs]),
-            terminal,
-            quiet,
-        }
+        Self { bars: MultiProgress::with_draw_target(target), runs: Mutex::new(vec![None; runs]), terminal, quiet }
     }
 
     /// A run begins or goes on.

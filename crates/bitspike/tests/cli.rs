@@ -49,7 +49,10 @@ fn errors_have_exit_code_two_and_say_what_to_do() {
         (&["train", "ok.toml", "--device", "cuda"], "--features cuda"),
         (&["train", "ok.toml", "--threads", "0"], "--threads"),
         (&["train", "ok.toml", "--out", "full"], "full"),
-        (&["train", "ok.toml", "--data", "cifar10", "--data-dir", "nowhere", "--set", "data.train_limit=10"], "nowhere"),
+        (
+            &["train", "ok.toml", "--data", "cifar10", "--data-dir", "nowhere", "--set", "data.train_limit=10"],
+            "nowhere",
+        ),
         (&["train", "ok.toml", "--batch-size", "4096"], "256"),
         (&["train", "--resume", "nowhere"], "nowhere"),
         (&["eval", "nowhere"], "nowhere"),
@@ -106,7 +109,10 @@ fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     assert!(out.status.success(), "{}", text(&out.stderr));
     assert!(text(&out.stdout).contains("agmm"));
     let page = std::fs::read_to_string(dir.path().join("c/report.html")).expect("the page");
-    assert!(page.contains("<svg") && !page.contains("http://") && !page.contains("src=\"http"), "a self-contained page");
+    assert!(
+        page.contains("<svg") && !page.contains("http://") && !page.contains("src=\"http"),
+        "a self-contained page"
+    );
     let again = bitspike(dir.path(), &[&args[..], &["--json"]].concat());
     assert!(text(&again.stderr).contains("kept"), "{}", text(&again.stderr));
     let lines: Vec<serde_json::Value> =
@@ -157,7 +163,10 @@ fn data_commands_see_what_is_wrong() {
     let out = bitspike(dir.path(), &["data", "inspect", "cut-idx1-ubyte"]);
     assert_eq!(out.status.code(), Some(2));
     let message = text(&out.stderr);
-    assert!(message.contains("cut-idx1-ubyte") && message.contains("byte 8") && message.contains("needs 3"), "{message}");
+    assert!(
+        message.contains("cut-idx1-ubyte") && message.contains("byte 8") && message.contains("needs 3"),
+        "{message}"
+    );
     let out = bitspike(dir.path(), &["data", "verify", "train-labels-idx1-ubyte"]);
     assert!(out.status.code() == Some(0) || out.status.code() == Some(1), "{}", text(&out.stderr));
 }

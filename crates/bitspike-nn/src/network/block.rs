@@ -1,7 +1,7 @@
 //! The two kinds of block; formulas in the [module documentation](super).
 
 use super::config::{ConvPlan, Plan, Pooling};
-use super::model::Observer;
+use super::observer::Observer;
 use crate::Init;
 use crate::layers::Conv2dConfig;
 use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};

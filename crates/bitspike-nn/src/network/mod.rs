@@ -14,11 +14,13 @@
 mod block;
 mod config;
 mod model;
+mod observer;
 mod spec;
 mod summary;
 
 pub use block::{BiRealBlock, Shortcut, VggBlock};
 pub use config::{ConvPlan, Family, Head, NetworkConfig, NetworkOptions, Plan, PlanError, Pooling};
-pub use model::{BiRealChain, BiRealStem, Blocks, Ignore, Network, Observer, VggChain};
+pub use model::{BiRealChain, BiRealStem, Blocks, Network, VggChain};
+pub use observer::{Ignore, Observer};
 pub use spec::{LayerSpec, Part, SpecError};
 pub use summary::{LayerSummary, Summary, TrainingMemory};

@@ -1,31 +1,13 @@
-//! The network itself, and the way to look inside while it runs.
+//! The network itself.
 
 use super::block::{BiRealBlock, VggBlock};
 use super::config::{Family, Head, Plan};
+use super::observer::Observer;
 use crate::Init;
 use crate::layers::{Classifier, Neuron, RealConv2d, TimeBatchNorm};
 use crate::ops::pool::global_avg_pool;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-
-/// Receives what passes through the layers of a network. Every method does nothing by default.
-pub trait Observer {
-    /// The spikes `[T, N, C, H, W]` of the neurons of a layer.
-    fn spikes(&mut self, layer: &str, spikes: &Tensor<5>) {
-        let _ = (layer, spikes);
-    }
-
-    /// The pooled means `[T, N or 1, C or 1]` behind the gate of a layer.
-    fn gate(&mut self, layer: &str, means: &Tensor<3>) {
-        let _ = (layer, means);
-    }
-}
-
-/// Looks at nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ignore;
-
-impl Observer for Ignore {}
 
 /// The blocks of either family.
 #[derive(Module, Debug)]

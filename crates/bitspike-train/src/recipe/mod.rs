@@ -42,7 +42,7 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            epochs: 10,
+            epochs: 8,
             batch_size: 64,
             eval_batch_size: 250,
             loss: Loss::Tet,
@@ -144,12 +144,14 @@ impl Recipe {
         }
     }
 
+    /// This recipe with another method and seed.
+    pub fn with(&self, method: Method, seed: u64) -> Self {
+        Self { method, seed, ..self.clone() }
+    }
+
     /// The optimiser's configuration, with the method applied.
     pub fn optim_config(&self) -> OptimConfig {
-        OptimConfig {
-            lr_binary_mult: self.optim.lr_binary_mult * self.method.lr_binary_mult(),
-            ..self.optim.clone()
-        }
+        OptimConfig { lr_binary_mult: self.optim.lr_binary_mult * self.method.lr_binary_mult(), ..self.optim.clone() }
     }
 
     /// Advice about combinations that are valid but rarely meant.

@@ -3,8 +3,8 @@
 //! Keys are checked against the keys of the default recipe first: that finds unknown ones with their line and can propose the
 //! nearest. Types are then checked by serde, and ranges by the parts of the recipe themselves.
 
-use super::error::{Origin, RecipeError};
 use super::Recipe;
+use super::error::{Origin, RecipeError};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -230,7 +230,10 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
     ];
     for (key, ok, found, expected) in rows {
         if !ok {
-            return Err(RecipeError::Range { origin: of(key), reason: format!("{key} is {found}; expected {expected}") });
+            return Err(RecipeError::Range {
+                origin: of(key),
+                reason: format!("{key} is {found}; expected {expected}"),
+            });
         }
     }
     let range = |key: &str, reason: String| Err(RecipeError::Range { origin: of(key), reason });
@@ -305,5 +308,24 @@ mod tests {
         assert_eq!((recipe.train.epochs, recipe.network.layers.to_string().as_str()), (3, "16-P-32"));
         assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe);
         assert_eq!(parse("", "empty.toml", &[]).unwrap(), Recipe::default());
+    }
+
+    proptest::proptest! {
+        /// Whatever the text, a recipe or a typed error.
+        #[test]
+        fn damaged_text_never_panics(at in 0usize..400, byte in 0u8..128, cut in 0usize..400) {
+            let mut text = Recipe::default().to_toml().into_bytes();
+            let length = text.len();
+            text[at % length] = byte;
+            text.truncate(length - cut % length);
+            if let Ok(text) = String::from_utf8(text) {
+                let _ = parse(&text, "r.toml", &[]);
+            }
+        }
+
+        #[test]
+        fn any_set_pair_never_panics(key in "[a-z._=\\[\\]\"]{0,12}", value in ".{0,12}") {
+            let _ = parse("", "r.toml", &[format!("{key}={value}")]);
+        }
     }
 }

@@ -66,7 +66,9 @@ fn json(jobs: &[Job]) -> Result<(), CliError> {
 
 /// `3` is 1, 2, 3; `4,9` is a list.
 fn seeds(text: &str) -> Result<Vec<u64>, CliError> {
-    let bad = || CliError::Usage(format!("--seeds is {text:?}; expected a number of seeds such as 3, or a list such as 1,5,9"));
+    let bad = || {
+        CliError::Usage(format!("--seeds is {text:?}; expected a number of seeds such as 3, or a list such as 1,5,9"))
+    };
     let numbers: Vec<u64> = text.split(',').map(|s| s.trim().parse().map_err(|_| bad())).collect::<Result<_, _>>()?;
     match (numbers.as_slice(), text.contains(',')) {
         ([n], false) if (1..=1000).contains(n) => Ok((1..=*n).collect()),

@@ -9,12 +9,20 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
     match command {
         DataCommand::Inspect { path, json } => {
             let found = inspect(path)?;
-            if *json { output::json(&found)? } else { output::result(&inspection_text(&found))? }
+            if *json {
+                output::json(&found)?
+            } else {
+                output::result(&inspection_text(&found))?
+            }
             Ok(true)
         }
         DataCommand::Verify { path, json } => {
             let found = verify_path(path)?;
-            if *json { output::json(&found)? } else { output::result(&verification_text(&found))? }
+            if *json {
+                output::json(&found)?
+            } else {
+                output::result(&verification_text(&found))?
+            }
             Ok(found.ok)
         }
     }

@@ -7,8 +7,8 @@ use crate::output;
 use bitspike_run::{Checkpoint as Which, RunFolder};
 use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::evaluate::evaluate;
-use bitspike_train::network;
-use bitspike_train::trainer::{eval_loader, read_recipe};
+use bitspike_train::trainer::read_recipe;
+use bitspike_train::{eval_loader, network};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
