@@ -53,7 +53,9 @@ pub fn by_name(name: &str) -> Result<Device, DeviceError> {
     let not_built = |feature| Err(DeviceError::NotBuilt { found: name.to_owned(), feature });
     match name {
         "cpu" => Ok(Device::flex()),
+        // Deprecated in Burn: a second backend for tests, for as long as Burn ships it.
         #[cfg(feature = "ndarray")]
+        #[allow(deprecated)]
         "ndarray" => Ok(Device::ndarray()),
         #[cfg(feature = "wgpu")]
         "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),

@@ -67,6 +67,7 @@ mod tests {
     fn a_hand_computed_network() {
         let mut options = NetworkOptions::default();
         options.network.layers = "2-4".parse().unwrap();
+        options.network.head = bitspike_nn::network::Head::Average;
         let plan = options.plan([1, 4, 4], 3).unwrap();
         let rates = BTreeMap::from([("stem".to_owned(), 0.5), ("blocks.0".to_owned(), 0.25)]);
         let e = estimate(&plan, &plan.summary(), &rates);

@@ -394,6 +394,7 @@ fn golden_vectors_on_the_default_backend() {
 }
 
 #[cfg(feature = "ndarray")]
+#[allow(deprecated)]
 #[test]
 fn golden_vectors_on_a_second_backend() {
     all_vectors(&Device::ndarray().autodiff());

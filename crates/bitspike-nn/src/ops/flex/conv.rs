@@ -18,7 +18,7 @@ use burn_flex::FlexTensor;
 #[derive(Clone, Debug)]
 pub enum ConvState {
     /// Input and weight in the form the kernels take.
-    Fused(FusedConvState),
+    Fused(Box<FusedConvState>),
     /// State of the composed body.
     Composed(ComposedConvState<FlexTensor>),
 }
@@ -107,7 +107,7 @@ fn forward(x: &FlexTensor, weight: &FlexTensor, p: &ConvParams, save: bool) -> O
             (x, Weight::Binary { signs, scale, latent: stored })
         }
     };
-    let state = save.then_some(ConvState::Fused(FusedConvState { x, weight, shape, input }));
+    let state = save.then(|| ConvState::Fused(Box::new(FusedConvState { x, weight, shape, input })));
     Some((ChannelsLast::from_values(y, output).into_tensor(), state))
 }
 
@@ -139,7 +139,7 @@ fn backward(
         .expect(CHECKED);
         if let Weight::Binary { latent, .. } = weight {
             // Straight-through: the sign passes no gradient where |w| > 1.
-            let outside = |w: f32| !(w.abs() <= 1.0);
+            let outside = |w: f32| w.is_nan() || w.abs() > 1.0;
             dw.iter_mut().zip(contiguous(latent)).filter(|(_, w)| outside(**w)).for_each(|(d, _)| *d = 0.0);
         }
         tensor(dw, &[c_out, c_in, kh, kw])

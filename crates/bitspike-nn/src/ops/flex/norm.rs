@@ -42,7 +42,8 @@ fn forward(
     epsilon: f32,
     save: bool,
 ) -> Option<(Normalised<Flex>, Option<NormState>)> {
-    if !fused() || !(epsilon > 0.0 && epsilon.is_finite()) {
+    let usable = epsilon > 0.0 && epsilon.is_finite();
+    if !(fused() && usable) {
         return None;
     }
     let x = ChannelsLast::new(x)?;
