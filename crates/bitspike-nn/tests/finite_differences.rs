@@ -193,7 +193,7 @@ fn gate_in_every_variant() {
     let (x, m) = (stream.vec(LEN, -1.0, 2.0), stream.vec(LEN, -1.0, 1.0));
     let pools = [GatePool::Chw, GatePool::Hw, GatePool::Nchw, GatePool::None, GatePool::Const];
     for case in 0..5 * 16 {
-        let flag = |bit: usize| case / 5 >> bit & 1 == 1;
+        let flag = |bit: usize| (case / 5) >> bit & 1 == 1;
         let p = GateParams {
             pool: pools[case % 5],
             alpha_inside: flag(0),

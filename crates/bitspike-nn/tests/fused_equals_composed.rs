@@ -74,8 +74,6 @@ fn product(dims: &[usize]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
     #[test]
     fn neuron_is_the_same(
         dims in dims(), memory in memory(), kind in surrogate(), seed: u64,

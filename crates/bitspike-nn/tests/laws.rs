@@ -23,8 +23,11 @@ fn options(family: Family, gate: Option<AgmmConfig>) -> NetworkOptions {
     }
 }
 
+/// Gradients of the parameters, by name.
+type Gradients = Vec<(String, Vec<f32>)>;
+
 /// Logits, and the gradients of input and parameters of one step; `x` is `[1 or T, N, C, H, W]`.
-fn run(options: &NetworkOptions, x: &[f32], dims: [usize; 5]) -> (Vec<f32>, Vec<f32>, Vec<(String, Vec<f32>)>) {
+fn run(options: &NetworkOptions, x: &[f32], dims: [usize; 5]) -> (Vec<f32>, Vec<f32>, Gradients) {
     let plan = options.plan([dims[2], dims[3], dims[4]], CLASSES).unwrap();
     let network = Network::new(&plan, &Init::new(3), &device());
     let (leaf, x) = input(x, dims, Memory::ChannelsFirst);

@@ -179,11 +179,11 @@ impl Agmm {
             self.keep(means.clone());
             return (y, means);
         }
+        let kept = || self.running_means.value().unsqueeze_dim(1);
         match self.fixed_factor() {
-            Some(factor) => {
-                let means = self.running_means.value().unsqueeze_dim(1);
-                (scale_steps(x, factor), means)
-            }
+            // Modulation of the gradient costs nothing here: the network is the baseline network.
+            _ if self.params.apply == GateApply::Gradient => (x, kept()),
+            Some(factor) => (scale_steps(x, factor), kept()),
             None => gate(x, self.alpha.val(), self.params),
         }
     }

@@ -20,7 +20,7 @@ pub enum ConvState {
     /// Input and weight in the form the kernels take.
     Fused(Box<FusedConvState>),
     /// State of the composed body.
-    Composed(ComposedConvState<FlexTensor>),
+    Composed(Box<ComposedConvState<FlexTensor>>),
 }
 
 /// State of the fused convolution.
@@ -153,7 +153,7 @@ impl ConvKernel for Flex {
     fn conv_forward(x: FlexTensor, weight: FlexTensor, p: ConvParams, save: bool) -> (FlexTensor, Option<ConvState>) {
         forward(&x, &weight, &p, save).unwrap_or_else(|| {
             let (y, state) = composed_forward::<Self>(x, weight, p, save);
-            (y, state.map(ConvState::Composed))
+            (y, state.map(|s| ConvState::Composed(Box::new(s))))
         })
     }
 
@@ -165,7 +165,7 @@ impl ConvKernel for Flex {
     ) -> (Option<FlexTensor>, Option<FlexTensor>) {
         match state {
             ConvState::Fused(state) => backward(&state, &grad, x_grad, weight_grad),
-            ConvState::Composed(state) => composed_backward::<Self>(state, grad, x_grad, weight_grad),
+            ConvState::Composed(state) => composed_backward::<Self>(*state, grad, x_grad, weight_grad),
         }
     }
 }
