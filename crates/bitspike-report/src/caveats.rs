@@ -84,8 +84,10 @@ fn differing(c: &Comparison, out: &mut Vec<String>) {
         "The network",
         data,
         &|run| {
-            let network = &run.info.network;
-            format!("{} layers, {} binary weights", network.layers.len(), fmt::count(network.binary_weights))
+            // Weights of any width: the full-precision network is the same network with float weights.
+            let layers = &run.info.network.layers;
+            let weights = layers.iter().map(|layer| layer.weights).sum();
+            format!("{} layers, {} weights", layers.len(), fmt::count(weights))
         },
         out,
     );

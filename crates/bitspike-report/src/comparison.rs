@@ -297,6 +297,8 @@ fn refuse_duplicates(pairs: &[(String, Loaded)]) -> Result<(), ReportError> {
 fn run_result(label: &str, run: &Loaded, target: Option<f64>) -> RunResult {
     let summary = run.summary.as_ref().filter(|_| run.finished());
     let of = |pick: fn(&bitspike_run::Summary) -> f64| summary.map(pick).filter(|value| value.is_finite());
+    // A network without binary weights has no flips, which is not the same as none of them flipping.
+    let flips_of = |pick| if summary.is_some_and(|summary| summary.binary_weights > 0) { of(pick) } else { None };
     let (accuracy, accuracy_on) = match summary.and_then(|summary| summary.test_accuracy) {
         Some(accuracy) => (Some(accuracy), Some("test".to_owned())),
         None => run.last_evaluated().map(|(accuracy, on)| (accuracy, on.to_owned())).unzip(),
@@ -316,12 +318,12 @@ fn run_result(label: &str, run: &Loaded, target: Option<f64>) -> RunResult {
         best_accuracy: best.map(|(_, accuracy)| accuracy),
         best_epoch: best.map(|(epoch, _)| epoch),
         epochs_to_target: target.and_then(|target| run.first_epoch_at(target)),
-        flips_per_weight: of(|summary| summary.flips_per_weight),
-        back_10: of(|summary| summary.back_10),
-        back_100: of(|summary| summary.back_100),
-        back_epoch: of(|summary| summary.back_epoch),
-        flip_efficiency: of(|summary| summary.flip_efficiency),
-        unchanged_since_start: of(|summary| summary.unchanged_since_start),
+        flips_per_weight: flips_of(|summary| summary.flips_per_weight),
+        back_10: flips_of(|summary| summary.back_10),
+        back_100: flips_of(|summary| summary.back_100),
+        back_epoch: flips_of(|summary| summary.back_epoch),
+        flip_efficiency: flips_of(|summary| summary.flip_efficiency),
+        unchanged_since_start: flips_of(|summary| summary.unchanged_since_start),
         firing_rate: of(|summary| summary.firing_rate),
         energy: summary.and_then(|summary| summary.energy.clone()),
         train_seconds: of(|summary| summary.train_seconds),

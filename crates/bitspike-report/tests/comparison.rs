@@ -177,7 +177,7 @@ fn what_is_not_comparable_is_said() {
         ("The split differs", |info| info.dataset.split = "my own".into()),
         ("The content of the data files differs", |info| info.dataset.files[0].sha256 = "c".repeat(64)),
         ("The number of time steps T differs", |info| info.network.t = 2),
-        ("The network differs", |info| info.network.binary_weights += 1),
+        ("The network differs", |info| info.network.layers[0].weights += 1),
         ("The computer differs", |info| info.machine.threads = 1),
     ];
     let home = tempfile::tempdir().unwrap();
@@ -192,6 +192,11 @@ fn what_is_not_comparable_is_said() {
         assert!(caveats.iter().any(|text| text.starts_with(words) && text.contains("agmm-1")), "{words}: {caveats:?}");
         folder.write_info(&original).unwrap();
     }
+    // The full-precision network has no binary weight and is the same network all the same.
+    edit(&paths[1], |info| info.network.binary_weights = 0);
+    let caveats = Comparison::from_runs(&paths).unwrap().caveats;
+    assert!(!caveats.iter().any(|text| text.starts_with("The network differs")), "{caveats:?}");
+    folder.write_info(&original).unwrap();
     let longer = compare(&[bsnn(1), Fake { epochs: 40, ..agmm(1) }]);
     assert!(longer.caveats.iter().any(|text| text.starts_with("The number of epochs differs")));
 }

@@ -26,7 +26,7 @@
 //! | `step/lr`, `step/samples_per_second` | learning rate; speed |
 //! | `train/loss`, `train/accuracy` | means over the epoch |
 //! | `test/loss`, `test/accuracy` | on held-out samples at the epoch's end |
-//! | `epoch/lr`, `epoch/seconds` | learning rate at the end; wall time with evaluation |
+//! | `epoch/lr`, `epoch/seconds` | learning rate at the end; wall time of training |
 //! | `flips/per_weight`, `flips/ratio` | sign changes per binary weight in the epoch; mean share per step |
 //! | `flips/back_10`, `flips/back_100`, `flips/back_epoch` | share of flips undone within 10, 100 steps, the epoch |
 //! | `flips/efficiency`, `flips/unchanged_since_start` | weights that end changed per flip; share of signs as at the start |

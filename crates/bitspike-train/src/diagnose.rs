@@ -1,7 +1,7 @@
 //! What the gradients of binary weights look like, sampled every few steps and averaged over an epoch.
 
 use crate::flips::predicted_ratio;
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, OptimizerKind};
 use crate::param::{ParamVisitor, Role, host, layer_of, plain, visit};
 use burn::module::{Module, Param};
 use burn::tensor::{Gradients, Tensor};
@@ -94,7 +94,9 @@ impl ParamVisitor for Sample<'_> {
         if role == Role::Binary {
             let config = self.optimizer.config();
             let (lr, _) = config.group(role, self.lr);
-            if let Some(p) = predicted_ratio(&w, mean, var.sqrt(), lr, config.momentum) {
+            // The theory is that of SGD with momentum.
+            let sgd = config.kind == OptimizerKind::Sgd;
+            if let Some(p) = sgd.then(|| predicted_ratio(&w, mean, var.sqrt(), lr, config.momentum)).flatten() {
                 sums.predicted += p;
                 sums.predictions += 1;
             }

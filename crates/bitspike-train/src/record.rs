@@ -114,7 +114,6 @@ pub fn epoch_record(
             gamma_mean: scales.gamma.get(name).copied(),
             firing_rate: activity.filter(|a| a.neurons > 0).map(|a| a.mean_rate()),
             firing_rate_t: activity.map(|a| a.firing_rate.clone()).unwrap_or_default(),
-            surrogate_active: None,
         }
     });
     let sums = &progress.sums;

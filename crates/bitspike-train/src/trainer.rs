@@ -165,16 +165,12 @@ impl<'a> Trainer<'a> {
         let folder = RunFolder::open(folder)?;
         let recipe = read_recipe(&folder)?;
         let mut info = folder.read_info()?;
-        for (then, now) in info.dataset.files.iter().zip(&data.files) {
-            if then.sha256 != now.sha256 {
-                let (expected, found) = (then.sha256.clone(), now.sha256.clone());
-                return Err(TrainError::DataChanged { path: now.path.clone(), expected, found });
-            }
-        }
+        same_data(&info, data)?;
         let plan = recipe.network_options().plan(data.shape(), data.classes())?;
         let checkpoint = Checkpoint::load(&folder.checkpoint(Which::Last))?;
         let progress = checkpoint.progress.clone();
-        if progress.epoch >= recipe.train.epochs {
+        // All epochs done but not marked finished: it was stopped in its last evaluation, which is done again.
+        if progress.epoch >= recipe.train.epochs && info.status == Status::Finished {
             return Err(TrainError::Finished { path: folder.path().to_owned(), epochs: progress.epoch });
         }
         let autodiff = device.clone().autodiff();
@@ -403,6 +399,20 @@ pub fn observe<M: Module>(module: &M, flips: &mut FlipTracker) {
 pub fn read_recipe(folder: &RunFolder) -> Result<Recipe, TrainError> {
     let origin = folder.file(bitspike_run::RECIPE_FILE).display().to_string();
     Ok(Recipe::parse(&folder.read_recipe()?, &origin)?)
+}
+
+/// Checks that the data are those a run was started with.
+///
+/// # Errors
+/// [`TrainError::DataChanged`] with the file and both hashes.
+pub fn same_data(info: &RunInfo, data: &DataSet) -> Result<(), TrainError> {
+    for (then, now) in info.dataset.files.iter().zip(&data.files) {
+        if then.sha256 != now.sha256 {
+            let (expected, found) = (then.sha256.clone(), now.sha256.clone());
+            return Err(TrainError::DataChanged { path: now.path.clone(), expected, found });
+        }
+    }
+    Ok(())
 }
 
 fn dataset_info(data: &DataSet) -> DatasetInfo {

@@ -148,6 +148,25 @@ fn a_crash_between_checkpoints_loses_only_steps_since_the_last() {
 }
 
 #[test]
+fn a_run_stopped_in_its_last_evaluation_can_be_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    run_in_pieces(&path, &[]);
+    let (data, device) = (data(), by_name("cpu").unwrap());
+    let finished = Trainer::resume(&path, &data, &device).err().map(|e| e.to_string());
+    assert!(finished.is_some_and(|e| e.contains("finished")));
+    let folder = RunFolder::open(&path).unwrap();
+    let summary = folder.read_summary().unwrap();
+    let info = bitspike_run::RunInfo { status: bitspike_run::Status::Running, ..folder.read_info().unwrap() };
+    folder.write_info(&info).unwrap();
+    folder.remove_summary().unwrap();
+    let outcome = Trainer::resume(&path, &data, &device).unwrap().run(&mut Quiet).unwrap();
+    assert!(matches!(outcome, Outcome::Finished(_)));
+    let accuracy = |s: Option<bitspike_run::Summary>| s.unwrap().test_accuracy;
+    assert_eq!(accuracy(folder.read_summary().unwrap()), accuracy(summary));
+}
+
+#[test]
 fn results_do_not_depend_on_threads() {
     let dir = tempfile::tempdir().unwrap();
     let folders = [1, 3].map(|threads| {

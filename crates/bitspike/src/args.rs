@@ -8,8 +8,8 @@ use std::path::PathBuf;
 #[command(name = "bitspike", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = "Start here:\n  \
     bitspike compare                       AGMM beside baseline, full precision and a control, on embedded images\n  \
-    bitspike train recipes/fashion.toml    one run from a recipe\n  \
-    bitspike inspect recipes/fashion.toml  layers, bits, memory before anything is trained\n\n\
+    bitspike train recipes/fashion-mnist-small.toml    one run from a recipe\n  \
+    bitspike inspect recipes/fashion-mnist-small.toml  layers, bits, memory before anything is trained\n\n\
     Exit codes: 0 done, 1 a check failed, 2 an error. Results go to standard output, progress to standard error.")]
 pub struct Args {
     /// What to do.
@@ -59,7 +59,7 @@ pub struct RecipeArgs {
     /// Set any key of the recipe; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Training method (train.method); see `bitspike methods`
+    /// Training method (method); see `bitspike methods`
     #[arg(long)]
     pub method: Option<String>,
     /// Data set (data.set), such as fashion-mnist or cifar10

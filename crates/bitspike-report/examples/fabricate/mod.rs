@@ -270,7 +270,6 @@ fn layers(fake: &Fake, progress: f64, ratio: f64, noise: &mut Noise) -> Vec<Laye
             gamma_mean: spiking.then_some(1.0 + progress * (0.2 + fake.gate.map_or(0.0, |_| 0.3)) * (1.0 - place)),
             firing_rate: spiking.then_some(rate),
             firing_rate_t: if spiking { (0..T).map(|t| rate * (0.8 + 0.1 * t as f64)).collect() } else { Vec::new() },
-            surrogate_active: spiking.then_some(0.4),
         }
     };
     LAYERS.iter().enumerate().map(layer).collect()

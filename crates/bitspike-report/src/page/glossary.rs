@@ -41,7 +41,7 @@ const TERMS: &[(&str, &str)] = &[
     ),
     (
         "flip efficiency",
-        "Weights whose sign at the end of an epoch differs from its start, divided by the flips in that epoch. 100 % would be no flip undone.",
+        "Weights whose sign at the end differs from the start of the run, divided by the flips of the run. 100 % would be no flip undone.",
     ),
     ("unchanged since start", "Share of binary weights with the sign they were initialised with."),
     (

@@ -27,7 +27,7 @@ pub struct RunInfo {
     pub status: Status,
     /// The data.
     pub dataset: DatasetInfo,
-    /// Versions by name: `bitspike`, `burn`, `rustc`.
+    /// Versions by name: `bitspike`, `burn`, `rust` (the oldest compiler it builds with).
     pub versions: BTreeMap<String, String>,
     /// The computer.
     pub machine: MachineInfo,

@@ -39,7 +39,7 @@ pub struct NoteRecord {
     pub text: String,
 }
 
-/// Progress within an epoch. Loss and accuracy are means over the steps since the last such record.
+/// Progress within an epoch. Loss and accuracy are those of this step's batch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Optimiser steps done so far, over all epochs.
@@ -84,17 +84,17 @@ pub struct EpochRecord {
     pub test_accuracy: Option<f64>,
     /// What `test_loss` and `test_accuracy` were measured on: `test` or `validation`.
     pub evaluated_on: String,
-    /// Wall time of the epoch with evaluation, seconds.
+    /// Wall time of the epoch's training, without evaluation, seconds.
     #[serde(with = "number")]
     pub seconds: f64,
     /// Training samples seen in the epoch.
     pub samples: u64,
     /// Sign flips over all binary layers.
     pub flips: FlipTotals,
-    /// Spikes per neuron and time step, mean over the spiking layers, fraction.
+    /// Spikes per neuron and time step on the evaluated samples, every neuron counting the same, fraction.
     #[serde(with = "number")]
     pub firing_rate: f64,
-    /// Every layer with weights, input first.
+    /// Every layer with a batch norm or neurons, input first.
     pub layers: Vec<LayerRecord>,
 }
 
@@ -133,7 +133,7 @@ pub struct LayerRecord {
     pub name: String,
     /// True if the weights are -1 and +1.
     pub binary: bool,
-    /// Number of weights.
+    /// Number of binary weights; 0 for a real layer.
     pub weights: u64,
     /// Sign changes in this epoch.
     pub flips: u64,
@@ -149,19 +149,19 @@ pub struct LayerRecord {
     /// Share of this epoch's flips that were undone within 100 steps.
     #[serde(with = "number")]
     pub back_100: f64,
-    /// Mean of the weight gradient over weights and steps.
+    /// Mean of the weight gradient over weights and sampled steps.
     #[serde(with = "number")]
     pub grad_mean: f64,
-    /// Standard deviation of the weight gradient over weights, mean over steps.
+    /// Standard deviation of the weight gradient over weights, mean over sampled steps.
     #[serde(with = "number")]
     pub grad_std: f64,
-    /// Cosine between the weight gradients of successive steps, mean over the epoch; absent if not computed.
+    /// Cosine between the weight gradients of neighbouring sampled steps, mean over the epoch; absent if not computed.
     #[serde(with = "number::optional", default)]
     pub grad_cosine: Option<f64>,
-    /// Share of weights one step from flipping: |w| < lr · rms(velocity), at the epoch's end.
+    /// Share of weights one step from flipping: |w| < lr · rms(velocity), mean over sampled steps.
     #[serde(with = "number")]
     pub near_flip: f64,
-    /// Share of latent weights with |w| > 1, which get no gradient, at the epoch's end.
+    /// Share of latent weights with |w| > 1, which get no gradient, mean over sampled steps.
     #[serde(with = "number")]
     pub saturated: f64,
     /// Mean of the gate over samples and time steps; absent without a gate.
@@ -182,7 +182,4 @@ pub struct LayerRecord {
     /// The same for each time step; empty if no neurons follow.
     #[serde(with = "number::list", default)]
     pub firing_rate_t: Vec<f64>,
-    /// Share of neurons whose surrogate gradient is not zero; absent if no neurons follow.
-    #[serde(with = "number::optional", default)]
-    pub surrogate_active: Option<f64>,
 }

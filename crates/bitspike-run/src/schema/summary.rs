@@ -39,7 +39,7 @@ pub struct Summary {
     /// What `best_accuracy` was measured on: `test` or `validation`. A best epoch picked on the test set is an
     /// optimistic figure, and reports say so.
     pub evaluated_on: String,
-    /// Wall time of all epochs with evaluation, over every resume, seconds.
+    /// Wall time of the training in all epochs, without evaluation, over every resume, seconds.
     #[serde(with = "number")]
     pub train_seconds: f64,
     /// Sign changes per binary weight over the whole run.
@@ -54,7 +54,7 @@ pub struct Summary {
     /// Share of the run's flips that were undone by the end of their epoch.
     #[serde(with = "number")]
     pub back_epoch: f64,
-    /// Weights changed at the end of an epoch per flip in it, over the whole run.
+    /// Weights whose sign at the end differs from the start of the run, per flip of the run.
     #[serde(with = "number")]
     pub flip_efficiency: f64,
     /// Share of signs equal to those the run started with.

@@ -7,7 +7,7 @@ use crate::output;
 use bitspike_run::{Checkpoint as Which, RunFolder};
 use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::evaluate::evaluate;
-use bitspike_train::trainer::read_recipe;
+use bitspike_train::trainer::{read_recipe, same_data};
 use bitspike_train::{eval_loader, network};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,6 +44,7 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
     let which = if args.checkpoint == "best" { Which::Best } else { Which::Last };
     let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
     let data = bitspike_data::load(&recipe.data)?;
+    same_data(&folder.read_info()?, &data)?;
     let set = match args.split.as_str() {
         "train" => data.train.clone(),
         "validation" => data.validation.clone().ok_or_else(|| {

@@ -62,7 +62,8 @@ fn recipe(args: &RecipeArgs, seed: Option<u64>) -> Result<Recipe, CliError> {
         ("data.path", args.data_dir.as_ref().map(|p| quoted(&p.display().to_string()))),
         ("train.epochs", args.epochs.map(|v| v.to_string())),
         ("train.batch_size", args.batch_size.map(|v| v.to_string())),
-        ("optim.lr", args.lr.map(|v| v.to_string())),
+        // `{:?}` keeps a float a float: 1e30, not its digits.
+        ("optim.lr", args.lr.map(|v| format!("{v:?}"))),
         ("train.workers", args.workers.map(|v| v.to_string())),
     ];
     sets.extend(flags.into_iter().filter_map(|(key, value)| value.map(|v| format!("{key}={v}"))));
