@@ -74,7 +74,7 @@ pub struct BinaryConv2d {
 }
 
 impl BinaryConv2d {
-    /// The product; shapes in the [module documentation](self).
+    /// The product; shapes in [`ops::conv`](crate::ops::conv).
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         conv(x, self.latent.val(), self.params)
     }
@@ -90,7 +90,7 @@ pub struct RealConv2d {
 }
 
 impl RealConv2d {
-    /// The product; shapes in the [module documentation](self).
+    /// The product; shapes in [`ops::conv`](crate::ops::conv).
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         conv(x, self.weight.val(), self.params)
     }
@@ -107,7 +107,7 @@ pub enum Conv2d {
 }
 
 impl Conv2d {
-    /// The product; shapes in the [module documentation](self).
+    /// The product; shapes in [`ops::conv`](crate::ops::conv).
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         match self {
             Self::Binary(conv) => conv.forward(x),

@@ -38,7 +38,7 @@ impl BinaryLinear {
         Self { latent: Param::from_tensor(latent), scale }
     }
 
-    /// The product; shapes in the [module documentation](self).
+    /// The product; shapes in [`ops::conv`](crate::ops::conv).
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         binary_linear(x, self.latent.val(), self.scale)
     }

@@ -111,7 +111,7 @@ pub struct Neuron {
 }
 
 impl Neuron {
-    /// Spikes for a current; shapes in the [module documentation](self).
+    /// Spikes for a current; shapes in [`ops::neuron`](crate::ops::neuron).
     pub fn forward(&self, current: Tensor<5>) -> Tensor<5> {
         let decay = match &self.decay_logit {
             Some(logit) => sigmoid(logit.val()),

@@ -143,7 +143,8 @@ impl BiRealBlock {
     pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
         let place = &self.place;
         let repeats = self.neuron.params().steps / x.dims()[0];
-        let s = self.neuron.forward(x.clone());
+        let x = channels_last(x);
+        let s = self.neuron.forward(channels_first(x.clone()));
         observer.spikes(&place.name, &s);
         let mut y = self.conv.forward(s);
         if place.gate_before_norm {
@@ -155,10 +156,21 @@ impl BiRealBlock {
         }
         let around = match &self.shortcut {
             None => x,
-            Some(shortcut) => shortcut.forward(x, repeats),
+            Some(shortcut) => channels_last(shortcut.forward(channels_first(x), repeats)),
         };
-        y + around
+        channels_first(channels_last(y) + around)
     }
+}
+
+/// `[T, N, C, H, W]` seen as `[T, N, H, W, C]`, which is its order in memory on the CPU backend: there the sum of two such
+/// views, and of their gradients, is contiguous and copies nothing.
+fn channels_last(x: Tensor<5>) -> Tensor<5> {
+    x.permute([0, 1, 3, 4, 2])
+}
+
+/// The inverse of [`channels_last`].
+fn channels_first(x: Tensor<5>) -> Tensor<5> {
+    x.permute([0, 1, 4, 2, 3])
 }
 
 fn build_conv(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Conv2d {

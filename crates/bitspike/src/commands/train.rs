@@ -36,7 +36,9 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
     let progress = Progress::new(1, args.run.quiet);
     let done = trainer.progress().epoch;
     progress.start(0, recipe.method.as_str(), trainer.length(), done);
-    match trainer.run(&mut Single(progress))? {
+    // Inside the pool: a thread outside would be put to sleep and woken at every operation.
+    let outcome = rayon::scope(|_| trainer.run(&mut Single(progress)))?;
+    match outcome {
         Outcome::Interrupted { .. } => {
             Err(CliError::Interrupted { resume: format!("bitspike train --resume {}", folder.display()) })
         }
