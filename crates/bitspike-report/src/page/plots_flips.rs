@@ -1,6 +1,6 @@
 //! The plots of the section on flips.
 
-use bitspike_run::LayerRecord;
+use bitspike_run::{EpochRecord, LayerRecord};
 
 use super::{
     curves::{indices, over_epochs, values},
@@ -20,10 +20,13 @@ fn binary_flip_ratio(layer: &LayerRecord) -> Option<f64> {
 /// Flips over epochs, over layers, undone, and against accuracy.
 pub(crate) fn flips(c: &Comparison) -> Vec<PageFigure> {
     let percent = |value: f64| value * 100.0;
-    let ratio = over_epochs(c, |epoch| Some(percent(epoch.flips.ratio_mean)));
+    // A network without binary weights has no flips to draw.
+    let binary =
+        |epoch: &EpochRecord, value: f64| epoch.layers.iter().any(|layer| layer.binary).then_some(percent(value));
+    let ratio = over_epochs(c, |epoch| binary(epoch, epoch.flips.ratio_mean));
     let ratio_axis = Axis::log_if_wide("signs changed per step, %", values(&ratio));
-    let back = over_epochs(c, |epoch| Some(percent(epoch.flips.back_10)));
-    let unchanged = over_epochs(c, |epoch| Some(percent(epoch.flips.unchanged_since_start)));
+    let back = over_epochs(c, |epoch| binary(epoch, epoch.flips.back_10));
+    let unchanged = over_epochs(c, |epoch| binary(epoch, epoch.flips.unchanged_since_start));
     let mut out: Vec<PageFigure> = [
         epochs(
             "Flip ratio",
@@ -120,7 +123,7 @@ fn undone(c: &Comparison) -> Option<PageFigure> {
     let legend = (0..c.methods.len()).filter(|index| c.methods[*index].back_10.is_some()).collect();
     PageFigure::new(
         "Flips undone, and flips that lasted",
-        "Over the whole run. Efficiency: weights that end an epoch changed, per flip. Whiskers: lowest to highest seed.",
+        "Over the whole run. Efficiency: weights that end changed, per flip. Whiskers: lowest to highest seed.",
         bars(&groups, "share of flips, %", HEIGHT, "Share of flips undone within 10 steps, 100 steps and the epoch"),
         legend,
     )
