@@ -40,7 +40,7 @@ pub enum CompareError {
         /// Its folder.
         folder: PathBuf,
         /// Why.
-        source: TrainError,
+        source: Box<TrainError>,
     },
     /// The folder holds a run of another recipe.
     #[error("{}: holds a run of another recipe", folder.display())]
@@ -93,7 +93,7 @@ pub fn jobs(recipe: &Recipe, methods: &[Method], seeds: &[u64], out: &Path) -> V
 /// # Errors
 /// [`CompareError`] if its folder holds something else.
 pub fn state(job: &Job) -> Result<State, CompareError> {
-    let wrap = |source: TrainError| CompareError::Run { folder: job.folder.clone(), source };
+    let wrap = |source: TrainError| CompareError::Run { folder: job.folder.clone(), source: Box::new(source) };
     let empty = std::fs::read_dir(&job.folder).map_or(true, |mut d| d.next().is_none());
     if empty {
         return Ok(State::New);
@@ -151,7 +151,7 @@ pub fn run(
             let (Some(job), Some(state)) = (jobs.get(index), states.get(index)) else { break };
             let done = pool
                 .install(|| one(index, job, *state, data, device, command, &stop))
-                .map_err(|source| CompareError::Run { folder: job.folder.clone(), source })?;
+                .map_err(|source| CompareError::Run { folder: job.folder.clone(), source: Box::new(source) })?;
             if done {
                 finished.lock().unwrap_or_else(|e| e.into_inner()).push(index);
             }

@@ -106,11 +106,10 @@ impl ParamVisitor for Sample<'_> {
                 sums.near_flip += w.iter().filter(|w| f64::from(w.abs()) < lr * rms).count() as f64 / n;
             }
             sums.saturated += w.iter().filter(|w| w.abs() > 1.0).count() as f64 / n;
-            if let Some(last) = self.to.last.get(&layer).filter(|l| l.len() == g.len()) {
-                if let Some(c) = cosine(last, &g) {
-                    sums.cosine += c;
-                    sums.cosines += 1;
-                }
+            let last = self.to.last.get(&layer).filter(|last| last.len() == g.len());
+            if let Some(c) = last.and_then(|last| cosine(last, &g)) {
+                sums.cosine += c;
+                sums.cosines += 1;
             }
             self.to.last.insert(layer, g);
         }

@@ -276,7 +276,7 @@ impl<'a> Trainer<'a> {
                 self.folder.write_info(&self.info)?;
                 return Err(TrainError::Diverged { step: self.progress.step + 1, epoch, loss: value });
             }
-            if self.progress.step % self.recipe.train.diagnose_every == 0 {
+            if self.progress.step.is_multiple_of(self.recipe.train.diagnose_every) {
                 self.progress.diagnostics.sample(&self.network, &grads, &self.optimizer, lr);
             }
             self.network = self.optimizer.step(self.network.clone(), &grads, lr);
@@ -290,7 +290,7 @@ impl<'a> Trainer<'a> {
             sums.samples += n as u64;
             sums.seconds += start.elapsed().as_secs_f64();
             start = Instant::now();
-            if self.progress.step % self.recipe.train.log_every == 0 {
+            if self.progress.step.is_multiple_of(self.recipe.train.log_every) {
                 let record = StepRecord {
                     step: self.progress.step,
                     epoch,
@@ -305,7 +305,7 @@ impl<'a> Trainer<'a> {
             control.event(Event::Step { epoch, batch: [index + 1, batches], loss: value.into() });
             let every = self.recipe.train.checkpoint_every;
             let done = self.progress.batch == batches;
-            if every > 0 && self.progress.step % every == 0 && !done {
+            if every > 0 && self.progress.step.is_multiple_of(every) && !done {
                 self.save(Which::Last)?;
             }
             if control.stop() {

@@ -26,6 +26,11 @@ const TOLERANCE: f32 = 2e-5;
 /// After the third step of `net`.
 const TOLERANCE_LATE: f32 = 5e-4;
 
+/// The larger of two errors; NaN, which `f32::max` would drop, counts as the largest.
+fn worse(a: f32, b: f32) -> f32 {
+    if a.is_nan() || b.is_nan() { f32::NAN } else { a.max(b) }
+}
+
 struct Case {
     name: String,
     params: Value,
@@ -79,9 +84,8 @@ impl Case {
     fn close_values(&mut self, name: &str, found: &[f32], tolerance: f32) {
         let expected = self.values(name);
         let largest = expected.iter().fold(1e-12f32, |m, v| m.max(v.abs()));
-        let error = found.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / largest;
-        // Written so that NaN fails.
-        if !(error <= tolerance) || found.len() != expected.len() {
+        let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, worse) / largest;
+        if error.is_nan() || error > tolerance || found.len() != expected.len() {
             self.wrong.push(format!("{}: {name}: relative error {error:e}, allowed {tolerance:e}", self.name));
         }
     }

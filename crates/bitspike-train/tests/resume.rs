@@ -17,7 +17,7 @@ fn data() -> DataSet {
     let set = |n: usize, salt: usize| {
         let classes = ["left", "right"].map(str::to_owned).to_vec();
         let pixel = |i: usize, p: usize| {
-            let bright = (p % 8 < 4) == (i % 2 == 0);
+            let bright = (p % 8 < 4) == i.is_multiple_of(2);
             ((i * 31 + p * 17 + salt) % 100 + if bright { 120 } else { 0 }) as u8
         };
         let pixels = (0..n).flat_map(|i| (0..64).map(move |p| pixel(i, p))).collect();

@@ -72,7 +72,8 @@ impl CliError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Train(e) | Self::Compare(CompareError::Run { source: e, .. }) => e.hint(),
+            Self::Train(e) => e.hint(),
+            Self::Compare(CompareError::Run { source, .. }) => source.hint(),
             Self::Compare(CompareError::OtherRecipe { .. }) => {
                 Some("choose another --out, or move the old comparison away".to_owned())
             }
