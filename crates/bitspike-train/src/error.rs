@@ -53,6 +53,14 @@ pub enum TrainError {
         /// Hash now.
         found: String,
     },
+    /// Files came or went since the run was started.
+    #[error("the run was started with {expected} data files, now there are {found}")]
+    DataFiles {
+        /// Files in the run folder's record.
+        expected: usize,
+        /// Files now.
+        found: usize,
+    },
     /// A run that is finished and cannot go on.
     #[error("{path}: the run is finished ({epochs} epochs)", path = .path.display())]
     Finished {
@@ -71,7 +79,9 @@ impl TrainError {
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("lower optim.lr, or add schedule.warmup_epochs".to_owned()),
             Self::BatchSize { .. } => Some("lower train.batch_size or raise data.train_limit".to_owned()),
-            Self::DataChanged { .. } => Some("put the original file back, or start a new run".to_owned()),
+            Self::DataChanged { .. } | Self::DataFiles { .. } => {
+                Some("put the original files back, or start a new run".to_owned())
+            }
             Self::Finished { .. } => Some("train longer by starting a new run with more train.epochs".to_owned()),
             Self::Checkpoint(CheckpointError::Corrupt { .. }) => {
                 Some("the other checkpoint of the run (best or last) may still be whole".to_owned())

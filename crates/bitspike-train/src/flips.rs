@@ -100,16 +100,29 @@ impl FlipCounts {
         1.0 - share(self.changed_since_start, self.weights)
     }
 
-    fn add(&mut self, o: &Self) {
+    /// Adds another layer over the same steps.
+    fn add_layer(&mut self, o: &Self) {
+        self.add_flips(o);
         self.weights += o.weights;
         self.steps = self.steps.max(o.steps);
+        self.changed_since_start += o.changed_since_start;
+    }
+
+    /// Appends the next epoch of the same weights: the distance from the start is a state, not a sum.
+    pub(crate) fn append_epoch(&mut self, o: &Self) {
+        self.add_flips(o);
+        self.weights = o.weights;
+        self.steps += o.steps;
+        self.changed_since_start = o.changed_since_start;
+    }
+
+    fn add_flips(&mut self, o: &Self) {
         self.flips += o.flips;
         for (a, b) in self.undone.iter_mut().zip(o.undone) {
             *a += b;
         }
         self.undone_in_epoch += o.undone_in_epoch;
         self.changed_in_epoch += o.changed_in_epoch;
-        self.changed_since_start += o.changed_since_start;
     }
 }
 
@@ -182,7 +195,7 @@ impl FlipTracker {
             let mut counts = history.counts.clone();
             counts.changed_in_epoch = differing(&history.signs, &history.epoch_start);
             counts.changed_since_start = differing(&history.signs, &history.start);
-            report.total.add(&counts);
+            report.total.add_layer(&counts);
             report.layers.insert(name.clone(), counts);
         }
         report

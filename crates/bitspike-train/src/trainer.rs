@@ -13,7 +13,7 @@ use crate::diagnose::Diagnostics;
 use crate::energy;
 use crate::error::TrainError;
 use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
-use crate::flips::{FlipCounts, FlipTracker};
+use crate::flips::FlipTracker;
 use crate::loaders::Loaders;
 use crate::machine;
 use crate::optim::Optimizer;
@@ -331,7 +331,7 @@ impl<'a> Trainer<'a> {
         p.seconds += p.sums.seconds;
         p.sums = EpochSums::default();
         p.diagnostics = Diagnostics::default();
-        add_flips(&mut p.flips, &flips.total);
+        p.flips.append_epoch(&flips.total);
         let better = p.best.is_none_or(|(best, _)| evaluation.accuracy() > best);
         if better {
             p.best = Some((evaluation.accuracy(), p.epoch));
@@ -366,19 +366,6 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Sums over epochs; weights and the distance from the start are states, not sums.
-fn add_flips(total: &mut FlipCounts, epoch: &FlipCounts) {
-    total.weights = epoch.weights;
-    total.steps += epoch.steps;
-    total.flips += epoch.flips;
-    for (a, b) in total.undone.iter_mut().zip(epoch.undone) {
-        *a += b;
-    }
-    total.undone_in_epoch += epoch.undone_in_epoch;
-    total.changed_in_epoch += epoch.changed_in_epoch;
-    total.changed_since_start = epoch.changed_since_start;
-}
-
 /// Shows every binary weight of a module to a tracker.
 pub fn observe<M: Module>(module: &M, flips: &mut FlipTracker) {
     struct Observe<'a>(&'a mut FlipTracker);
@@ -404,8 +391,12 @@ pub fn read_recipe(folder: &RunFolder) -> Result<Recipe, TrainError> {
 /// Checks that the data are those a run was started with.
 ///
 /// # Errors
-/// [`TrainError::DataChanged`] with the file and both hashes.
+/// [`TrainError::DataChanged`] with the file and both hashes, or [`TrainError::DataFiles`] with both counts.
 pub fn same_data(info: &RunInfo, data: &DataSet) -> Result<(), TrainError> {
+    let (expected, found) = (info.dataset.files.len(), data.files.len());
+    if expected != found {
+        return Err(TrainError::DataFiles { expected, found });
+    }
     for (then, now) in info.dataset.files.iter().zip(&data.files) {
         if then.sha256 != now.sha256 {
             let (expected, found) = (then.sha256.clone(), now.sha256.clone());

@@ -54,12 +54,11 @@ fn recipe(args: &RecipeArgs, seed: Option<u64>) -> Result<Recipe, CliError> {
         None => (String::new(), "default recipe".to_owned()),
     };
     let mut sets = args.sets.clone();
-    let quoted = |s: &str| toml_string(s);
     let flags = [
         ("seed", seed.map(|v| v.to_string())),
-        ("method", args.method.as_deref().map(quoted)),
-        ("data.set", args.data.as_deref().map(quoted)),
-        ("data.path", args.data_dir.as_ref().map(|p| quoted(&p.display().to_string()))),
+        ("method", args.method.as_deref().map(toml_string)),
+        ("data.set", args.data.as_deref().map(toml_string)),
+        ("data.path", args.data_dir.as_ref().map(|p| toml_string(&p.display().to_string()))),
         ("train.epochs", args.epochs.map(|v| v.to_string())),
         ("train.batch_size", args.batch_size.map(|v| v.to_string())),
         // `{:?}` keeps a float a float: 1e30, not its digits.
