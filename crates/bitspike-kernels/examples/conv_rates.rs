@@ -1,6 +1,6 @@
 //! Prints how fast the convolution kernels run on this machine.
 //!
-//! `cargo run --release -p bitspike-kernels --example conv_rates -- [--images N] [--threads 1,2] [--runs N] [word...]`
+//! `cargo run --release -p bitspike-kernels --example conv_rates -- [--images N] [--threads 1,2] [--runs N] [--rate 0.15] [word...]`
 //!
 //! A line is printed for every kernel, shape, path and thread count whose text contains all given words. Rates count
 //! two operations per multiply-accumulate, borders as full; "best" is the fastest run, "median" the middle one.
@@ -17,17 +17,19 @@ struct Options {
     images: usize,
     threads: Vec<usize>,
     runs: usize,
+    rate: f32,
     words: Vec<String>,
 }
 
 fn options() -> Result<Options, Box<dyn std::error::Error>> {
-    let mut options = Options { images: 128, threads: vec![1], runs: 7, words: Vec::new() };
+    let mut options = Options { images: 128, threads: vec![1], runs: 7, rate: 0.15, words: Vec::new() };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "--images" => options.images = value()?.parse()?,
             "--runs" => options.runs = value()?.parse()?,
+            "--rate" => options.rate = value()?.parse()?,
             "--threads" => options.threads = value()?.split(',').map(str::parse).collect::<Result<_, _>>()?,
             _ => options.words.push(arg),
         }
@@ -96,10 +98,11 @@ fn measure(options: &Options, label: &str, ops: f64, mut run: impl FnMut() -> Re
 
 fn bench(options: &Options, s: &ConvShape, path: KernelPath, threads: usize) -> Result<(), ShapeError> {
     let len = s.checked()?;
-    let x: Vec<f32> = noise(len.x, 1).iter().map(|&v| f32::from(u8::from(v > 0.7))).collect();
+    let x: Vec<f32> = noise(len.x, 1).iter().map(|&v| f32::from(u8::from(v > 1.0 - 2.0 * options.rate))).collect();
     let quarters: Vec<f32> = noise(len.x, 1).iter().map(|v| (v.abs() * 4.99).floor() / 4.0).collect();
     let (w, dy) = (noise(len.w, 2), noise(len.y, 3));
     let (mut y, mut dx, mut dw) = (vec![0.0; len.y], vec![0.0; len.x], vec![0.0; len.w]);
+    let mut counts = vec![0i16; len.y];
     let ops = 2.0 * s.macs() as f64;
     let label = |kernel: &str| format!("{kernel:16} {:30} {path} t{threads}", name(s));
     let pack = |x: &[f32]| PackedSpikes::pack(x, s.n, s.h, s.w, s.c_in).expect("spikes");
@@ -108,6 +111,7 @@ fn bench(options: &Options, s: &ConvShape, path: KernelPath, threads: usize) -> 
     let run = |name: &str, f: &mut dyn FnMut() -> Result<(), ShapeError>| measure(options, &label(name), ops, f);
 
     run("binary.fwd", &mut || conv_binary::forward_with_path(path, s, &spikes, &signs, None, &mut y));
+    run("binary.fwd16", &mut || conv_binary::forward_counts_with_path(path, s, &spikes, &signs, &mut counts));
     run("binary.fwd3", &mut || conv_binary::forward_with_path(path, s, &pooled, &signs, None, &mut y));
     run("binary.dx", &mut || conv_binary::grad_input_with_path(path, s, &dy, &signs, None, &mut dx));
     run("binary.dw", &mut || conv_binary::grad_weight_with_path(path, s, &spikes, &dy, None, &mut dw));

@@ -21,7 +21,11 @@
 //! ```
 
 #[cfg(target_arch = "x86_64")]
+mod events_forward;
+mod events_weight;
+#[cfg(target_arch = "x86_64")]
 mod nibble_avx2;
+mod output;
 mod popcount;
 #[cfg(target_arch = "x86_64")]
 mod popcount_avx512;
@@ -104,6 +108,58 @@ pub fn forward_with_path(
     }
     popcount::forward(path, s, x, w, scale, y);
     Ok(())
+}
+
+/// The sums of [`forward`] themselves, `x * sign(w)` in units of [`PackedSpikes::unit`]: half the memory of floats.
+///
+/// Shapes: x `[N, H, W, Ci]`, w `[Co, Ci, Kh, Kw]`, y `[N, OH, OW, Co]`. `forward(..., scale, ...)` is
+/// `unit * scale * y`. [`counts_fit`] says beforehand whether every sum fits 16 bits.
+///
+/// # Errors
+/// Sizes or lengths that do not fit together, or sums that could leave 16 bits.
+///
+/// ```
+/// use bitspike_kernels::{bits::{PackedSigns, PackedSpikes}, conv_binary, shape::ConvShape};
+/// let s = ConvShape { n: 1, h: 1, w: 1, c_in: 3, c_out: 1, kh: 1, kw: 1, stride: 1, padding: 0 };
+/// let x = PackedSpikes::pack(&[1.0, 0.25, 0.0], 1, 1, 1, 3).unwrap();
+/// let w = PackedSigns::pack(&[0.2, -0.4, -0.1], 1, 3, 1, 1)?;
+/// let mut y = [0];
+/// conv_binary::forward_counts(&s, &x, &w, &mut y)?;
+/// assert_eq!(y, [3]); // (1 - 0.25) / 0.25
+/// # Ok::<(), bitspike_kernels::shape::ShapeError>(())
+/// ```
+pub fn forward_counts(s: &ConvShape, x: &PackedSpikes, w: &PackedSigns, y: &mut [i16]) -> Result<(), ShapeError> {
+    forward_counts_with_path(selected(), s, x, w, y)
+}
+
+/// [`forward_counts`] on a given code path.
+///
+/// # Errors
+/// As [`forward_counts`]; also a path the processor lacks.
+pub fn forward_counts_with_path(
+    path: KernelPath,
+    s: &ConvShape,
+    x: &PackedSpikes,
+    w: &PackedSigns,
+    y: &mut [i16],
+) -> Result<(), ShapeError> {
+    const OP: &str = "conv_binary::forward_counts";
+    let (path, len) = (path.require()?, s.checked()?);
+    check(OP, s, Some(x), Some(w), None)?;
+    ShapeError::length(OP, "y", len.y, y.len())?;
+    if !counts_fit(s, x) {
+        return Err(ShapeError::TooLarge { what: "the sum of one output", limit: "16 bits" });
+    }
+    popcount::forward(path, s, x, w, None, y);
+    Ok(())
+}
+
+/// Whether [`forward_counts`] can hold every sum.
+#[must_use]
+pub fn counts_fit(s: &ConvShape, x: &PackedSpikes) -> bool {
+    // Words are padded with zero bits, which some kernels count as products.
+    let products = s.c_in.div_ceil(crate::bits::WORD).saturating_mul(crate::bits::WORD).saturating_mul(s.kh * s.kw);
+    products.saturating_mul(1 << (x.planes() - 1)) <= i16::MAX as usize
 }
 
 /// dx, the gradient of the input: `dx = sum of dy * scale * sign(w)` over the outputs that read it.
@@ -191,6 +247,10 @@ pub fn grad_weight_with_path(
     check(OP, s, Some(x), None, scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dw", len.w, dw.len())?;
+    if events_weight::takes(path, s, x) {
+        events_weight::grad_weight(path, s, x, dy, scale, dw);
+        return Ok(());
+    }
     #[cfg(target_arch = "x86_64")]
     if path == KernelPath::Avx512 && table_weight::takes(s, x) {
         table_weight::grad_weight(s, x, dy, scale, dw);

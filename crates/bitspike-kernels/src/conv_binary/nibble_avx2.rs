@@ -6,6 +6,7 @@
 
 use std::arch::x86_64::*;
 
+use super::output::Output;
 use super::popcount::Job;
 use crate::conv_real::lanes::WIDTH;
 
@@ -60,7 +61,7 @@ pub(super) fn spread(signs: &[u32], words_per_block: usize) -> Vec<u8> {
 
 /// All pixels and channels of a pass; `signs` from [`spread`].
 #[target_feature(enable = "avx2")]
-pub(super) fn run(job: &Job<'_>, signs: &[u8], out: &mut [f32]) {
+pub(super) fn run<O: Output>(job: &Job<'_>, signs: &[u8], out: &mut [O]) {
     job.check();
     let blocks = job.c_out.div_ceil(BLOCK);
     assert_eq!(signs.len(), blocks * job.taps * job.words_per_pixel * NIBBLES * BLOCK, "signs cover all blocks");
@@ -71,10 +72,10 @@ pub(super) fn run(job: &Job<'_>, signs: &[u8], out: &mut [f32]) {
         let mut block = 0;
         while block < blocks {
             if blocks - block >= 2 {
-                run_blocks::<2>(job, signs, block, from, dst, out);
+                run_blocks::<O, 2>(job, signs, block, from, dst, out);
                 block += 2;
             } else {
-                run_blocks::<1>(job, signs, block, from, dst, out);
+                run_blocks::<O, 1>(job, signs, block, from, dst, out);
                 block += 1;
             }
         }
@@ -83,13 +84,13 @@ pub(super) fn run(job: &Job<'_>, signs: &[u8], out: &mut [f32]) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn run_blocks<const NZ: usize>(
+fn run_blocks<O: Output, const NZ: usize>(
     job: &Job<'_>,
     signs: &[u8],
     block: usize,
     from: [usize; PX],
     dst: &[usize],
-    out: &mut [f32],
+    out: &mut [O],
 ) {
     let block_len = job.taps * job.words_per_pixel * NIBBLES * BLOCK;
     // SAFETY: `Job::check` has bounded every pixel plus run and every tap; the slice holds NZ blocks.
@@ -101,18 +102,9 @@ fn run_blocks<const NZ: usize>(
                 break;
             }
             let width = WIDTH.min(job.c_out - first);
-            let factors = &job.factors[first..first + WIDTH];
-            let mut lanes = [0.0; WIDTH];
-            let halves = [_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum)];
-            for (i, half) in halves.into_iter().enumerate() {
-                let value = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(half));
-                // SAFETY: both halves of 8 lie inside the 16 factors and the 16 lanes.
-                unsafe {
-                    let factor = _mm256_loadu_ps(factors.as_ptr().add(8 * i));
-                    _mm256_storeu_ps(lanes.as_mut_ptr().add(8 * i), _mm256_mul_ps(value, factor));
-                }
-            }
-            out[pixel * job.c_out + first..][..width].copy_from_slice(&lanes[..width]);
+            let out = &mut out[pixel * job.c_out + first..][..width];
+            // SAFETY: this function is compiled for AVX2; factors are padded to whole blocks of 16.
+            unsafe { O::put_avx2(out, sum, &job.factors[first..first + WIDTH]) };
         }
     }
 }

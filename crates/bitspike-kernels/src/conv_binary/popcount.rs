@@ -3,6 +3,7 @@
 //! 32 products cost one `and`, one `popcount` and one addition per lane. Padding is zero bits, which count for nothing
 //! in both terms. Several bit planes are taken from the highest down, doubling the sum in between (Horner's rule).
 
+use super::output::Output;
 use crate::bits::{PackedSigns, PackedSpikes, WORD};
 use crate::conv_real::gather::for_each_band;
 use crate::conv_real::geometry::{Cut, Pass, Plan};
@@ -40,6 +41,8 @@ struct Scratch {
     /// Spike count under the kernel, per destination pixel.
     under_kernel: Vec<i32>,
     passes: Vec<Pass>,
+    #[cfg(target_arch = "x86_64")]
+    lists: super::events_forward::Lists,
 }
 
 /// What the kernels of all paths read.
@@ -52,9 +55,12 @@ pub(super) struct Job<'a> {
     pub(super) under_kernel: &'a [i32],
     /// `[block of 16 output channels][tap][words][16]`
     pub(super) signs: &'a [u32],
-    /// The signs as the AVX2 kernel wants them, if it can be used.
+    /// What the AVX2 kernels read, if one of them is used.
     #[cfg(target_arch = "x86_64")]
-    pub(super) nibbles: Option<&'a [u8]>,
+    avx2: &'a Avx2,
+    /// The spikes of every window pixel, for the kernel that goes through them one by one.
+    #[cfg(target_arch = "x86_64")]
+    lists: &'a super::events_forward::Lists,
     pub(super) taps: usize,
     pub(super) c_out: usize,
     /// `unit * scale` per output channel, padded to whole blocks.
@@ -77,19 +83,26 @@ impl Job<'_> {
     }
 }
 
-/// y `[N, OH, OW, Co]` = unit * scale * (counts * signs); the sums are exact integers.
-pub(super) fn forward(
+/// y `[N, OH, OW, Co]` = unit * scale * (counts * signs), or the sums without the factors; the sums are exact integers.
+pub(super) fn forward<O: Output>(
     path: KernelPath,
     s: &ConvShape,
     x: &PackedSpikes,
     w: &PackedSigns,
     scale: Option<&[f32]>,
-    y: &mut [f32],
+    y: &mut [O],
 ) {
     let per_pixel = x.words_per_pixel();
+    #[cfg(target_arch = "x86_64")]
+    let avx2 = Avx2::choose(path, s, x, w);
+    let work_per_pixel = per_pixel * WORD * s.kh * s.kw * s.c_out * x.planes();
+    #[cfg(target_arch = "x86_64")]
+    let least_pixels = if matches!(avx2, Avx2::Events(_)) { EVENT_PIXELS } else { 1 };
+    #[cfg(not(target_arch = "x86_64"))]
+    let least_pixels = 1;
     let cut = Cut {
-        work_per_pixel: per_pixel * WORD * s.kh * s.kw * s.c_out * x.planes(),
-        least_work: 64 << 20,
+        work_per_pixel,
+        least_work: (64 << 20).max(work_per_pixel * least_pixels),
         bytes_per_pixel: per_pixel * x.planes() * 4,
         most_bytes: 256 << 10,
     };
@@ -99,8 +112,6 @@ pub(super) fn forward(
     }
     #[cfg(target_arch = "x86_64")]
     let streaming = super::store_avx512::streams(y, s.c_out);
-    #[cfg(target_arch = "x86_64")]
-    let nibbles = spread_for(path, x, w);
     let plan = Plan::forward(s);
     for_each_band(&plan, &cut, s.c_out, y, Scratch::default, |scratch, band, out| {
         let window = plan.window(band);
@@ -112,6 +123,10 @@ pub(super) fn forward(
         plan.passes(band, &window, per_pixel, &mut scratch.passes);
         let pass = &scratch.passes[0];
         let planes: Vec<&[u32]> = scratch.words.chunks_exact(plane_len).rev().collect();
+        #[cfg(target_arch = "x86_64")]
+        if let Avx2::Events(_) = avx2 {
+            scratch.lists.fill(&planes, per_pixel);
+        }
         count_spikes(&planes, per_pixel, s.kw, &mut scratch.counts);
         scratch.under_kernel.clear();
         scratch.under_kernel.extend(pass.src.iter().map(|base| {
@@ -125,7 +140,9 @@ pub(super) fn forward(
             under_kernel: &scratch.under_kernel,
             signs: w.by_output(),
             #[cfg(target_arch = "x86_64")]
-            nibbles: nibbles.as_deref(),
+            avx2: &avx2,
+            #[cfg(target_arch = "x86_64")]
+            lists: &scratch.lists,
             taps: w.taps(),
             c_out: s.c_out,
             factors: &factors,
@@ -136,13 +153,36 @@ pub(super) fn forward(
     });
 }
 
-/// Signs for the AVX2 kernel, when the path and the sizes allow it.
+/// Pixels of a band, at least, when spikes are taken one by one: all of them read the same signs.
 #[cfg(target_arch = "x86_64")]
-fn spread_for(path: KernelPath, x: &PackedSpikes, w: &PackedSigns) -> Option<Vec<u8>> {
-    use super::nibble_avx2::{spread, takes};
-    let words = w.taps() * x.words_per_pixel();
-    let used = path == KernelPath::Avx2 && takes(words * WORD, x.planes());
-    used.then(|| spread(w.by_output(), words))
+const EVENT_PIXELS: usize = 256;
+
+/// The kernel of the AVX2 path, and the signs as it wants them.
+#[cfg(target_arch = "x86_64")]
+enum Avx2 {
+    /// Spikes one by one.
+    Events(super::events_forward::Bytes),
+    /// Four spikes at a time.
+    Nibbles(Vec<u8>),
+    /// Another path, or sums beyond 16 bits.
+    Neither,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Avx2 {
+    fn choose(path: KernelPath, s: &ConvShape, x: &PackedSpikes, w: &PackedSigns) -> Self {
+        use super::{events_forward, nibble_avx2};
+        let words = w.taps() * x.words_per_pixel();
+        if path != KernelPath::Avx2 || !nibble_avx2::takes(words * WORD, x.planes()) {
+            return Self::Neither;
+        }
+        let events = x.sum() / f64::from(x.unit());
+        let neurons = (s.n * s.h * s.w * s.c_in) as f64;
+        if events <= events_forward::MOST_EVENTS * neurons && s.c_in <= usize::from(u16::MAX) {
+            return Self::Events(events_forward::Bytes::new(w.by_output(), w.taps(), s.c_in, s.c_out));
+        }
+        Self::Nibbles(nibble_avx2::spread(w.by_output(), words))
+    }
 }
 
 /// Spike counts of `kw` neighbouring window pixels, from each pixel on; `planes` holds the highest plane first.
@@ -161,17 +201,19 @@ fn count_spikes(planes: &[&[u32]], per_pixel: usize, kw: usize, counts: &mut Vec
     }
 }
 
-fn run(path: KernelPath, job: &Job<'_>, out: &mut [f32]) {
+fn run<O: Output>(path: KernelPath, job: &Job<'_>, out: &mut [O]) {
     match path {
         // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions.
         #[cfg(target_arch = "x86_64")]
         KernelPath::Avx512 => unsafe { super::popcount_avx512::run(job, out) },
         #[cfg(target_arch = "x86_64")]
-        KernelPath::Avx2 => match job.nibbles {
+        KernelPath::Avx2 => match job.avx2 {
             // SAFETY: as above.
-            Some(signs) => unsafe { super::nibble_avx2::run(job, signs, out) },
+            Avx2::Events(signs) => unsafe { super::events_forward::run(job, signs, job.lists, out) },
             // SAFETY: as above.
-            None => unsafe { run_popcnt(job, out) },
+            Avx2::Nibbles(signs) => unsafe { super::nibble_avx2::run(job, signs, out) },
+            // SAFETY: as above.
+            Avx2::Neither => unsafe { run_popcnt(job, out) },
         },
         _ => run_portable(job, out),
     }
@@ -179,13 +221,13 @@ fn run(path: KernelPath, job: &Job<'_>, out: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,popcnt")]
-fn run_popcnt(job: &Job<'_>, out: &mut [f32]) {
+fn run_popcnt<O: Output>(job: &Job<'_>, out: &mut [O]) {
     run_portable(job, out);
 }
 
 /// One pixel and 16 output channels at a time.
 #[inline(always)]
-fn run_portable(job: &Job<'_>, out: &mut [f32]) {
+fn run_portable<O: Output>(job: &Job<'_>, out: &mut [O]) {
     job.check();
     let per_pixel = job.words_per_pixel;
     let block_len = job.taps * per_pixel * WIDTH;
@@ -208,7 +250,7 @@ fn run_portable(job: &Job<'_>, out: &mut [f32]) {
             }
             let out = &mut out[dst * job.c_out + first..][..width];
             for ((out, sum), factor) in out.iter_mut().zip(sums).zip(&job.factors[first..]) {
-                *out = (2 * sum - under) as f32 * factor;
+                *out = O::of(2 * sum - under, *factor);
             }
         }
     }

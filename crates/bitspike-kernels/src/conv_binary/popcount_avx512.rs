@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
+use super::output::Output;
 use super::popcount::Job;
-use super::store_avx512::{finish, put};
+use super::store_avx512::finish;
 use crate::conv_real::lanes::WIDTH;
 
 /// Pixels of a tile.
@@ -11,7 +12,7 @@ const PX: usize = 4;
 
 /// All pixels and channels of a pass.
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-pub(super) fn run(job: &Job<'_>, out: &mut [f32]) {
+pub(super) fn run<O: Output>(job: &Job<'_>, out: &mut [O]) {
     job.check();
     let blocks = job.c_out.div_ceil(WIDTH);
     let tiles = job.pass.src.chunks(PX).zip(job.pass.dst.chunks(PX)).zip(job.under_kernel.chunks(PX));
@@ -22,10 +23,10 @@ pub(super) fn run(job: &Job<'_>, out: &mut [f32]) {
         let mut block = 0;
         while block < blocks {
             if blocks - block >= 2 {
-                run_blocks::<2>(job, block, from, dst, under, out);
+                run_blocks::<O, 2>(job, block, from, dst, under, out);
                 block += 2;
             } else {
-                run_blocks::<1>(job, block, from, dst, under, out);
+                run_blocks::<O, 1>(job, block, from, dst, under, out);
                 block += 1;
             }
         }
@@ -35,13 +36,13 @@ pub(super) fn run(job: &Job<'_>, out: &mut [f32]) {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-fn run_blocks<const NZ: usize>(
+fn run_blocks<O: Output, const NZ: usize>(
     job: &Job<'_>,
     block: usize,
     from: [usize; PX],
     dst: &[usize],
     under: &[i32],
-    out: &mut [f32],
+    out: &mut [O],
 ) {
     let block_len = job.taps * job.words_per_pixel * WIDTH;
     let signs = &job.signs[block * block_len..(block + NZ) * block_len];
@@ -53,10 +54,9 @@ fn run_blocks<const NZ: usize>(
             let first = (block + z) * WIDTH;
             let width = WIDTH.min(job.c_out - first);
             let out = &mut out[pixel * job.c_out + first..][..width];
-            let value = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_slli_epi32::<1>(sum), under));
-            // SAFETY: factors are padded to whole blocks.
-            let factor = unsafe { _mm512_loadu_ps(job.factors[first..first + WIDTH].as_ptr()) };
-            put(out, _mm512_mul_ps(value, factor), job.streaming);
+            let value = _mm512_sub_epi32(_mm512_slli_epi32::<1>(sum), under);
+            // SAFETY: this function is compiled for AVX-512; factors are padded to whole blocks; `run` calls `finish`.
+            unsafe { O::put_avx512(out, value, &job.factors[first..first + WIDTH], job.streaming) };
         }
     }
 }

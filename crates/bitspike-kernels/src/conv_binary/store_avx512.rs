@@ -11,7 +11,7 @@ use crate::conv_real::lanes::WIDTH;
 const STREAM_BYTES: usize = 32 << 20;
 
 /// Whether the results of `[pixels, channels]` may be streamed: many of them, in whole aligned vectors.
-pub(super) fn streams(out: &[f32], channels: usize) -> bool {
+pub(super) fn streams<O>(out: &[O], channels: usize) -> bool {
     let aligned = out.as_ptr().addr().is_multiple_of(size_of::<__m512>()) && channels.is_multiple_of(WIDTH);
     aligned && size_of_val(out) >= STREAM_BYTES
 }

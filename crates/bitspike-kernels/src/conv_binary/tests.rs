@@ -39,6 +39,10 @@ fn compare(s: &ConvShape, quarters: bool, scaled: bool, density: f32, seed: u64)
         let mut found = vec![f32::NAN; len.y];
         forward_with_path(path, s, &x, &w, scale, &mut found).unwrap();
         prop_assert_eq!(&found, &y, "forward, {}", path);
+        let (mut counts, unscaled) = (vec![i16::MIN; len.y], reference::forward(s, &x, &w, None));
+        forward_counts_with_path(path, s, &x, &w, &mut counts).unwrap();
+        let counts: Vec<f32> = counts.iter().map(|&v| f32::from(v) * x.unit()).collect();
+        prop_assert_eq!(counts, unscaled, "forward_counts, {}", path);
         let mut found = vec![f32::NAN; len.x];
         grad_input_with_path(path, s, &dy, &w, scale, &mut found).unwrap();
         prop_assert!(relative_error(&found, &dx) < 1e-5, "grad_input, {path}: {}", relative_error(&found, &dx));

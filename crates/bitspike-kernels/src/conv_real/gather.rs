@@ -97,13 +97,13 @@ pub(crate) fn gather<R: Rows<Element = f32>>(
 }
 
 /// Cuts `out` into the bands of the plan and calls `work` on each, on as many threads as there are.
-pub(crate) fn for_each_band<S: Send>(
+pub(crate) fn for_each_band<S: Send, O: Send>(
     plan: &Plan,
     cut: &Cut,
     channels: usize,
-    out: &mut [f32],
+    out: &mut [O],
     scratch: impl Fn() -> S + Sync + Send,
-    work: impl Fn(&mut S, &Band, &mut [f32]) + Sync + Send,
+    work: impl Fn(&mut S, &Band, &mut [O]) + Sync + Send,
 ) {
     let mut rest = out;
     let mut jobs = Vec::new();
