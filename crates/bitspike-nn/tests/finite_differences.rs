@@ -5,7 +5,7 @@
 
 mod common;
 
-use bitspike_nn::ops::conv::{ConvParams, WeightKind, conv};
+use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, conv};
 use bitspike_nn::ops::gate::{GateApply, GateParams, GatePool, gate};
 use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::{affine, batch_norm};
@@ -155,7 +155,8 @@ fn convolution() {
         };
         let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst);
         let k = tensor(&weight, [c_out, c, kernel, kernel], &device()).require_grad();
-        let grads = backward(conv(view, k.clone(), ConvParams { stride, padding, weight: WeightKind::Real }), &m);
+        let p = ConvParams { stride, padding, weight: WeightKind::Real, precision: Precision::Exact };
+        let grads = backward(conv(view, k.clone(), p), &m);
         let (wx, wk) = (wide(&x), wide(&weight));
         expect_close(
             &format!("stride {stride}, padding {padding}, kernel {kernel}"),

@@ -3,7 +3,7 @@
 
 mod common;
 
-use bitspike_nn::ops::conv::{ConvParams, WeightKind, WeightScale, conv};
+use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
 use bitspike_nn::ops::flex::with_composed;
 use bitspike_nn::ops::gate::{GateApply, GateParams, GatePool, gate, scale_steps};
 use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
@@ -107,7 +107,7 @@ proptest! {
     ) {
         let [_, _, c_in, h, w] = dims;
         prop_assume!(h.min(w) + 2 * padding >= kernel);
-        let p = ConvParams { stride, padding, weight };
+        let p = ConvParams { stride, padding, weight, precision: Precision::Exact };
         let mut stream = Stream(seed);
         let x = match levels {
             0 => stream.vec(product(&dims), -1.0, 1.0),

@@ -4,7 +4,7 @@
 
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{NormConfig, binary_linear};
-use bitspike_nn::ops::conv::{ConvParams, WeightKind, WeightScale, conv};
+use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
 use bitspike_nn::ops::gate::{GateApply, GateParams, GatePool, gate};
 use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::batch_norm;
@@ -132,6 +132,7 @@ fn binary_conv2d(c: &mut Case) {
         stride: c.n("stride"),
         padding: c.n("padding"),
         weight: WeightKind::Binary(weight_scale(&c.params["scale"])),
+        precision: Precision::Exact,
     };
     let y = conv(x.clone(), w.clone(), p);
     c.close("y", y.clone(), TOLERANCE);
@@ -269,7 +270,7 @@ impl Net {
                 (None, Some(weight)) => (weight.val(), WeightKind::Real),
                 (None, None) => unreachable!("every part has a weight"),
             };
-            let y = conv(x, w, ConvParams { stride: 1, padding: 1, weight });
+            let y = conv(x, w, ConvParams { stride: 1, padding: 1, weight, precision: Precision::Exact });
             let (mut y, _, _) = batch_norm(y, part.gamma.val(), part.beta.val(), 1e-5);
             if let (Some(p), Some(alpha)) = (gate_of, &part.alpha) {
                 y = gate(y, alpha.val().unsqueeze_dim(1), p).0;

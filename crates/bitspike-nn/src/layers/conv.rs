@@ -4,7 +4,7 @@
 //! norm follows. Start: normal with deviation sqrt(2 / (K² C_out)) (He et al., 2015, fan-out).
 
 use crate::Init;
-use crate::ops::conv::{ConvParams, WeightKind, WeightScale, conv};
+use crate::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -19,12 +19,14 @@ pub struct Conv2dConfig {
     pub stride: usize,
     /// Zeros added on every side.
     pub padding: usize,
+    /// How exactly gradients are computed, where there is a choice.
+    pub precision: Precision,
 }
 
 impl Conv2dConfig {
     /// A kernel of odd size with padding that keeps height and width at stride 1.
     pub fn same(channels: [usize; 2], kernel: usize) -> Self {
-        Self { channels, kernel, stride: 1, padding: kernel / 2 }
+        Self { channels, kernel, stride: 1, padding: kernel / 2, precision: Precision::Exact }
     }
 
     /// Sets the stride.
@@ -32,8 +34,13 @@ impl Conv2dConfig {
         Self { stride, ..self }
     }
 
+    /// Sets how exactly gradients are computed.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
     fn params(&self, weight: WeightKind) -> ConvParams {
-        ConvParams { stride: self.stride, padding: self.padding, weight }
+        ConvParams { stride: self.stride, padding: self.padding, weight, precision: self.precision }
     }
 
     fn weight(&self, init: &Init, name: &str, device: &Device) -> Param<Tensor<4>> {

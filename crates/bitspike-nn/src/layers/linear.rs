@@ -9,7 +9,7 @@
 //! fan-out for the binary one.
 
 use crate::Init;
-use crate::ops::conv::{ConvParams, WeightKind, WeightScale, conv};
+use crate::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -47,7 +47,7 @@ impl BinaryLinear {
 /// x times the transposed binary weight: a 1×1 convolution on a 1×1 map, so it shares that operation's kernels.
 pub fn binary_linear(x: Tensor<3>, latent: Tensor<2>, scale: WeightScale) -> Tensor<3> {
     let ([t, n, k], [o, _]) = (x.dims(), latent.dims());
-    let p = ConvParams { stride: 1, padding: 0, weight: WeightKind::Binary(scale) };
+    let p = ConvParams { stride: 1, padding: 0, weight: WeightKind::Binary(scale), precision: Precision::Exact };
     conv(x.reshape([t, n, k, 1, 1]), latent.reshape([o, k, 1, 1]), p).reshape([t, n, o])
 }
 

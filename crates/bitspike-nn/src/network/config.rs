@@ -2,7 +2,7 @@
 
 use super::spec::{LayerSpec, Part};
 use crate::layers::{AgmmConfig, AgmmError, Conv2dConfig, NeuronConfig, NeuronKind, NormConfig};
-use crate::ops::conv::WeightScale;
+use crate::ops::conv::{Precision, WeightScale};
 use crate::ops::gate::GatePool;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,8 @@ pub struct NetworkOptions {
     pub gate: Option<AgmmConfig>,
     /// Float weights everywhere: the full-precision network.
     pub full_precision: bool,
+    /// How exactly the CPU kernels compute gradients of binary layers.
+    pub precision: Precision,
 }
 
 /// A network that cannot be built.
@@ -235,6 +237,7 @@ impl NetworkOptions {
             // In a residual chain width changes come with a halved map; a P asks for one without.
             let down = bi_real && (width != channels || (i > 0 && parts[i - 1] == Part::Pool));
             let conv = Conv2dConfig::same([channels, width], 3).with_stride(if down { 2 } else { 1 });
+            let conv = conv.with_precision(self.precision);
             let output = map.map(|s| (s - 1) / conv.stride + 1);
             let pooled = if bi_real { down } else { followed && self.network.family == Family::Vgg };
             if (pooled || down) && (if bi_real { map } else { output }).iter().any(|&s| s < 2) {

@@ -36,6 +36,17 @@ pub enum WeightScale {
     MeanAbs,
 }
 
+/// How exactly the CPU kernels compute gradients. Forward results do not depend on it, and other backends ignore it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Sums of `f32`.
+    #[default]
+    Exact,
+    /// The gradient of the input of binary layers from sums of four rounded to 8 bits, without bias.
+    Fast,
+}
+
 /// How the stored weight enters the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightKind {
@@ -54,6 +65,8 @@ pub struct ConvParams {
     pub padding: usize,
     /// Real or binary weights.
     pub weight: WeightKind,
+    /// How exactly gradients are computed, where there is a choice.
+    pub precision: Precision,
 }
 
 impl ConvParams {
@@ -105,12 +118,13 @@ pub trait ConvOps: Backend {
 /// Convolves every time step of every sample; formulas and shapes in the [module documentation](self).
 ///
 /// ```
-/// use bitspike_nn::ops::conv::{ConvParams, WeightKind, WeightScale, conv};
+/// use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
 /// use burn::tensor::{Device, Tensor};
 /// let device = Device::default();
 /// let spikes = Tensor::<5>::ones([1, 1, 3, 1, 1], &device);
 /// let latent = Tensor::<1>::from_floats([0.3, -0.1, 0.0], &device).reshape([1, 3, 1, 1]);
-/// let p = ConvParams { stride: 1, padding: 0, weight: WeightKind::Binary(WeightScale::None) };
+/// let weight = WeightKind::Binary(WeightScale::None);
+/// let p = ConvParams { stride: 1, padding: 0, weight, precision: Precision::Exact };
 /// assert_eq!(conv(spikes, latent, p).into_data().try_to_vec::<f32>().unwrap(), [1.0]); // +1 −1 +1
 /// ```
 pub fn conv(x: Tensor<5>, weight: Tensor<4>, p: ConvParams) -> Tensor<5> {

@@ -13,6 +13,7 @@ use bitspike_data::{AugmentConfig, DataConfig};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{AgmmConfig, NeuronConfig, NormConfig};
 use bitspike_nn::network::{NetworkConfig, NetworkOptions};
+use bitspike_nn::ops::conv::Precision;
 use serde::{Deserialize, Serialize};
 
 pub use error::RecipeError;
@@ -72,6 +73,8 @@ pub struct Recipe {
     pub method: Method,
     /// Seed of starting values, sample order and augmentation.
     pub seed: u64,
+    /// How exactly the CPU kernels compute gradients.
+    pub precision: Precision,
     /// What is trained and tested on.
     pub data: DataConfig,
     /// How images are changed on the way in.
@@ -98,6 +101,7 @@ impl Default for Recipe {
             name: "fashion-mnist-mini".to_owned(),
             method: Method::default(),
             seed: 1,
+            precision: Precision::default(),
             data: DataConfig::default(),
             augment: AugmentConfig::default(),
             network: NetworkConfig::default(),
@@ -141,6 +145,7 @@ impl Recipe {
             norm: self.norm.clone(),
             gate: self.method.gate(&self.agmm),
             full_precision: self.method.full_precision(),
+            precision: self.precision,
         }
     }
 

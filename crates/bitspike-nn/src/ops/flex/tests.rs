@@ -1,7 +1,7 @@
 //! Which memory an operation sees, and whether it was copied.
 
 use super::*;
-use crate::ops::conv::{ConvKernel, ConvParams, WeightKind, WeightScale};
+use crate::ops::conv::{ConvKernel, ConvParams, Precision, WeightKind, WeightScale};
 use crate::ops::gate::{GateApply, GateKernel, GateParams, GatePool};
 use crate::ops::neuron::{NeuronKernel, NeuronParams, Reset};
 use crate::ops::norm::NormKernel;
@@ -183,7 +183,7 @@ fn every_element_of_a_recycled_convolution_is_written() {
     for (kernel, stride, padding) in [(3, 1, 1), (1, 2, 0), (3, 2, 1), (2, 3, 0)] {
         for weight in [WeightKind::Real, WeightKind::Binary(WeightScale::MeanAbs)] {
             for x in [large(&LARGE), spikes.clone()] {
-                let p = ConvParams { stride, padding, weight };
+                let p = ConvParams { stride, padding, weight, precision: Precision::Exact };
                 let c_out = 40;
                 let (oh, ow) = (p.output(h, kernel), p.output(w, kernel));
                 let name = format!("kernel {kernel}, stride {stride}, {weight:?}");
