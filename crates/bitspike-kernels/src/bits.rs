@@ -8,6 +8,7 @@ pub(crate) mod transpose;
 
 pub use signs::PackedSigns;
 pub use spikes::PackedSpikes;
+pub(crate) use spikes::pack_spikes;
 
 /// Channels in one word.
 pub(crate) const WORD: usize = 32;

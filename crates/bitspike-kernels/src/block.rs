@@ -21,12 +21,14 @@
 
 mod backward;
 mod forward;
+mod source;
 #[cfg(test)]
 mod tests;
 
 pub use crate::par::KernelError;
 pub use backward::backward;
 pub use forward::{evaluate, forward};
+pub use source::Source;
 
 use crate::gate::{Apply, GateParams, GateShape, Pool};
 use crate::neuron::NeuronParams;
@@ -76,6 +78,8 @@ pub struct Weights<'a> {
 pub struct Outputs<'a> {
     /// The spikes; present exactly if the block has a neuron.
     pub spikes: Option<&'a mut [f32]>,
+    /// The spikes as bits, `[T, N, H', W', ceil(C / 32)]`, as [`PackedSpikes`](crate::bits::PackedSpikes) keeps them.
+    pub bits: Option<&'a mut [u32]>,
     /// `z`, the current in front of the neuron; needed for a shortcut around the next block.
     pub current: Option<&'a mut [f32]>,
 }
@@ -153,10 +157,10 @@ impl BlockParams {
         op: &'static str,
         shape: &BlockShape,
         weights: &Weights<'_>,
-        x: &[f32],
+        x: Source<'_>,
     ) -> Result<GateShape, KernelError> {
         let whole = GateShape { t: shape.t, n: shape.n, hw: shape.h.saturating_mul(shape.w), c: shape.c };
-        check_len(op, "x", whole.check(op)?, x.len())?;
+        x.check(op, whole.check(op)?, shape.c)?;
         let even = shape.h.is_multiple_of(2) && shape.w.is_multiple_of(2);
         if self.pool && !even {
             let what = "pooling in a block needs an even height and width";

@@ -54,12 +54,12 @@ fn items_per_task(elements: usize, items: usize) -> usize {
 /// Cuts `[rows, row_len]` into column tiles: item `i` holds, for each row, columns `i * tile ..` up to `tile` of them.
 ///
 /// Zero rows give no tiles.
-pub(crate) fn column_tiles(y: &mut [f32], row_len: usize, tile: usize) -> Vec<Vec<&mut [f32]>> {
+pub(crate) fn column_tiles<V>(y: &mut [V], row_len: usize, tile: usize) -> Vec<Vec<&mut [V]>> {
     if row_len == 0 {
         return Vec::new();
     }
     let rows = y.len() / row_len;
-    let mut tiles: Vec<Vec<&mut [f32]>> = Vec::new();
+    let mut tiles: Vec<Vec<&mut [V]>> = Vec::new();
     tiles.resize_with(row_len.div_ceil(tile), || Vec::with_capacity(rows));
     for row in y.chunks_mut(row_len) {
         for (tile, part) in tiles.iter_mut().zip(row.chunks_mut(tile)) {

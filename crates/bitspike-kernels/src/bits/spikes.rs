@@ -61,6 +61,25 @@ impl PackedSpikes {
         exact.then_some(Self { words, dims, planes: QUARTER_PLANES, unit: 0.25 })
     }
 
+    /// Takes spikes that are bits already, `[N, H, W, ceil(C / 32)]`.
+    ///
+    /// `None` when the length does not fit the sizes, or a bit past the last channel is set.
+    ///
+    /// ```
+    /// use bitspike_kernels::bits::PackedSpikes;
+    /// let spikes = PackedSpikes::from_bits(vec![0b101], 1, 1, 1, 3).unwrap();
+    /// assert_eq!(spikes.unpack(), [1.0, 0.0, 1.0]);
+    /// assert!(PackedSpikes::from_bits(vec![0b1000], 1, 1, 1, 3).is_none());
+    /// ```
+    #[must_use]
+    pub fn from_bits(words: Vec<u32>, n: usize, h: usize, w: usize, c: usize) -> Option<Self> {
+        let per_pixel = c.div_ceil(WORD);
+        let len = [n, h, w, per_pixel].iter().try_fold(1usize, |a, &b| a.checked_mul(b))?;
+        let tail = if c % WORD == 0 { 0 } else { u32::MAX << (c % WORD) };
+        let clean = tail == 0 || words.chunks_exact(per_pixel).all(|pixel| pixel[per_pixel - 1] & tail == 0);
+        (len == words.len() && clean).then_some(Self { words, dims: [n, h, w, c], planes: 1, unit: 1.0 })
+    }
+
     /// The values, `[N, H, W, C]`.
     #[must_use]
     pub fn unpack(&self) -> Vec<f32> {
@@ -158,6 +177,13 @@ fn pack_planes(path: KernelPath, x: &[f32], c: usize, words: &mut [u32], planes:
     }
     let others = second.par_chunks_mut(pixels * per_pixel).zip(third.par_chunks_mut(pixels * per_pixel));
     chunks.zip(others).all(|((first, x), (second, third))| pack_quarters(path, x, c, [first, second, third]))
+}
+
+/// Packs whole pixels of `c` channels whose values are 0 and 1, on the calling thread.
+pub(crate) fn pack_spikes(x: &[f32], c: usize, words: &mut [u32]) {
+    debug_assert_eq!(words.len(), x.len() / c * c.div_ceil(WORD));
+    let exact = pack_ones(selected(), x, c, words);
+    debug_assert!(exact, "spikes are 0 and 1");
 }
 
 fn pack_ones(path: KernelPath, x: &[f32], c: usize, words: &mut [u32]) -> bool {

@@ -1,6 +1,7 @@
 //! The backward pass: `dz` and its sums, then `dx` from `dz` and `x`.
 
 use super::forward::Current;
+use super::source::Source;
 use super::{
     BlockParams, BlockShape, BlockState, KernelError, OutputGradients, WeightGradients, Weights, check_present,
 };
@@ -36,12 +37,12 @@ use crate::par::{self, Level, check_len, columns};
 /// assert_eq!(dx, [0.0, 0.0]); // a constant added to z is undone by the mean
 /// ```
 #[allow(clippy::too_many_arguments)]
-pub fn backward(
+pub fn backward<'a>(
     p: &BlockParams,
     shape: &BlockShape,
     weights: &Weights<'_>,
     state: &BlockState,
-    x: &[f32],
+    x: impl Into<Source<'a>>,
     current: Option<&[f32]>,
     gradients: OutputGradients<'_>,
     dx: &mut [f32],
@@ -49,12 +50,13 @@ pub fn backward(
     decay_gradient: bool,
 ) -> Result<WeightGradients, KernelError> {
     const OP: &str = "block::backward";
+    let x = x.into();
     let pooled = p.check(OP, shape, weights, x)?;
     let len = pooled.check(OP)?;
     let length = |v: Option<&[f32]>| v.map(<[f32]>::len);
     let needs_current = current.is_some() || (state.residual && p.neuron.is_some());
     let needs_gradient = gradients.current.is_some() || p.neuron.is_none();
-    check_len(OP, "dx", x.len(), dx.len())?;
+    check_len(OP, "dx", shape.len(), dx.len())?;
     check_present(OP, "current", needs_current, len, length(current))?;
     check_present(OP, "gradients.spikes", p.neuron.is_some(), len, length(gradients.spikes))?;
     check_present(OP, "gradients.current", needs_gradient, len, length(gradients.current))?;
@@ -64,7 +66,7 @@ pub fn backward(
     let level = Level::selected();
     let scale = scales(OP, &state.var, weights.gamma, p.eps)?;
     let means = p.gate.as_ref().map(|gate| Means::of_pool(&pooled, gate.pool, &state.gate_means));
-    let block = Current::new(OP, level, p, shape, weights, &state.mean, &scale, means)?;
+    let block = Current::new(OP, level, p, shape, weights, x, &state.mean, &scale, means)?;
 
     // dz is kept where it is wanted anyway, or in dx, which has its size unless there is a pooling.
     let mut own = Vec::new();
@@ -110,7 +112,7 @@ struct SampleSums {
 /// Writes `dz` and adds up its sums, one sample at a time.
 fn current_gradient(
     block: &Current<'_>,
-    x: &[f32],
+    x: Source<'_>,
     current: Option<&[f32]>,
     gradients: OutputGradients<'_>,
     wanted: tile::Wanted,
@@ -122,7 +124,7 @@ fn current_gradient(
     par::map(shape.len(), samples, |(n, mut dz)| {
         let (factors, piece) = (block.factors(n), block.piece());
         let [mut z, mut membrane, mut spikes] = [0; 3].map(|_| vec![0.0; steps * piece]);
-        let mut pooled = vec![0.0; piece];
+        let mut scratch = block.scratch();
         let mut sums = vec![vec![0.0; 2 * width]; steps];
         let mut decay = 0.0;
         for from in (0..slab).step_by(piece) {
@@ -139,7 +141,7 @@ fn current_gradient(
                     }
                     None => {
                         for (t, factor) in factors.iter().enumerate() {
-                            let x = block.input(x, (t, n), from, len, &mut pooled);
+                            let x = block.input(x, (t, n), from, len, &mut scratch);
                             block.write(x, factor, &mut z[t * len..][..len]);
                         }
                         Input::PerStep(&z)
@@ -160,7 +162,7 @@ fn current_gradient(
                     columns::add(level, &gradient[at(t)..][..len], dz);
                 }
                 let (sum, product) = sums[t].split_at_mut(width);
-                let x = block.input(x, (t, n), from, len, &mut pooled);
+                let x = block.input(x, (t, n), from, len, &mut scratch);
                 rows::sums_of_two(level, x, dz, &block.mean, sum, product);
             }
         }
@@ -278,16 +280,25 @@ fn patterns(block: &Current<'_>, solved: &Solved, slab: usize) -> [Vec<f32>; 4] 
 }
 
 /// `dx` from `dz` in a tensor of its own.
-fn input_gradient(block: &Current<'_>, x: &[f32], dz: &[f32], solved: &Solved, dx: &mut [f32]) {
+fn input_gradient(block: &Current<'_>, x: Source<'_>, dz: &[f32], solved: &Solved, dx: &mut [f32]) {
     let (slab, pooled, row) = (block.shape.slab(), block.pooled.slab(), block.shape.w * block.shape.c);
-    let items: Vec<_> = x.chunks(slab).zip(dz.chunks(pooled)).zip(dx.chunks_mut(slab)).enumerate().collect();
-    par::for_each(x.len(), items, |(i, ((x, dz), dx))| {
+    let items: Vec<_> = dz.chunks(pooled).zip(dx.chunks_mut(slab)).enumerate().collect();
+    par::for_each(block.shape.len(), items, |(i, (dz, dx))| {
         let patterns = patterns(block, solved, i);
+        let mut scratch = block.scratch();
         if !block.p.pool {
-            return rows::input_gradient_chunk(block.level, x, dz, &patterns, dx);
+            let piece = block.piece();
+            for (j, (dz, dx)) in dz.chunks(piece).zip(dx.chunks_mut(piece)).enumerate() {
+                let from = i * slab + j * piece;
+                let x = block.floats(x, from..from + dx.len(), &mut scratch.converted);
+                rows::input_gradient_chunk(block.level, x, dz, &patterns, dx);
+            }
+            return;
         }
         let mut wide = vec![0.0; row];
-        for ((x, dz), dx) in x.chunks(2 * row).zip(dz.chunks(row / 2)).zip(dx.chunks_mut(2 * row)) {
+        for (j, (dz, dx)) in dz.chunks(row / 2).zip(dx.chunks_mut(2 * row)).enumerate() {
+            let from = i * slab + j * 2 * row;
+            let x = block.floats(x, from..from + dx.len(), &mut scratch.converted);
             let c = block.shape.c;
             for (pair, dz) in wide.chunks_mut(2 * c).zip(dz.chunks(c)) {
                 let (left, right) = pair.split_at_mut(c);
@@ -302,14 +313,16 @@ fn input_gradient(block: &Current<'_>, x: &[f32], dz: &[f32], solved: &Solved, d
 }
 
 /// `dx` from `dz` that stands in `dx`.
-fn input_gradient_in_place(block: &Current<'_>, x: &[f32], solved: &Solved, dx: &mut [f32]) {
+fn input_gradient_in_place(block: &Current<'_>, x: Source<'_>, solved: &Solved, dx: &mut [f32]) {
     let slab = block.shape.slab();
-    let items: Vec<_> = x.chunks(slab).zip(dx.chunks_mut(slab)).enumerate().collect();
-    par::for_each(x.len(), items, |(i, (x, dx))| {
+    let items: Vec<_> = dx.chunks_mut(slab).enumerate().collect();
+    par::for_each(block.shape.len(), items, |(i, dx)| {
         let patterns = patterns(block, solved, i);
-        let piece = block.piece();
+        let (piece, mut scratch) = (block.piece(), block.scratch());
         let mut dz = vec![0.0; piece];
-        for (x, dx) in x.chunks(piece).zip(dx.chunks_mut(piece)) {
+        for (j, dx) in dx.chunks_mut(piece).enumerate() {
+            let from = i * slab + j * piece;
+            let x = block.floats(x, from..from + dx.len(), &mut scratch.converted);
             let dz = &mut dz[..dx.len()];
             dz.copy_from_slice(dx);
             rows::input_gradient_chunk(block.level, x, dz, &patterns, dx);

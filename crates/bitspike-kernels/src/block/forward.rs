@@ -1,6 +1,8 @@
 //! The forward pass: sums per slab, then everything else in one pass.
 
+use super::source::{self, Source};
 use super::{BlockParams, BlockShape, BlockState, Fixed, KernelError, Outputs, Weights, check_present};
+use crate::bits::{WORD, pack_spikes};
 use crate::gate::params::{Alpha, Means};
 use crate::gate::pooled::Gates;
 use crate::gate::{GateParams, GateShape, Pool};
@@ -8,6 +10,7 @@ use crate::neuron::{Input, tile};
 use crate::norm::{rows, scales};
 use crate::par::{self, Level, check_len, columns};
 use crate::pool::{PoolShape, average};
+use std::ops::Range;
 
 /// Computes spikes, current or both, with the statistics of this batch.
 ///
@@ -24,20 +27,21 @@ use crate::pool::{PoolShape, average};
 /// let shape = BlockShape { t: 1, n: 1, h: 1, w: 2, c: 1 };
 /// let weights = Weights { gamma: &[2.0], beta: &[0.0], alpha: &[] };
 /// let mut spikes = [0.0; 2];
-/// let outputs = Outputs { spikes: Some(&mut spikes), current: None };
+/// let outputs = Outputs { spikes: Some(&mut spikes), ..Outputs::default() };
 /// let state = forward(&params, &shape, &weights, &[3.0, 5.0], None, outputs).unwrap();
 /// assert_eq!((state.mean[0], state.var[0]), (4.0, 1.0));
 /// assert_eq!(spikes, [0.0, 1.0]); // the currents are about -2 and 2
 /// ```
-pub fn forward(
+pub fn forward<'a>(
     p: &BlockParams,
     shape: &BlockShape,
     weights: &Weights<'_>,
-    x: &[f32],
+    x: impl Into<Source<'a>>,
     residual: Option<&[f32]>,
     outputs: Outputs<'_>,
 ) -> Result<BlockState, KernelError> {
     const OP: &str = "block::forward";
+    let x = x.into();
     let pooled = p.check(OP, shape, weights, x)?;
     check_outputs(OP, p, &pooled, residual, &outputs)?;
     let level = Level::selected();
@@ -48,14 +52,15 @@ pub fn forward(
         None => Vec::new(),
     };
     let means = p.gate.as_ref().map(|gate| Means::of_pool(&pooled, gate.pool, &gate_means));
-    let current = Current::new(OP, level, p, shape, weights, &mean, &scale, means)?;
+    let current = Current::new(OP, level, p, shape, weights, x, &mean, &scale, means)?;
     run(&current, x, residual, outputs);
     Ok(BlockState { mean, var, gate_means, slab_means, residual: residual.is_some() })
 }
 
 /// Computes spikes, current or both, with given statistics: the forward pass of evaluation.
 ///
-/// Shapes as in [`forward`].
+/// Shapes as in [`forward`]. Returns the means of the gates that were computed from the samples, as
+/// [`GateShape::means_len`] says; empty where none were.
 ///
 /// # Errors
 /// As [`forward`].
@@ -72,16 +77,17 @@ pub fn forward(
 /// evaluate(&params, &shape, &weights, &fixed, &[1.0, 5.0], None, outputs).unwrap();
 /// assert_eq!(current, [-1.5, 2.5]);
 /// ```
-pub fn evaluate(
+pub fn evaluate<'a>(
     p: &BlockParams,
     shape: &BlockShape,
     weights: &Weights<'_>,
     fixed: &Fixed<'_>,
-    x: &[f32],
+    x: impl Into<Source<'a>>,
     residual: Option<&[f32]>,
     outputs: Outputs<'_>,
-) -> Result<(), KernelError> {
+) -> Result<Vec<f32>, KernelError> {
     const OP: &str = "block::evaluate";
+    let x = x.into();
     let pooled = p.check(OP, shape, weights, x)?;
     check_outputs(OP, p, &pooled, residual, &outputs)?;
     check_len(OP, "mean", shape.c, fixed.mean.len())?;
@@ -101,9 +107,10 @@ pub fn evaluate(
             Some(Means::of_pool(&pooled, gate.pool, &own))
         }
     };
-    let current = Current::new(OP, level, p, shape, weights, fixed.mean, &scale, means)?;
+    let current = Current::new(OP, level, p, shape, weights, x, fixed.mean, &scale, means)?;
     run(&current, x, residual, outputs);
-    Ok(())
+    drop(current);
+    Ok(own)
 }
 
 fn check_outputs(
@@ -116,12 +123,47 @@ fn check_outputs(
     let len = pooled.check(op)?;
     let has_current = outputs.current.is_some() || p.neuron.is_none();
     check_present(op, "spikes", p.neuron.is_some(), len, outputs.spikes.as_ref().map(|s| s.len()))?;
+    if let Some(bits) = &outputs.bits {
+        let words = if p.neuron.is_some() { len / pooled.c * pooled.c.div_ceil(WORD) } else { 0 };
+        check_len(op, "bits", words, bits.len())?;
+    }
     check_present(op, "current", has_current, len, outputs.current.as_ref().map(|s| s.len()))?;
     check_present(op, "residual", residual.is_some(), len, residual.map(<[f32]>::len))
 }
 
 /// Mean and variance per channel, and the mean of every slab per channel.
-fn statistics(level: Level, shape: &BlockShape, x: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f64>) {
+fn statistics(level: Level, shape: &BlockShape, x: Source<'_>) -> (Vec<f32>, Vec<f32>, Vec<f64>) {
+    match x {
+        Source::Floats(x) => statistics_of_floats(level, shape, x),
+        Source::Counts { values, factor } => statistics_of_counts(level, shape, values, factor),
+    }
+}
+
+/// [`statistics`] of integer sums, which are exact up to the last division.
+fn statistics_of_counts(level: Level, shape: &BlockShape, x: &[i16], factor: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f64>) {
+    let (c, hw) = (shape.c, shape.h * shape.w);
+    let slabs = par::map(x.len(), x.chunks(shape.slab()).collect(), |x| {
+        let (mut sum, mut squares) = (vec![0i64; c], vec![0i64; c]);
+        source::sums(level, x, &mut sum, &mut squares);
+        (sum, squares)
+    });
+    let (mut sum, mut squares) = (vec![0i64; c], vec![0i64; c]);
+    for (slab, slab_squares) in &slabs {
+        sum.iter_mut().zip(slab).for_each(|(sum, s)| *sum += s);
+        squares.iter_mut().zip(slab_squares).for_each(|(sum, s)| *sum += s);
+    }
+    let rows = (shape.t * shape.n * hw) as f64;
+    let of_channel = |k: usize| {
+        let (f, mean) = (f64::from(factor[k]), sum[k] as f64 / rows);
+        ((f * mean) as f32, (f * f * (squares[k] as f64 / rows - mean * mean).max(0.0)) as f32)
+    };
+    let (mean, var) = (0..c).map(of_channel).unzip();
+    let slab_mean = |(sum, factor): (&i64, &f32)| *sum as f64 / hw as f64 * f64::from(*factor);
+    let slab_means = slabs.iter().flat_map(|(sum, _)| sum.iter().zip(factor).map(slab_mean)).collect();
+    (mean, var, slab_means)
+}
+
+fn statistics_of_floats(level: Level, shape: &BlockShape, x: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f64>) {
     let (c, hw) = (shape.c, shape.h * shape.w);
     let shift = par::repeated(&x[..c], par::repeats(c));
     let sums = par::map(x.len(), x.chunks(shape.slab()).collect(), |x| {
@@ -165,12 +207,20 @@ fn means_of_gate(
     }
 }
 
+/// Memory of one thread for pieces of `x`.
+pub(super) struct Scratch {
+    pooled: Vec<f32>,
+    pub(super) converted: Vec<f32>,
+}
+
 /// How the current is computed from `x`: shared by both passes.
 pub(super) struct Current<'a> {
     pub(super) level: Level,
     pub(super) p: &'a BlockParams,
     pub(super) shape: &'a BlockShape,
     pub(super) pooled: GateShape,
+    /// The factor of integer sums as a pattern; empty for floats.
+    factor: Vec<f32>,
     /// `μ`, `γ/√(v + ε)` and `β` as patterns.
     pub(super) mean: Vec<f32>,
     scale: Vec<f32>,
@@ -187,6 +237,7 @@ impl<'a> Current<'a> {
         p: &'a BlockParams,
         shape: &'a BlockShape,
         weights: &Weights<'a>,
+        x: Source<'_>,
         mean: &[f32],
         scale: &[f32],
         means: Option<Means<'a>>,
@@ -197,7 +248,11 @@ impl<'a> Current<'a> {
             _ => None,
         };
         let [mean, scale, beta] = [mean, scale, weights.beta].map(|v| par::repeated(v, par::repeats(shape.c)));
-        Ok(Self { level, p, shape, pooled, mean, scale, beta, gate })
+        let factor = match x {
+            Source::Floats(_) => Vec::new(),
+            Source::Counts { factor, .. } => par::repeated(factor, par::repeats(shape.c)),
+        };
+        Ok(Self { level, p, shape, pooled, factor, mean, scale, beta, gate })
     }
 
     /// The gates of a step and sample.
@@ -222,24 +277,43 @@ impl<'a> Current<'a> {
         if self.p.pool { self.shape.w / 2 * c } else { (c * (PIECE / c).max(4)).min(self.shape.slab()) }
     }
 
-    /// `x` of columns `from .. from + len` of step `t`, sample `n`; averaged into `pooled` if there is a pooling.
+    /// `x` of columns `from .. from + len` of step `t`, sample `n`; averaged if there is a pooling.
     pub(super) fn input<'b>(
         &self,
-        x: &'b [f32],
+        x: Source<'b>,
         (t, n): (usize, usize),
         from: usize,
         len: usize,
-        pooled: &'b mut [f32],
+        scratch: &'b mut Scratch,
     ) -> &'b [f32] {
-        let slab = &x[(t * self.shape.n + n) * self.shape.slab()..][..self.shape.slab()];
+        let slab = (t * self.shape.n + n) * self.shape.slab();
         if !self.p.pool {
-            return &slab[from..][..len];
+            return self.floats(x, slab + from..slab + from + len, &mut scratch.converted);
         }
         let BlockShape { h, w, c, .. } = *self.shape;
         let shape = PoolShape { n: 1, h, w, c, k: 2, stride: 2 };
-        let pooled = &mut pooled[..len];
-        average::forward_row_of_two(self.level, &shape, &slab[from / len * 2 * w * c..][..2 * w * c], pooled);
+        let start = slab + from / len * 2 * w * c;
+        let rows = self.floats(x, start..start + 2 * w * c, &mut scratch.converted);
+        let pooled = &mut scratch.pooled[..len];
+        average::forward_row_of_two(self.level, &shape, rows, pooled);
         pooled
+    }
+
+    /// Some elements of `x` as floats, converted into `scratch` where they are not; the range starts at a pixel.
+    pub(super) fn floats<'b>(&self, x: Source<'b>, range: Range<usize>, scratch: &'b mut [f32]) -> &'b [f32] {
+        match x {
+            Source::Floats(x) => &x[range],
+            Source::Counts { values, .. } => {
+                let scratch = &mut scratch[..range.len()];
+                source::convert(self.level, &values[range], &self.factor, scratch);
+                scratch
+            }
+        }
+    }
+
+    pub(super) fn scratch(&self) -> Scratch {
+        let piece = self.piece();
+        Scratch { pooled: vec![0.0; piece], converted: vec![0.0; if self.p.pool { 4 * piece } else { piece }] }
     }
 
     /// `z = (γ (x - μ)/√(v + ε) + β) k`.
@@ -249,20 +323,22 @@ impl<'a> Current<'a> {
 }
 
 /// Everything after the statistics, one sample at a time through all steps.
-fn run(current: &Current<'_>, x: &[f32], residual: Option<&[f32]>, outputs: Outputs<'_>) {
+fn run(current: &Current<'_>, x: Source<'_>, residual: Option<&[f32]>, outputs: Outputs<'_>) {
     let (level, shape, slab) = (current.level, current.shape, current.pooled.slab());
     let all = shape.n * slab;
     let spikes = sample_rows(outputs.spikes, shape.n, slab);
     let currents = sample_rows(outputs.current, shape.n, slab);
-    let samples: Vec<_> = spikes.into_iter().zip(currents).enumerate().collect();
-    par::for_each(shape.len(), samples, |(n, (mut spikes, mut currents))| {
+    let (c, words) = (shape.c, shape.c.div_ceil(WORD));
+    let bits = sample_rows(outputs.bits, shape.n, slab / c * words);
+    let samples: Vec<_> = spikes.into_iter().zip(currents).zip(bits).enumerate().collect();
+    par::for_each(shape.len(), samples, |(n, ((mut spikes, mut currents), mut bits))| {
         let (factors, piece) = (current.factors(n), current.piece());
-        let (mut z, mut pooled) = (vec![0.0; shape.t * piece], vec![0.0; piece]);
+        let (mut z, mut scratch) = (vec![0.0; shape.t * piece], current.scratch());
         for from in (0..slab).step_by(piece) {
             let len = piece.min(slab - from);
             for (t, factor) in factors.iter().enumerate() {
                 let z = &mut z[t * len..][..len];
-                current.write(current.input(x, (t, n), from, len, &mut pooled), factor, z);
+                current.write(current.input(x, (t, n), from, len, &mut scratch), factor, z);
                 if let Some(residual) = residual {
                     columns::add(level, &residual[t * all + n * slab + from..][..len], z);
                 }
@@ -273,13 +349,16 @@ fn run(current: &Current<'_>, x: &[f32], residual: Option<&[f32]>, outputs: Outp
             if let Some(neuron) = &current.p.neuron {
                 let mut rows: Vec<_> = spikes.iter_mut().map(|row| &mut row[from..][..len]).collect();
                 tile::forward(level, neuron, Input::PerStep(&z), len, 0, &mut rows, &mut []);
+                for (bits, spikes) in bits.iter_mut().zip(&rows) {
+                    pack_spikes(spikes, c, &mut bits[from / c * words..][..len / c * words]);
+                }
             }
         }
     });
 }
 
 /// The rows of every sample, one per step; none if there is nothing to write.
-fn sample_rows(out: Option<&mut [f32]>, n: usize, slab: usize) -> Vec<Vec<&mut [f32]>> {
+fn sample_rows<V>(out: Option<&mut [V]>, n: usize, slab: usize) -> Vec<Vec<&mut [V]>> {
     match out {
         Some(out) => par::column_tiles(out, n * slab, slab),
         None => (0..n).map(|_| Vec::new()).collect(),

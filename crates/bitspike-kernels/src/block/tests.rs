@@ -1,4 +1,5 @@
 use super::*;
+use crate::bits::{PackedSpikes, WORD};
 use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, noise, weighted};
 use crate::{gate, neuron, norm, pool};
 use proptest::prelude::*;
@@ -8,6 +9,8 @@ struct Case {
     p: BlockParams,
     s: BlockShape,
     x: Vec<f32>,
+    /// `x` as integer sums and their factor per channel, where the block is to read those.
+    counts: Option<(Vec<i16>, Vec<f32>)>,
     gamma: Vec<f32>,
     beta: Vec<f32>,
     alpha: Vec<f32>,
@@ -25,6 +28,7 @@ impl Case {
         Self {
             p,
             s,
+            counts: None,
             x: noise(len, 3.0, seed).iter().enumerate().map(|(i, v)| v + offset[i % s.c]).collect(),
             gamma: noise(s.c, 0.5, seed ^ 2).iter().map(|v| v + 1.5).collect(),
             beta: noise(s.c, 0.5, seed ^ 3).iter().map(|v| v + 0.3).collect(),
@@ -32,6 +36,22 @@ impl Case {
             residual: residual.then(|| noise(out, 1.0, seed ^ 5)),
             grad_spikes: noise(out, 1.0, seed ^ 6),
             grad_current: noise(out, 1.0, seed ^ 7),
+        }
+    }
+
+    /// The same block on the integer sums of a convolution.
+    fn with_counts(mut self, seed: u64) -> Self {
+        let factor: Vec<f32> = noise(self.s.c, 0.04, seed ^ 8).iter().map(|v| v + 0.1).collect();
+        let values: Vec<i16> = self.x.iter().map(|v| (v * 20.0) as i16).collect();
+        self.x = values.iter().enumerate().map(|(i, v)| f32::from(*v) * factor[i % self.s.c]).collect();
+        self.counts = Some((values, factor));
+        self
+    }
+
+    fn source(&self) -> Source<'_> {
+        match &self.counts {
+            None => Source::Floats(&self.x),
+            Some((values, factor)) => Source::Counts { values, factor },
         }
     }
 
@@ -45,12 +65,18 @@ impl Case {
         let out = self.grad_spikes.len();
         let mut spikes = vec![f32::NAN; if self.p.neuron.is_some() { out } else { 0 }];
         let mut current = vec![f32::NAN; if keep { out } else { 0 }];
+        let mut bits = vec![u32::MAX; spikes.len() / self.s.c * self.s.c.div_ceil(WORD)];
         let outputs = Outputs {
             spikes: self.p.neuron.is_some().then_some(&mut spikes[..]),
+            bits: self.p.neuron.is_some().then_some(&mut bits[..]),
             current: keep.then_some(&mut current[..]),
         };
         let residual = self.residual.as_deref();
-        let state = forward(&self.p, &self.s, &self.weights(), &self.x, residual, outputs).unwrap();
+        let state = forward(&self.p, &self.s, &self.weights(), self.source(), residual, outputs).unwrap();
+        if !spikes.is_empty() {
+            let packed = PackedSpikes::from_bits(bits, spikes.len() / self.s.c, 1, 1, self.s.c).unwrap();
+            assert_eq!(packed.unpack(), spikes);
+        }
         let gradients = OutputGradients {
             spikes: self.p.neuron.is_some().then_some(&self.grad_spikes[..]),
             current: keep.then_some(&self.grad_current[..]),
@@ -62,7 +88,7 @@ impl Case {
             &self.s,
             &self.weights(),
             &state,
-            &self.x,
+            self.source(),
             keep.then_some(&current[..]),
             gradients,
             &mut dx,
@@ -164,13 +190,14 @@ proptest! {
     fn matches_the_kernels_one_after_the_other(
         (t, n, h, w, c) in (1usize..4, 1usize..4, 1usize..7, 1usize..7, 1usize..90),
         (which, pool, has_neuron, residual) in (0usize..33, any::<bool>(), any::<bool>(), any::<bool>()),
-        (per_channel, keep, seed) in (any::<bool>(), any::<bool>(), any::<u64>()),
+        (per_channel, keep, counts, seed) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<u64>()),
     ) {
         let (h, w) = if pool { (2 * h, 2 * w) } else { (h, w) };
         let s = BlockShape { t, n, h, w, c };
         // A channel of few, nearly equal values makes batch norm amplify rounding.
         prop_assume!(t * n * h * w >= 8);
         let case = Case::new(params(pool, gates()[which], has_neuron), s, per_channel, residual, seed);
+        let case = if counts { case.with_counts(seed) } else { case };
         let (found, want) = (case.run(keep), case.composed(keep));
         assert_close("mean", &found.state.mean, &want.state.mean, 1e-6);
         assert_close("var", &found.state.var, &want.state.var, 1e-6);
@@ -211,7 +238,7 @@ fn recomputed_current_gives_the_same_gradients_as_the_kept_one() {
         let case = Case::new(params(pool, gates()[1], true), s, false, false, 3);
         let out = case.grad_spikes.len();
         let (mut spikes, mut current) = (vec![0.0; out], vec![0.0; out]);
-        let outputs = Outputs { spikes: Some(&mut spikes), current: Some(&mut current) };
+        let outputs = Outputs { spikes: Some(&mut spikes), current: Some(&mut current), ..Outputs::default() };
         let state = forward(&case.p, &s, &case.weights(), &case.x, None, outputs).unwrap();
         let run = |current: Option<&[f32]>| {
             let gradients = OutputGradients { spikes: Some(&case.grad_spikes), current: None };
@@ -312,7 +339,7 @@ fn wrong_arguments_are_refused() {
     };
     length(forward(&case.p, &s, &w, x, None, Outputs::default()), "spikes");
     fn spikes(out: &mut [f32]) -> Outputs<'_> {
-        Outputs { spikes: Some(out), current: None }
+        Outputs { spikes: Some(out), ..Outputs::default() }
     }
     length(forward(&case.p, &s, &w, &x[1..], None, spikes(&mut out)), "x");
     length(forward(&case.p, &s, &w, x, Some(&x[1..]), spikes(&mut out)), "residual");

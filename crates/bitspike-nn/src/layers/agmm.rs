@@ -189,12 +189,17 @@ impl Agmm {
     }
 
     /// Moves the running means towards those of a batch.
-    fn keep(&self, means: Tensor<3>) {
+    pub(crate) fn keep(&self, means: Tensor<3>) {
         let batch = means.detach().mean_dim(1).squeeze_dim::<2>(1);
         let kept = self.running_means.value_sync();
         self.running_means.update(kept * (1.0 - self.momentum) + batch * self.momentum);
         // An update waits for the next one to take effect; whoever reads the module next must see this one.
         self.running_means.value_sync();
+    }
+
+    /// The running means, where the gate is a constant at evaluation (whatever they are, it then ignores the sample).
+    pub(crate) fn fixed_means(&self) -> Option<Tensor<2>> {
+        self.fixed_factor().map(|_| self.running_means.value())
     }
 
     /// The factor `[T, 1 or C]` that the gate is at evaluation, if it is a constant there: then it folds into the batch norm.

@@ -85,6 +85,11 @@ impl BinaryConv2d {
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         conv(x, self.latent.val(), self.params)
     }
+
+    /// The parameters that are not learned.
+    pub fn params(&self) -> &ConvParams {
+        &self.params
+    }
 }
 
 /// Convolution with float weights.

@@ -113,11 +113,16 @@ pub struct Neuron {
 impl Neuron {
     /// Spikes for a current; shapes in [`ops::neuron`](crate::ops::neuron).
     pub fn forward(&self, current: Tensor<5>) -> Tensor<5> {
-        let decay = match &self.decay_logit {
-            Some(logit) => sigmoid(logit.val()),
-            None => Tensor::full([1], self.decay, &current.device()),
-        };
+        let decay = self.decay(&current.device());
         neuron(current, decay, self.params)
+    }
+
+    /// λ, `[1]`.
+    pub(crate) fn decay(&self, device: &Device) -> Tensor<1> {
+        match &self.decay_logit {
+            Some(logit) => sigmoid(logit.val()),
+            None => Tensor::full([1], self.decay, device),
+        }
     }
 
     /// The parameters that are not learned.

@@ -70,13 +70,25 @@ impl TimeBatchNorm {
             return affine(x, scale, shift);
         }
         let [t, n, _, h, w] = x.dims();
-        let count = (t * n * h * w * repeats) as f32;
-        let gamma = self.gamma.val() * self.factor;
-        let (y, mean, var) = batch_norm(x, gamma, self.beta.val(), self.epsilon);
-        let unbiased = var.detach() * (count / (count - 1.0).max(1.0));
-        self.update(&self.running_mean, mean.detach());
-        self.update(&self.running_var, unbiased);
+        let (y, mean, var) = batch_norm(x, self.slope(), self.beta.val(), self.epsilon);
+        self.keep(mean, var, t * n * h * w * repeats);
         y
+    }
+
+    /// γ, times V_th in tdBN.
+    pub(crate) fn slope(&self) -> Tensor<1> {
+        if self.factor == 1.0 { self.gamma.val() } else { self.gamma.val() * self.factor }
+    }
+
+    pub(crate) fn epsilon(&self) -> f32 {
+        self.epsilon
+    }
+
+    /// Moves the running statistics towards those of a batch of `count` values per channel.
+    pub(crate) fn keep(&self, mean: Tensor<1>, var: Tensor<1>, count: usize) {
+        let count = count as f32;
+        self.update(&self.running_mean, mean.detach());
+        self.update(&self.running_var, var.detach() * (count / (count - 1.0).max(1.0)));
     }
 
     fn update(&self, running: &RunningState<Tensor<1>>, value: Tensor<1>) {
@@ -87,7 +99,7 @@ impl TimeBatchNorm {
 
     /// Scale and shift per channel that the layer is at evaluation, both `[C]`.
     pub fn folded(&self) -> (Tensor<1>, Tensor<1>) {
-        let scale = self.gamma.val() * self.factor / (self.running_var.value() + self.epsilon).sqrt();
+        let scale = self.slope() / (self.running_var.value() + self.epsilon).sqrt();
         let shift = self.beta.val() - self.running_mean.value() * scale.clone();
         (scale, shift)
     }

@@ -4,7 +4,9 @@ use super::config::{ConvPlan, Plan, Pooling};
 use super::observer::Observer;
 use crate::Init;
 use crate::layers::Conv2dConfig;
-use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
+use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
+use crate::ops::block::{BlockParams, BlockStatistics, BlockWeights, block, block_evaluate};
+use crate::ops::gate::GatePool;
 use crate::ops::pool::{avg_pool, max_pool};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -31,12 +33,19 @@ struct Place {
     pooling: Option<Pooling>,
     gate_before_norm: bool,
     gate_after_pool: bool,
+    /// Convolution to neuron is the chain that [`block`] is.
+    whole: bool,
 }
 
 impl VggBlock {
     pub(crate) fn new(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
         let (o, channels) = (&plan.options, conv.conv.channels[1]);
         let gate = o.gate.as_ref().filter(|_| conv.binary);
+        let gate_after_pool = o.network.pooling == Pooling::Current && plan.gate_after_pool(conv);
+        let in_order = gate.is_none_or(|g| {
+            let pool_first = !conv.pooled || gate_after_pool;
+            g.position == GatePosition::AfterNorm && g.pool != GatePool::None && pool_first
+        });
         Self {
             conv: build_conv(plan, conv, init, device),
             norm: o.norm.init(channels, o.neuron.v_threshold, device),
@@ -46,7 +55,8 @@ impl VggBlock {
                 name: conv.name.clone(),
                 pooling: conv.pooled.then_some(o.network.pooling),
                 gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
-                gate_after_pool: o.network.pooling == Pooling::Current && plan.gate_after_pool(conv),
+                gate_after_pool,
+                whole: conv.binary && in_order && (!conv.pooled || o.network.pooling == Pooling::Current),
             },
         }
     }
@@ -55,6 +65,11 @@ impl VggBlock {
     pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
         let place = &self.place;
         let repeats = self.neuron.params().steps / x.dims()[0];
+        if let (Conv2d::Binary(conv), true, 1) = (&self.conv, place.whole, repeats) {
+            let s = self.whole(conv, x, observer);
+            observer.spikes(&place.name, &s);
+            return s;
+        }
         let mut x = self.conv.forward(x);
         if place.gate_before_norm {
             x = apply_gate(&self.gate, x, &place.name, observer);
@@ -77,6 +92,51 @@ impl VggBlock {
             Some(Pooling::MaxSpikes) => max_pool(s, 2),
             Some(Pooling::Current) | None => s,
         }
+    }
+}
+
+impl VggBlock {
+    /// The block as one operation.
+    fn whole(&self, conv: &BinaryConv2d, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
+        let (place, device, steps) = (&self.place, x.device(), self.neuron.params().steps);
+        let params = BlockParams {
+            conv: *conv.params(),
+            epsilon: self.norm.epsilon(),
+            pool: place.pooling.is_some(),
+            gate: self.gate.as_ref().map(|g| *g.params()),
+            neuron: *self.neuron.params(),
+        };
+        let weights = BlockWeights {
+            weight: conv.latent.val(),
+            gamma: self.norm.slope(),
+            beta: self.norm.beta.val(),
+            alpha: self.gate.as_ref().map_or_else(|| Tensor::ones([steps, 1], &device), |g| g.alpha.val()),
+            decay: self.neuron.decay(&device),
+        };
+        if device.is_autodiff() {
+            let [t, n, _, h, w] = x.dims();
+            let p = &params.conv;
+            let kernel = weights.weight.dims()[2];
+            let count = t * n * p.output(h, kernel) * p.output(w, kernel);
+            let (s, mean, var, means) = block(x, weights, params);
+            self.norm.keep(mean, var, count);
+            if let Some(gate) = &self.gate {
+                gate.keep(means.clone());
+                observer.gate(&place.name, &means);
+            }
+            return s;
+        }
+        let statistics = BlockStatistics {
+            mean: self.norm.running_mean.value(),
+            var: self.norm.running_var.value(),
+            gate_means: self.gate.as_ref().and_then(Agmm::fixed_means),
+        };
+        let kept = statistics.gate_means.clone();
+        let (s, means) = block_evaluate(x, weights, statistics, params);
+        if self.gate.is_some() {
+            observer.gate(&place.name, &kept.map_or(means, |kept| kept.unsqueeze_dim(1)));
+        }
+        s
     }
 }
 
@@ -135,6 +195,7 @@ impl BiRealBlock {
                 pooling: None,
                 gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
                 gate_after_pool: false,
+                whole: false,
             },
         }
     }

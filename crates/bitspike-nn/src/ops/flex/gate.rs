@@ -31,7 +31,7 @@ pub struct FusedGateState {
 
 const CHECKED: &str = "the tensor is not empty, α has one value per step or one per step and channel";
 
-fn kernel_params(p: &GateParams) -> kernel::GateParams {
+pub(super) fn kernel_params(p: &GateParams) -> kernel::GateParams {
     kernel::GateParams {
         pool: match p.pool {
             GatePool::Chw => kernel::Pool::Chw,
@@ -54,7 +54,7 @@ fn kernel_shape(s: &Sizes) -> kernel::GateShape {
 }
 
 /// A factor `[T, 1]` or `[T, C]` for a tensor of these sizes.
-fn per_step(v: &FlexTensor, sizes: &Sizes) -> Option<FlexTensor> {
+pub(super) fn per_step(v: &FlexTensor, sizes: &Sizes) -> Option<FlexTensor> {
     let v = parameter(v)?;
     let fits = matches!(v.layout().shape()[..], [t, c] if t == sizes.t && (c == 1 || c == sizes.c));
     fits.then_some(v)
@@ -62,18 +62,23 @@ fn per_step(v: &FlexTensor, sizes: &Sizes) -> Option<FlexTensor> {
 
 /// The pooled means that the caller sees, `[T, N or 1, C or 1]`.
 fn pooled_means(x: &ChannelsLast, pool: GatePool, means: &[f32]) -> FlexTensor {
-    let Sizes { t, n, c, .. } = x.sizes;
+    if pool != GatePool::None {
+        return means_tensor(pool, &x.sizes, means);
+    }
+    // The gate has no pooled mean; what is reported is the mean of everything it was computed from.
+    let mut means = vec![0.0; x.sizes.t];
+    kernel::means(kernel::Pool::Nchw, &kernel_shape(&x.sizes), x.values(), &mut means).expect(CHECKED);
+    tensor(means, &[x.sizes.t, 1, 1])
+}
+
+/// The means of a gate with a pool, as the kernels write them, as a tensor; zero for the constant gate, which has none.
+pub(super) fn means_tensor(pool: GatePool, sizes: &Sizes, means: &[f32]) -> FlexTensor {
+    let Sizes { t, n, c, .. } = *sizes;
     match pool {
         GatePool::Chw => tensor(means.to_vec(), &[t, n, 1]),
         GatePool::Hw => tensor(means.to_vec(), &[t, n, c]),
         GatePool::Nchw => tensor(means.to_vec(), &[t, 1, 1]),
-        GatePool::Const => tensor(vec![0.0; t], &[t, 1, 1]),
-        // The gate has no pooled mean; what is reported is the mean of everything it was computed from.
-        GatePool::None => {
-            let mut means = vec![0.0; t];
-            kernel::means(kernel::Pool::Nchw, &kernel_shape(&x.sizes), x.values(), &mut means).expect(CHECKED);
-            tensor(means, &[t, 1, 1])
-        }
+        GatePool::Const | GatePool::None => tensor(vec![0.0; t], &[t, 1, 1]),
     }
 }
 

@@ -8,9 +8,10 @@
 //! What a buffer held before is still in it; the kernels overwrite all of it.
 
 use super::tensor;
+use bitspike_kernels::bits::PackedSpikes;
 use burn_flex::{FlexTensor, Layout};
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Below this many elements (64 KiB) the allocator is as fast.
 const POOLED: usize = 1 << 14;
@@ -22,9 +23,17 @@ const PATIENCE: u64 = 2048;
 static POOL: Mutex<Pool> = Mutex::new(Pool::new());
 
 struct Pool {
-    /// Every buffer given out, and the request after which that was.
-    buffers: Vec<(FlexTensor, u64)>,
+    buffers: Vec<Given>,
     requests: u64,
+}
+
+/// A buffer given out.
+struct Given {
+    buffer: FlexTensor,
+    /// The request after which that was.
+    used: u64,
+    /// Its values as bits, where they are spikes. Nobody can change the values while the pool has a handle as well.
+    bits: Option<Arc<PackedSpikes>>,
 }
 
 impl Pool {
@@ -41,15 +50,86 @@ impl Pool {
     fn take(&mut self, len: usize) -> Option<FlexTensor> {
         self.requests += 1;
         let oldest = self.requests.saturating_sub(PATIENCE);
-        self.buffers.retain(|(buffer, used)| *used >= oldest || !buffer.is_unique());
-        let fits = |(buffer, _): &(FlexTensor, u64)| length(buffer) == len && buffer.is_unique();
-        let at = self.buffers.iter().position(fits)?;
-        Some(self.buffers.swap_remove(at).0)
+        self.buffers.retain(|given| given.used >= oldest || !given.buffer.is_unique());
+        let at = self.buffers.iter().position(|given| length(&given.buffer) == len && given.buffer.is_unique())?;
+        Some(self.buffers.swap_remove(at).buffer)
     }
 
     /// Keeps a handle to a buffer that is given out.
     fn keep(&mut self, buffer: &FlexTensor) {
-        self.buffers.push((buffer.clone(), self.requests));
+        self.buffers.push(Given { buffer: buffer.clone(), used: self.requests, bits: None });
+    }
+}
+
+/// Remembers the bits of spikes `[T, N, H, W, C]`, for whoever packs them next. Spikes outside the pool are not remembered.
+pub(super) fn attach(spikes: &FlexTensor, bits: Arc<PackedSpikes>) {
+    if let Some(given) = Pool::lock().buffers.iter_mut().rev().find(|given| same(&given.buffer, spikes)) {
+        given.bits = Some(bits);
+    }
+}
+
+/// The bits of spikes seen as `[T, N, H, W, C]`, if they are remembered.
+pub(super) fn attached(spikes: &FlexTensor) -> Option<Arc<PackedSpikes>> {
+    if !spikes.is_contiguous() {
+        return None;
+    }
+    let pool = Pool::lock();
+    pool.buffers.iter().rev().find(|given| given.bits.is_some() && same(&given.buffer, spikes))?.bits.clone()
+}
+
+/// Whether a tensor is the whole of a buffer.
+fn same(buffer: &FlexTensor, tensor: &FlexTensor) -> bool {
+    buffer.bytes().as_ptr() == tensor.bytes().as_ptr() && length(buffer) == length(tensor)
+}
+
+/// Memory that is kept for the next one of its kind when it is dropped.
+#[derive(Debug)]
+pub(super) struct Recycled<T: Kind>(Vec<T>);
+
+/// An element type that has a pool of its own.
+pub(super) trait Kind: Copy + Default + 'static {
+    /// What was dropped and not taken again, with the number of the drop.
+    fn pool() -> &'static Mutex<(Vec<(Vec<Self>, u64)>, u64)>;
+}
+
+impl Kind for i16 {
+    fn pool() -> &'static Mutex<(Vec<(Vec<Self>, u64)>, u64)> {
+        static POOL: Mutex<(Vec<(Vec<i16>, u64)>, u64)> = Mutex::new((Vec::new(), 0));
+        &POOL
+    }
+}
+
+impl<T: Kind> Recycled<T> {
+    /// Values to be written; what they are at first is unspecified.
+    pub(super) fn new(len: usize) -> Self {
+        let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
+        let at = pool.0.iter().position(|(free, _)| free.len() == len);
+        Self(at.map_or_else(|| vec![T::default(); len], |at| pool.0.swap_remove(at).0))
+    }
+}
+
+impl<T: Kind> Drop for Recycled<T> {
+    fn drop(&mut self) {
+        let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
+        let (free, drops) = &mut *pool;
+        *drops += 1;
+        let oldest = drops.saturating_sub(PATIENCE);
+        free.retain(|(_, dropped)| *dropped >= oldest);
+        free.push((std::mem::take(&mut self.0), *drops));
+    }
+}
+
+impl<T: Kind> Deref for Recycled<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Kind> DerefMut for Recycled<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
     }
 }
 
@@ -133,7 +213,7 @@ mod tests {
         for _ in 0..=PATIENCE {
             assert!(pool.take(30).is_none());
         }
-        assert_eq!(pool.buffers.iter().map(|(b, _)| length(b)).collect::<Vec<_>>(), [10]);
+        assert_eq!(pool.buffers.iter().map(|given| length(&given.buffer)).collect::<Vec<_>>(), [10]);
         drop(held);
     }
 

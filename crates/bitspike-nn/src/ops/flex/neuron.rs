@@ -30,7 +30,7 @@ pub struct FusedNeuronState {
 const CHECKED: &str = "the parameters were checked and all lengths come from one shape";
 
 /// The parameters of the kernel; `None` if one is outside its range (a λ that has become NaN, for instance).
-fn kernel_params(decay: &FlexTensor, p: &NeuronParams) -> Option<kernel::NeuronParams> {
+pub(super) fn kernel_params(decay: &FlexTensor, p: &NeuronParams) -> Option<kernel::NeuronParams> {
     let decay = *contiguous(&parameter(decay)?).first()?;
     let positive = |v: f32| v > 0.0 && v.is_finite();
     if !(0.0..=1.0).contains(&decay) || !positive(p.v_threshold) || !positive(p.width) {

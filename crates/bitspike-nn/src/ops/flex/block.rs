@@ -1,0 +1,241 @@
+//! [Block](crate::ops::block) by `bitspike_kernels::conv_binary` and `bitspike_kernels::block`.
+//!
+//! Kept for the backward pass: the input as bits, the sums of the convolution as 16-bit integers, the signs, and a few
+//! numbers per channel. The membrane is computed again.
+
+use super::conv::{input_bits, seed_of, straight_through};
+use super::gate::{kernel_params as gate_params, per_step};
+use super::memory::Recycled;
+use super::neuron::kernel_params as neuron_params;
+use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, memory, parameter, tensor};
+use crate::ops::block::{BlockForward, BlockInputs, BlockKernel, BlockParams};
+use crate::ops::conv::{Precision, WeightKind};
+use crate::ops::gate::{GateApply, GatePool};
+use bitspike_kernels::bits::{PackedSigns, PackedSpikes};
+use bitspike_kernels::block as kernel;
+use bitspike_kernels::conv_binary;
+use bitspike_kernels::shape::ConvShape;
+use burn::backend::Flex;
+use burn_flex::FlexTensor;
+use std::sync::Arc;
+
+const CHECKED: &str = "the sizes were checked and all lengths come from them";
+
+/// What the backward pass needs.
+#[derive(Clone, Debug)]
+pub struct BlockState(Arc<Saved>);
+
+#[derive(Debug)]
+struct Saved {
+    layer: Layer,
+    spikes: Arc<PackedSpikes>,
+    /// Sums of the convolution, `[T, N, H, W, C]`.
+    counts: Recycled<i16>,
+    found: kernel::BlockState,
+}
+
+/// A block with its arguments checked and converted.
+#[derive(Debug)]
+struct Layer {
+    kernel: kernel::BlockParams,
+    conv: ConvShape,
+    shape: kernel::BlockShape,
+    input: Sizes,
+    output: Sizes,
+    signs: PackedSigns,
+    /// Scale of the weights, `[C_out]`.
+    scale: Option<Vec<f32>>,
+    /// Unit of the spikes times the scale, `[C_out]`.
+    factor: Vec<f32>,
+    latent: FlexTensor,
+    gamma: FlexTensor,
+    beta: FlexTensor,
+    alpha: FlexTensor,
+    precision: Precision,
+}
+
+impl Layer {
+    /// `None` for what the fused form does not take: real weights, inputs that are not spikes, odd maps before a
+    /// pooling, parameters out of range.
+    fn new(inputs: &BlockInputs<Flex>, p: &BlockParams) -> Option<(Self, Arc<PackedSpikes>)> {
+        if !fused() {
+            return None;
+        }
+        let [x, weight, gamma, beta, alpha, decay] = inputs;
+        let WeightKind::Binary(scale) = p.conv.weight else { return None };
+        let sizes = Sizes::of(x.layout().shape())?;
+        let latent = parameter(weight)?;
+        let conv = super::conv::conv_shape(&sizes, latent.layout().shape(), &p.conv)?;
+        let (h, w) = (conv.out_h(), conv.out_w());
+        let element_wise = p.gate.is_some_and(|g| g.pool == GatePool::None);
+        if sizes.t != p.neuron.steps || element_wise || (p.pool && (h % 2 == 1 || w % 2 == 1)) {
+            return None;
+        }
+        let neuron = neuron_params(decay, &p.neuron)?;
+        let [gamma, beta] = [parameter(gamma)?, parameter(beta)?];
+        let spikes = input_bits(x, &conv)?;
+        if !conv_binary::counts_fit(&conv, &spikes) || p.epsilon.is_nan() || p.epsilon <= 0.0 {
+            return None;
+        }
+        let c = conv.c_out;
+        let pooled = if p.pool { 2 } else { 1 };
+        let output = Sizes { t: sizes.t, n: sizes.n, c, h: h / pooled, w: w / pooled };
+        let alpha = if p.gate.is_some() { per_step(alpha, &output)? } else { parameter(alpha)? };
+        let values = contiguous(&latent);
+        let scale = super::conv::scales(scale, values, c);
+        let signs = PackedSigns::pack(values, c, conv.c_in, conv.kh, conv.kw).ok()?;
+        let layer = Self {
+            kernel: kernel::BlockParams {
+                eps: p.epsilon,
+                pool: p.pool,
+                gate: p.gate.as_ref().map(gate_params),
+                neuron: Some(neuron),
+            },
+            conv,
+            shape: kernel::BlockShape { t: sizes.t, n: sizes.n, h, w, c },
+            input: sizes,
+            output,
+            factor: (0..c).map(|co| spikes.unit() * scale.as_ref().map_or(1.0, |s| s[co])).collect(),
+            signs,
+            scale,
+            latent,
+            gamma,
+            beta,
+            alpha,
+            precision: p.conv.precision,
+        };
+        Some((layer, spikes))
+    }
+
+    fn weights(&self) -> kernel::Weights<'_> {
+        let alpha = if self.kernel.gate.is_some() { contiguous(&self.alpha) } else { &[] };
+        kernel::Weights { gamma: contiguous(&self.gamma), beta: contiguous(&self.beta), alpha }
+    }
+
+    fn counts(&self, spikes: &PackedSpikes) -> Recycled<i16> {
+        let mut counts = Recycled::new(self.shape.t * self.shape.n * self.shape.h * self.shape.w * self.shape.c);
+        conv_binary::forward_counts(&self.conv, spikes, &self.signs, &mut counts).expect(CHECKED);
+        counts
+    }
+
+    /// Runs `f` on the places for spikes and bits, and makes the tensor of them.
+    fn spikes(&self, f: impl FnOnce(kernel::Outputs<'_>)) -> FlexTensor {
+        let Sizes { t, n, c, h, w } = self.output;
+        let mut spikes = Buffer::new(self.output.len());
+        let mut bits = vec![0; t * n * h * w * c.div_ceil(u32::BITS as usize)];
+        f(kernel::Outputs { spikes: Some(&mut spikes), bits: Some(&mut bits), current: None });
+        let spikes = ChannelsLast::from_values(spikes, self.output);
+        if let Some(bits) = PackedSpikes::from_bits(bits, t * n, h, w, c) {
+            memory::attach(&spikes.view, Arc::new(bits));
+        }
+        spikes.into_tensor()
+    }
+
+    /// The pooled means that the caller sees.
+    fn means(&self, p: &BlockParams, means: &[f32]) -> FlexTensor {
+        match p.gate {
+            Some(gate) => super::gate::means_tensor(gate.pool, &self.output, means),
+            None => self.alpha.clone(),
+        }
+    }
+}
+
+fn vector(values: &[f32]) -> FlexTensor {
+    tensor(values.to_vec(), &[values.len()])
+}
+
+impl BlockKernel for Flex {
+    type BlockState = BlockState;
+
+    fn block_forward(inputs: &BlockInputs<Self>, p: &BlockParams, save: bool) -> Option<BlockForward<Self>> {
+        let (layer, bits) = Layer::new(inputs, p)?;
+        let counts = layer.counts(&bits);
+        let source = kernel::Source::Counts { values: &counts, factor: &layer.factor };
+        let mut found = None;
+        let spikes = layer.spikes(|outputs| {
+            let weights = layer.weights();
+            let state = kernel::forward(&layer.kernel, &layer.shape, &weights, source, None, outputs);
+            found = Some(state.expect(CHECKED));
+        });
+        let found = found?;
+        Some(BlockForward {
+            spikes,
+            mean: vector(&found.mean),
+            var: vector(&found.var),
+            means: layer.means(p, &found.gate_means),
+            state: save.then(|| BlockState(Arc::new(Saved { layer, spikes: bits, counts, found }))),
+        })
+    }
+
+    fn block_backward(state: BlockState, grad: FlexTensor, wanted: [bool; 6]) -> [Option<FlexTensor>; 6] {
+        let Saved { layer, spikes, counts, found } = &*state.0;
+        let grad = ChannelsLast::new(&grad).expect("the gradient has the element type and the shape of the spikes");
+        let mut dy = Buffer::new(counts.len());
+        let gradients = kernel::OutputGradients { spikes: Some(grad.values()), current: None };
+        let source = kernel::Source::Counts { values: counts, factor: &layer.factor };
+        let [x, weight, .., decay] = wanted;
+        let weights = layer.weights();
+        let weights = kernel::backward(
+            &layer.kernel,
+            &layer.shape,
+            &weights,
+            found,
+            source,
+            None,
+            gradients,
+            &mut dy,
+            None,
+            decay,
+        )
+        .expect(CHECKED);
+        drop(grad);
+        let (conv, scale) = (&layer.conv, layer.scale.as_deref());
+        let dw = weight.then(|| {
+            let mut dw = Buffer::new(conv.c_out * conv.c_in * conv.kh * conv.kw);
+            conv_binary::grad_weight(conv, spikes, &dy, None, &mut dw).expect(CHECKED);
+            straight_through(contiguous(&layer.latent), &mut dw);
+            dw.into_tensor(&[conv.c_out, conv.c_in, conv.kh, conv.kw])
+        });
+        let dx = x.then(|| {
+            let mut dx = Buffer::new(layer.input.len());
+            match layer.precision {
+                Precision::Exact => conv_binary::grad_input(conv, &dy, &layer.signs, scale, &mut dx),
+                Precision::Fast => conv_binary::grad_input_fast(conv, &dy, &layer.signs, scale, seed_of(&dy), &mut dx),
+            }
+            .expect(CHECKED);
+            ChannelsLast::from_values(dx, layer.input).into_tensor()
+        });
+        let alpha = match layer.kernel.gate {
+            Some(_) => tensor(weights.alpha, layer.alpha.layout().shape()),
+            None => tensor(vec![0.0; layer.alpha.layout().num_elements()], layer.alpha.layout().shape()),
+        };
+        let decay = weights.decay.map(|d| tensor(vec![d], &[1]));
+        [dx, dw, Some(vector(&weights.gamma)), Some(vector(&weights.beta)), Some(alpha), decay]
+    }
+
+    fn block_evaluate(
+        inputs: &BlockInputs<Self>,
+        [mean, var, gate_means]: &[FlexTensor; 3],
+        gate_is_fixed: bool,
+        p: &BlockParams,
+    ) -> Option<(FlexTensor, FlexTensor)> {
+        let (layer, bits) = Layer::new(inputs, p)?;
+        let [mean, var] = [parameter(mean)?, parameter(var)?];
+        let gate_means = parameter(gate_means)?;
+        let fixed = kernel::Fixed {
+            mean: contiguous(&mean),
+            var: contiguous(&var),
+            gate_means: gate_is_fixed.then(|| contiguous(&gate_means)),
+        };
+        let counts = layer.counts(&bits);
+        let source = kernel::Source::Counts { values: &counts, factor: &layer.factor };
+        let mut means = Vec::new();
+        let spikes = layer.spikes(|outputs| {
+            let found = kernel::evaluate(&layer.kernel, &layer.shape, &layer.weights(), &fixed, source, None, outputs);
+            means = found.expect(CHECKED);
+        });
+        let sampled = p.gate.is_some_and(|g| g.apply == GateApply::Forward) && !gate_is_fixed;
+        let means = if sampled { layer.means(p, &means) } else { layer.alpha.clone() };
+        Some((spikes, means))
+    }
+}
