@@ -20,6 +20,7 @@
 //! # Ok::<(), bitspike_kernels::shape::ShapeError>(())
 //! ```
 
+mod fast_input;
 #[cfg(target_arch = "x86_64")]
 mod events_forward;
 mod events_weight;
@@ -48,6 +49,7 @@ use crate::conv_real::outer;
 use crate::conv_real::window::{Dense, Rows};
 use crate::dispatch::{KernelPath, selected};
 pub use crate::shape::{ConvShape, ShapeError};
+pub use fast_input::{grad_input_fast, grad_input_fast_with_path};
 
 /// Sums stay below this so that `f32` holds them exactly.
 const EXACT: usize = 1 << 24;

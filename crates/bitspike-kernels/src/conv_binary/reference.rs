@@ -1,5 +1,6 @@
 //! Scalar twins: signs and counts in plain loops; the gradients are those of the real convolution on unpacked values.
 
+use super::fast_input::tables::{Unit, key, random_of_entry};
 use crate::bits::{PackedSigns, PackedSpikes};
 use crate::conv_real;
 use crate::shape::ConvShape;
@@ -37,4 +38,48 @@ pub fn grad_weight(s: &ConvShape, x: &PackedSpikes, dy: &[f32], scale: Option<&[
         row.iter_mut().for_each(|v| *v *= scale_of(scale, co));
     }
     dw
+}
+
+/// dx in 8-bit arithmetic: every signed sum of four values is rounded as its definition says, then added as an integer.
+#[must_use]
+pub fn grad_input_fast(s: &ConvShape, dy: &[f32], w: &PackedSigns, scale: Option<&[f32]>, seed: u64) -> Vec<f32> {
+    let (oh, ow, groups) = (s.out_h(), s.out_w(), s.c_out.div_ceil(4));
+    let mut dx = vec![f32::NAN; s.n * s.h * s.w * s.c_in];
+    for (image, dx) in dx.chunks_exact_mut(s.h * s.w * s.c_in).enumerate() {
+        let value = |pixel: usize, co: usize| {
+            if co < s.c_out { dy[(image * oh * ow + pixel) * s.c_out + co] * scale_of(scale, co) } else { 0.0 }
+        };
+        let four = |pixel: usize, group: usize| [0, 1, 2, 3].map(|j| value(pixel, 4 * group + j));
+        let mut largest = 0.0f32;
+        for (pixel, group) in (0..oh * ow).flat_map(|p| (0..groups).map(move |g| (p, g))) {
+            let [a, b, c, d] = four(pixel, group).map(f32::abs);
+            let sum = (a + b) + (c + d);
+            largest = if largest.is_nan() || sum.is_nan() { f32::NAN } else { largest.max(sum) };
+        }
+        let unit = Unit::new(largest);
+        let mut sums = vec![0i32; dx.len()];
+        for (pixel, group) in (0..oh * ow).flat_map(|p| (0..groups).map(move |g| (p, g))) {
+            let fixed = four(pixel, group).map(|v| unit.fixed(v));
+            let rounded = |plus: usize| {
+                let sum: i32 = (0..4).map(|j| if plus >> j & 1 == 1 { fixed[j] } else { -fixed[j] }).sum();
+                (sum + random_of_entry(key(seed, image), pixel * groups + group, plus & 7)) >> 16
+            };
+            // Bit j of the index: value j counts as plus. Sums with minus d are the negatives of those with plus d.
+            let table: [i32; 16] = std::array::from_fn(|i| if i >= 8 { rounded(i) } else { -rounded(15 - i) });
+            for (ky, kx) in (0..s.kh).flat_map(|ky| (0..s.kw).map(move |kx| (ky, kx))) {
+                let (y, x) = (pixel / ow * s.stride + ky, pixel % ow * s.stride + kx);
+                let inside = |at: usize, size: usize| (s.padding..s.padding + size).contains(&at);
+                if !inside(y, s.h) || !inside(x, s.w) {
+                    continue;
+                }
+                let at = ((y - s.padding) * s.w + x - s.padding) * s.c_in;
+                for (ci, sum) in sums[at..at + s.c_in].iter_mut().enumerate() {
+                    let plus = |co: usize| co < s.c_out && w.sign(co, ci, ky * s.kw + kx) > 0.0;
+                    *sum += table[(0..4).map(|j| usize::from(plus(4 * group + j)) << j).sum::<usize>()];
+                }
+            }
+        }
+        dx.iter_mut().zip(sums).for_each(|(dx, sum)| *dx = sum as f32 * unit.step);
+    }
+    dx
 }

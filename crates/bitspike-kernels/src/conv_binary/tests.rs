@@ -10,7 +10,7 @@ fn spikes(s: &ConvShape, quarters: bool, density: f32, seed: u64) -> PackedSpike
     PackedSpikes::pack(&x, s.n, s.h, s.w, s.c_in).unwrap()
 }
 
-fn signs(s: &ConvShape, seed: u64) -> PackedSigns {
+pub(super) fn signs(s: &ConvShape, seed: u64) -> PackedSigns {
     PackedSigns::pack(&noise(s.c_out * s.c_in * s.kh * s.kw, seed), s.c_out, s.c_in, s.kh, s.kw).unwrap()
 }
 
