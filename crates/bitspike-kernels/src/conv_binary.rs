@@ -20,10 +20,10 @@
 //! # Ok::<(), bitspike_kernels::shape::ShapeError>(())
 //! ```
 
-mod fast_input;
 #[cfg(target_arch = "x86_64")]
 mod events_forward;
 mod events_weight;
+mod fast_input;
 #[cfg(target_arch = "x86_64")]
 mod nibble_avx2;
 mod output;
