@@ -7,7 +7,8 @@
 //! Shapes: x [`PackedSpikes`] `[N, H, W, Ci]`, signs [`PackedSigns`] `[Co, Ci, Kh, Kw]`, y `[N, OH, OW, Co]`; x is zero
 //! outside its borders. `scale` is one factor per output channel (the mean of |w|, for instance), applied once at the
 //! end; `None` is 1. The forward pass sums integers and is exact on every code path; the gradients are sums of `f32` in
-//! a fixed order, with the same bits whatever the number of threads. The scalar twins are in [`mod@reference`].
+//! a fixed order, with the same bits whatever the number of threads; [`grad_input_fast`] trades precision for speed. The
+//! scalar twins are in [`mod@reference`].
 //!
 //! ```
 //! use bitspike_kernels::{bits::{PackedSigns, PackedSpikes}, conv_binary, shape::ConvShape};

@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::signs::{BLOCK, Step};
+use super::Sums;
+use super::signs::Step;
 use super::tables::{AT_ONCE, BIAS, Build, MULTIPLIERS, PER_TABLE, Table};
 
 /// Pixels of a tile: 4 pixels times two vectors of sums leave registers for the indices and signs of a step.
@@ -13,7 +14,7 @@ const NZ: usize = 2;
 /// Adds the sums of `steps` to `sums`, per pixel; pixel p reads `tables[bases[p]..]`.
 #[allow(clippy::needless_range_loop, reason = "constant index loops unroll into registers")]
 #[target_feature(enable = "avx2")]
-pub(super) fn look_up(tables: &[Table], steps: &[Step], bases: &[usize], sums: &mut [[i32; BLOCK]]) {
+pub(super) fn look_up(tables: &[Table], steps: &[Step], bases: &[usize], sums: &mut [Sums]) {
     super::check(tables, steps, bases, sums);
     for (bases, sums) in bases.chunks_exact(PX).zip(sums.chunks_exact_mut(PX)) {
         let mut acc = [[_mm256_setzero_si256(); NZ]; PX];
@@ -38,11 +39,11 @@ pub(super) fn look_up(tables: &[Table], steps: &[Step], bases: &[usize], sums: &
             for z in 0..NZ {
                 let halves = [_mm256_castsi256_si128(acc[p][z]), _mm256_extracti128_si256::<1>(acc[p][z])];
                 for (i, half) in halves.into_iter().enumerate() {
-                    // SAFETY: 2 NZ vectors of 8 make up the 32 sums.
+                    // SAFETY: 2 NZ vectors of 8 make up the 32 sums, which are aligned to 64 bytes.
                     unsafe {
-                        let at = sums[p].as_mut_ptr().cast::<__m256i>().add(2 * z + i);
-                        let sum = _mm256_add_epi32(_mm256_loadu_si256(at), _mm256_cvtepi16_epi32(half));
-                        _mm256_storeu_si256(at, sum);
+                        let at = sums[p].0.as_mut_ptr().cast::<__m256i>().add(2 * z + i);
+                        let sum = _mm256_add_epi32(_mm256_load_si256(at), _mm256_cvtepi16_epi32(half));
+                        _mm256_store_si256(at, sum);
                     }
                 }
             }
@@ -106,12 +107,12 @@ pub(super) fn build(job: &Build<'_>, values: &[f32], out: &mut [Table]) {
     for (i, (values, out)) in values.chunks_exact(job.channels).zip(out.chunks_exact_mut(tables)).enumerate() {
         // Four counters per group, so eight per vector of two groups.
         let counter = (job.first_group(i) as u32).wrapping_mul(4).wrapping_add(job.key[0]);
+        let mut counters = _mm256_add_epi32(lanes, _mm256_set1_epi32(counter as i32));
         sixteens(values, job.factors, |k, values, factors| {
-            let counter = counter.wrapping_add(AT_ONCE as u32 * k as u32);
             let entries: [__m256i; 2] = std::array::from_fn(|half| {
                 let fixed = _mm256_cvtps_epi32(_mm256_mul_ps(scaled(values, factors, half), inverse));
-                let counter = counter.wrapping_add(8 * half as u32);
-                let random = mix(_mm256_add_epi32(lanes, _mm256_set1_epi32(counter as i32)), job.key[1]);
+                let random = mix(counters, job.key[1]);
+                counters = _mm256_add_epi32(counters, _mm256_set1_epi32(8));
                 entries_of_two(fixed, random)
             });
             // Groups 0, 2 | 1, 3 to 0, 1, 2, 3.

@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::signs::{BLOCK, Step};
+use super::Sums;
+use super::signs::Step;
 use super::tables::Table;
 
 /// Pixels of a tile.
@@ -11,7 +12,7 @@ const PX: usize = 8;
 /// Adds the sums of `steps` to `sums`, per pixel; pixel p reads `tables[bases[p]..]`.
 #[allow(clippy::needless_range_loop, reason = "constant index loops unroll into registers")]
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn look_up(tables: &[Table], steps: &[Step], bases: &[usize], sums: &mut [[i32; BLOCK]]) {
+pub(super) fn look_up(tables: &[Table], steps: &[Step], bases: &[usize], sums: &mut [Sums]) {
     super::check(tables, steps, bases, sums);
     for (bases, sums) in bases.chunks_exact(PX).zip(sums.chunks_exact_mut(PX)) {
         let mut acc = [_mm512_setzero_si512(); PX];
@@ -31,11 +32,11 @@ pub(super) fn look_up(tables: &[Table], steps: &[Step], bases: &[usize], sums: &
         for p in 0..PX {
             let halves = [_mm512_castsi512_si256(acc[p]), _mm512_extracti64x4_epi64::<1>(acc[p])];
             for (i, half) in halves.into_iter().enumerate() {
-                // SAFETY: two vectors of 16 make up the 32 sums.
+                // SAFETY: two vectors of 16 make up the 32 sums, which are aligned to 64 bytes.
                 unsafe {
-                    let at = sums[p].as_mut_ptr().add(16 * i).cast();
-                    let sum = _mm512_add_epi32(_mm512_loadu_si512(at), _mm512_cvtepi16_epi32(half));
-                    _mm512_storeu_si512(at, sum);
+                    let at = sums[p].0.as_mut_ptr().add(16 * i).cast();
+                    let sum = _mm512_add_epi32(_mm512_load_si512(at), _mm512_cvtepi16_epi32(half));
+                    _mm512_store_si512(at, sum);
                 }
             }
         }

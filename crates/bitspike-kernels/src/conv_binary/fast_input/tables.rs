@@ -113,7 +113,7 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The unit of an image, which the tables need: to be asked before `units` is filled.
+    /// The unit of an image, found from its values; the tables then need it in `units`.
     pub(super) fn unit(&self, image: usize) -> Unit {
         let len = self.height * self.width * self.channels;
         let values = &self.dy[image * len..(image + 1) * len];
