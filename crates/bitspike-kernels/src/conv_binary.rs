@@ -39,6 +39,7 @@ mod store_avx512;
 mod table;
 #[cfg(target_arch = "x86_64")]
 mod table_weight;
+mod winograd;
 
 #[cfg(test)]
 mod tests;
@@ -198,6 +199,10 @@ pub fn grad_input_with_path(
     check(OP, s, None, Some(w), scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dx", len.x, dx.len())?;
+    if winograd::takes(path, s) {
+        winograd::grad_input(path, s, dy, w, scale, dx);
+        return Ok(());
+    }
     let plan = Plan::input_gradient(s);
     let taps = w.taps();
     #[cfg(target_arch = "x86_64")]

@@ -24,6 +24,7 @@ pub(crate) mod outer;
 #[doc(hidden)]
 pub mod reference;
 pub(crate) mod window;
+pub(crate) mod winograd;
 
 #[cfg(test)]
 pub(crate) mod tests;

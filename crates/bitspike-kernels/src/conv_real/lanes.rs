@@ -3,6 +3,9 @@
 /// Channels in one [`Lanes`].
 pub(crate) const WIDTH: usize = 16;
 
+/// The sign bit of an `f32`.
+const SIGN: u32 = 1 << 31;
+
 /// Sixteen `f32`; one register on AVX-512, two on AVX2, an array elsewhere.
 ///
 /// # Safety
@@ -34,6 +37,26 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// See the trait.
     unsafe fn add_scaled(self, value: f32, b: Self) -> Self;
+    /// `self + b`.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn add(self, b: Self) -> Self;
+    /// `self - b`.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn sub(self, b: Self) -> Self;
+    /// `self * value`, one value for all lanes.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn scale(self, value: f32) -> Self;
+    /// Per lane, `value` where bit `bit` (0 to 31) of its word is 1, `-value` where it is 0.
+    ///
+    /// # Safety
+    /// See the trait; `words` points to at least 16 readable words.
+    unsafe fn signed(value: f32, words: *const u32, bit: u32) -> Self;
 }
 
 /// The portable form; the compiler turns it into whatever vectors the target has.
@@ -75,11 +98,33 @@ impl Lanes for Array {
         }
         Self(sum)
     }
+
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn scale(self, value: f32) -> Self {
+        Self(self.0.map(|v| v * value))
+    }
+
+    #[inline(always)]
+    unsafe fn signed(value: f32, words: *const u32, bit: u32) -> Self {
+        // SAFETY: the caller gives 16 readable words.
+        let words = unsafe { words.cast::<[u32; WIDTH]>().read_unaligned() };
+        Self(words.map(|w| f32::from_bits(value.to_bits() ^ (!(w << (31 - bit)) & SIGN))))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Lanes;
+    use super::{Lanes, SIGN};
     use std::arch::x86_64::*;
 
     // SAFETY of both implementations: the caller runs inside a function compiled for the path, so the instructions
@@ -121,6 +166,42 @@ mod x86 {
                 [_mm256_fmadd_ps(value, b[0], self[0]), _mm256_fmadd_ps(value, b[1], self[1])]
             }
         }
+
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { [_mm256_add_ps(self[0], b[0]), _mm256_add_ps(self[1], b[1])] }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { [_mm256_sub_ps(self[0], b[0]), _mm256_sub_ps(self[1], b[1])] }
+        }
+
+        #[inline(always)]
+        unsafe fn scale(self, value: f32) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                let value = _mm256_set1_ps(value);
+                [_mm256_mul_ps(self[0], value), _mm256_mul_ps(self[1], value)]
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn signed(value: f32, words: *const u32, bit: u32) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                let (value, sign) = (_mm256_set1_ps(value), _mm256_set1_epi32(SIGN as i32));
+                let shift = _mm_cvtsi32_si128(31 - bit as i32);
+                let low = _mm256_sll_epi32(_mm256_loadu_si256(words.cast()), shift);
+                let high = _mm256_sll_epi32(_mm256_loadu_si256(words.add(8).cast()), shift);
+                [
+                    _mm256_xor_ps(value, _mm256_castsi256_ps(_mm256_andnot_si256(low, sign))),
+                    _mm256_xor_ps(value, _mm256_castsi256_ps(_mm256_andnot_si256(high, sign))),
+                ]
+            }
+        }
     }
 
     impl Lanes for __m512 {
@@ -152,6 +233,34 @@ mod x86 {
         unsafe fn add_scaled(self, value: f32, b: Self) -> Self {
             // SAFETY: see above.
             unsafe { _mm512_fmadd_ps(_mm512_set1_ps(value), b, self) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { _mm512_add_ps(self, b) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { _mm512_sub_ps(self, b) }
+        }
+
+        #[inline(always)]
+        unsafe fn scale(self, value: f32) -> Self {
+            // SAFETY: see above.
+            unsafe { _mm512_mul_ps(self, _mm512_set1_ps(value)) }
+        }
+
+        #[inline(always)]
+        unsafe fn signed(value: f32, words: *const u32, bit: u32) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                let moved = _mm512_sll_epi32(_mm512_loadu_si512(words.cast()), _mm_cvtsi32_si128(31 - bit as i32));
+                let flip = _mm512_andnot_si512(moved, _mm512_set1_epi32(SIGN as i32));
+                _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(_mm512_set1_ps(value)), flip))
+            }
         }
     }
 }
