@@ -180,10 +180,10 @@ fn blocks(bench: &Bench, x: &[f32], g: &[f32], s: &BlockShape, y: &mut [f32], z:
         let out = if pool { len / 4 } else { len };
         let word = if pool { " pooled" } else { "" };
         bench.run(&format!("block forward{word}"), len, if pool { 2.25 } else { 3.0 }, || {
-            let outputs = Outputs { spikes: Some(&mut y[..out]), current: None };
+            let outputs = Outputs { spikes: Some(&mut y[..out]), ..Outputs::default() };
             block::forward(&p, s, &weights, x, None, outputs).unwrap();
         });
-        let outputs = Outputs { spikes: Some(&mut y[..out]), current: None };
+        let outputs = Outputs { spikes: Some(&mut y[..out]), ..Outputs::default() };
         let state = block::forward(&p, s, &weights, x, None, outputs).unwrap();
         bench.run(&format!("block backward{word}"), len, if pool { 3.75 } else { 6.0 }, || {
             let gradients = OutputGradients { spikes: Some(&g[..out]), current: None };

@@ -27,11 +27,6 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// See the trait; `to` points to at least 16 writable values.
     unsafe fn store(self, to: *mut f32);
-    /// `self + b`.
-    ///
-    /// # Safety
-    /// See the trait.
-    unsafe fn add(self, b: Self) -> Self;
     /// `self + value * b`, one value for all lanes.
     ///
     /// # Safety
@@ -79,15 +74,6 @@ impl Lanes for Array {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller gives 16 writable values.
         unsafe { to.cast::<[f32; WIDTH]>().write_unaligned(self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn add(self, b: Self) -> Self {
-        let mut sum = self.0;
-        for (sum, b) in sum.iter_mut().zip(b.0) {
-            *sum += b;
-        }
-        Self(sum)
     }
 
     #[inline(always)]
@@ -153,12 +139,6 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn add(self, b: Self) -> Self {
-            // SAFETY: see above.
-            unsafe { [_mm256_add_ps(self[0], b[0]), _mm256_add_ps(self[1], b[1])] }
-        }
-
-        #[inline(always)]
         unsafe fn add_scaled(self, value: f32, b: Self) -> Self {
             // SAFETY: see above.
             unsafe {
@@ -221,12 +201,6 @@ mod x86 {
         unsafe fn store(self, to: *mut f32) {
             // SAFETY: see above.
             unsafe { _mm512_storeu_ps(to, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn add(self, b: Self) -> Self {
-            // SAFETY: see above.
-            unsafe { _mm512_add_ps(self, b) }
         }
 
         #[inline(always)]
