@@ -9,7 +9,7 @@
 //!
 //! Source pixels `[N, H, W, Ci]`, results `[N, H, W, Co]`. Per tile and pair of channels there are 36 multiplications
 //! where the direct form has 144; the [`transform`]s cost additions only, which many channels share. Their price is
-//! rounding: about twice the error of direct sums. An infinity or NaN in a patch reaches its whole tile, as NaN.
+//! rounding: about twice the rms error of direct sums. An infinity or NaN in a patch reaches its whole tile, as NaN.
 //!
 //! The forward pass and the gradient of the input are the same job, the latter with flipped kernels and the roles of
 //! the channels exchanged. `ci` stands for source, `co` for destination channels here.
