@@ -173,6 +173,9 @@ fn run(path: KernelPath, job: &Job<'_>, out: &mut [f32]) {
             // SAFETY: as above.
             None => unsafe { run_popcnt(job, out) },
         },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        KernelPath::Neon => unsafe { super::popcount_neon::run(job, out) },
         _ => run_portable(job, out),
     }
 }

@@ -3,7 +3,7 @@
 /// Channels in one [`Lanes`].
 pub(crate) const WIDTH: usize = 16;
 
-/// Sixteen `f32`; one register on AVX-512, two on AVX2, an array elsewhere.
+/// Sixteen `f32`; one register on AVX-512, two on AVX2, four on NEON, an array elsewhere.
 ///
 /// # Safety
 /// The methods of an implementation use the instructions of its path: call them only inside a function compiled for
@@ -60,6 +60,51 @@ impl Lanes for Array {
             *sum += value * b;
         }
         Self(sum)
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::Lanes;
+    use std::arch::aarch64::*;
+
+    // SAFETY of the implementation: the caller runs inside a function compiled for the path, so the instructions exist,
+    // and gives 16 readable or writable values where memory is touched.
+
+    impl Lanes for [float32x4_t; 4] {
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { [vdupq_n_f32(0.0); 4] }
+        }
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: see above.
+            unsafe { [vld1q_f32(from), vld1q_f32(from.add(4)), vld1q_f32(from.add(8)), vld1q_f32(from.add(12))] }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            for (i, four) in self.into_iter().enumerate() {
+                // SAFETY: see above.
+                unsafe { vst1q_f32(to.add(4 * i), four) }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn add_scaled(self, value: f32, b: Self) -> Self {
+            // The form with a scalar becomes a multiply-add by element: no instruction to spread the value.
+            // SAFETY: see above.
+            unsafe {
+                [
+                    vfmaq_n_f32(self[0], b[0], value),
+                    vfmaq_n_f32(self[1], b[1], value),
+                    vfmaq_n_f32(self[2], b[2], value),
+                    vfmaq_n_f32(self[3], b[3], value),
+                ]
+            }
+        }
     }
 }
 
