@@ -31,6 +31,8 @@ mod output;
 mod popcount;
 #[cfg(target_arch = "x86_64")]
 mod popcount_avx512;
+#[cfg(target_arch = "aarch64")]
+mod popcount_neon;
 #[doc(hidden)]
 pub mod reference;
 #[cfg(target_arch = "x86_64")]

@@ -1,9 +1,9 @@
 //! Which machine code the kernels run, chosen once at run time.
 //!
-//! Every kernel exists in a portable form; on x86-64 there are two faster ones. The best one the processor offers is
-//! used, unless the environment variable `BITSPIKE_KERNEL` names another (`portable`, `avx2` or `avx512`). Its value
-//! `composed` names no path; it asks callers that can do without these kernels to do so. Kernels with integer results
-//! give the same bits on every path; floating-point convolutions differ in rounding only.
+//! Every kernel exists in a portable form; on x86-64 there are two faster ones, on aarch64 one. The best one the
+//! processor offers is used, unless the environment variable `BITSPIKE_KERNEL` names another (`portable`, `neon`, `avx2`
+//! or `avx512`). Its value `composed` names no path; it asks callers that can do without these kernels to do so. Kernels
+//! with integer results give the same bits on every path; floating-point convolutions differ in rounding only.
 //!
 //! ```
 //! use bitspike_kernels::dispatch::{KernelPath, selected};
@@ -30,6 +30,8 @@ pub const COMPOSED: &str = "composed";
 pub enum KernelPath {
     /// No instruction beyond the compile target.
     Portable,
+    /// NEON, also called Advanced SIMD (aarch64, all of them in practice).
+    Neon,
     /// AVX2, FMA and POPCNT (x86-64, from 2013).
     Avx2,
     /// AVX-512 F, BW, DQ, VL and VPOPCNTDQ, BMI2, and what [`KernelPath::Avx2`] needs (x86-64, from 2019).
@@ -41,7 +43,7 @@ pub enum KernelPath {
 #[non_exhaustive]
 pub enum PathError {
     /// The name is not a path.
-    #[error("unknown kernel path `{found}`; use one of: portable, avx2, avx512, composed")]
+    #[error("unknown kernel path `{found}`; use one of: portable, neon, avx2, avx512, composed")]
     Unknown {
         /// The name as given.
         found: String,
@@ -56,13 +58,14 @@ pub enum PathError {
 
 impl KernelPath {
     /// All paths, slowest first.
-    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
 
     /// Name as written in `BITSPIKE_KERNEL`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }
@@ -73,6 +76,7 @@ impl KernelPath {
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            Self::Neon => has_neon(),
             Self::Avx2 => has_avx2(),
             Self::Avx512 => has_avx512(),
         }
@@ -175,6 +179,16 @@ fn has_avx512() -> bool {
     false
 }
 
+#[cfg(target_arch = "aarch64")]
+fn has_neon() -> bool {
+    std::arch::is_aarch64_feature_detected!("neon")
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+fn has_neon() -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +203,7 @@ mod tests {
     fn an_unknown_name_is_an_error_that_names_the_choices() {
         let error = KernelPath::from_setting("sse9").unwrap_err();
         assert_eq!(error, PathError::Unknown { found: "sse9".into() });
-        assert!(error.to_string().contains("portable, avx2, avx512"), "{error}");
+        assert!(error.to_string().contains("portable, neon, avx2, avx512"), "{error}");
     }
 
     #[test]
@@ -200,6 +214,18 @@ mod tests {
         }
         assert_eq!(KernelPath::from_setting(""), Ok(KernelPath::best()));
         assert_eq!(KernelPath::from_setting(COMPOSED), Ok(KernelPath::best()));
+    }
+
+    #[test]
+    fn a_path_of_another_architecture_is_never_available() {
+        let x86 = cfg!(target_arch = "x86_64");
+        let foreign = if x86 { vec![KernelPath::Neon] } else { vec![KernelPath::Avx2, KernelPath::Avx512] };
+        for path in foreign {
+            assert_eq!(KernelPath::from_setting(path.name()), Err(PathError::Unavailable { path }));
+        }
+        // NEON is part of every aarch64 processor that runs an operating system: there is always a fast path.
+        #[cfg(target_arch = "aarch64")]
+        assert_eq!(KernelPath::best(), KernelPath::Neon);
     }
 
     #[test]

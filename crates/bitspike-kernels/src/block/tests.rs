@@ -1,6 +1,6 @@
 use super::*;
 use crate::bits::{PackedSpikes, WORD};
-use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, noise, weighted};
+use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, cases, noise, weighted};
 use crate::{gate, neuron, norm, pool};
 use proptest::prelude::*;
 
@@ -184,7 +184,7 @@ fn params(pool: bool, gate: Option<GateParams>, neuron: bool) -> BlockParams {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn matches_the_kernels_one_after_the_other(

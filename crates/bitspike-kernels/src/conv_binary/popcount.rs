@@ -215,6 +215,9 @@ fn run<O: Output>(path: KernelPath, job: &Job<'_>, out: &mut [O]) {
             // SAFETY: as above.
             Avx2::Neither => unsafe { run_popcnt(job, out) },
         },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        KernelPath::Neon => unsafe { super::popcount_neon::run(job, out) },
         _ => run_portable(job, out),
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::conv_real::tests::{CASES, large_shapes, noise, on_threads, relative_error, shapes};
+use crate::par::testing::cases;
 use proptest::prelude::*;
 
 /// Spikes, or quarters, with about the wanted density.
@@ -15,7 +16,7 @@ pub(super) fn signs(s: &ConvShape, seed: u64) -> PackedSigns {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(cases(CASES))]
 
     #[test]
     fn every_path_agrees_with_the_scalar_twin(

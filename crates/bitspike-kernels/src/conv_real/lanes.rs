@@ -6,7 +6,7 @@ pub(crate) const WIDTH: usize = 16;
 /// The sign bit of an `f32`.
 const SIGN: u32 = 1 << 31;
 
-/// Sixteen `f32`; one register on AVX-512, two on AVX2, an array elsewhere.
+/// Sixteen `f32`; one register on AVX-512, two on AVX2, four on NEON, an array elsewhere.
 ///
 /// # Safety
 /// The methods of an implementation use the instructions of its path: call them only inside a function compiled for
@@ -105,6 +105,103 @@ impl Lanes for Array {
         // SAFETY: the caller gives 16 readable words.
         let words = unsafe { words.cast::<[u32; WIDTH]>().read_unaligned() };
         Self(words.map(|w| f32::from_bits(value.to_bits() ^ (!(w << (31 - bit)) & SIGN))))
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::{Lanes, SIGN};
+    use std::arch::aarch64::*;
+
+    // SAFETY of the implementation: the caller runs inside a function compiled for the path, so the instructions exist,
+    // and gives 16 readable or writable values where memory is touched.
+
+    impl Lanes for [float32x4_t; 4] {
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { [vdupq_n_f32(0.0); 4] }
+        }
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: see above.
+            unsafe { [vld1q_f32(from), vld1q_f32(from.add(4)), vld1q_f32(from.add(8)), vld1q_f32(from.add(12))] }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            for (i, four) in self.into_iter().enumerate() {
+                // SAFETY: see above.
+                unsafe { vst1q_f32(to.add(4 * i), four) }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn add_scaled(self, value: f32, b: Self) -> Self {
+            // The form with a scalar becomes a multiply-add by element: no instruction to spread the value.
+            // SAFETY: see above.
+            unsafe {
+                [
+                    vfmaq_n_f32(self[0], b[0], value),
+                    vfmaq_n_f32(self[1], b[1], value),
+                    vfmaq_n_f32(self[2], b[2], value),
+                    vfmaq_n_f32(self[3], b[3], value),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                [
+                    vaddq_f32(self[0], b[0]),
+                    vaddq_f32(self[1], b[1]),
+                    vaddq_f32(self[2], b[2]),
+                    vaddq_f32(self[3], b[3]),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                [
+                    vsubq_f32(self[0], b[0]),
+                    vsubq_f32(self[1], b[1]),
+                    vsubq_f32(self[2], b[2]),
+                    vsubq_f32(self[3], b[3]),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn scale(self, value: f32) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                [
+                    vmulq_n_f32(self[0], value),
+                    vmulq_n_f32(self[1], value),
+                    vmulq_n_f32(self[2], value),
+                    vmulq_n_f32(self[3], value),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn signed(value: f32, words: *const u32, bit: u32) -> Self {
+            let mut lanes = [0.0; super::WIDTH];
+            // SAFETY: see above; the sixteen words are readable and the lanes writable.
+            unsafe {
+                for (i, lane) in lanes.iter_mut().enumerate() {
+                    let flip = !(words.add(i).read_unaligned() << (31 - bit)) & SIGN;
+                    *lane = f32::from_bits(value.to_bits() ^ flip);
+                }
+                Self::load(lanes.as_ptr())
+            }
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn grad_weight<R: Rows<Element = f32>>(
         // Groups of four waste less than half a group; otherwise pairs fit better.
         (KernelPath::Avx512, _) if blocks % GROUP == 1 || blocks % GROUP == 2 => (8, 2),
         (KernelPath::Avx512, _) => (4, GROUP),
-        (KernelPath::Avx2, _) => (6, 1),
+        (KernelPath::Avx2 | KernelPath::Neon, _) => (6, 1),
         _ => (2, 1),
     };
     let groups = blocks.div_ceil(group);
@@ -150,6 +150,9 @@ fn run_part(path: KernelPath, part: &Part<'_>, sums: &mut [f32]) {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         KernelPath::Avx2 => unsafe { part_avx2(part, sums) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        KernelPath::Neon => unsafe { part_neon(part, sums) },
         // SAFETY: the array form needs no special instructions.
         _ => unsafe { part_body::<Array, 2, 1>(part, sums) },
     }
@@ -174,6 +177,13 @@ fn part_avx512(part: &Part<'_>, sums: &mut [f32]) {
 fn part_avx2(part: &Part<'_>, sums: &mut [f32]) {
     // SAFETY: compiled for AVX2 and FMA.
     unsafe { part_body::<[std::arch::x86_64::__m256; 2], 6, 1>(part, sums) }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn part_neon(part: &Part<'_>, sums: &mut [f32]) {
+    // SAFETY: compiled for NEON.
+    unsafe { part_body::<[std::arch::aarch64::float32x4_t; 4], 6, 1>(part, sums) }
 }
 
 /// # Safety

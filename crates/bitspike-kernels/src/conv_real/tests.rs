@@ -1,4 +1,5 @@
 use super::*;
+use crate::par::testing::cases;
 use proptest::prelude::*;
 
 /// Unoptimised builds run the scalar twins a hundred times slower.
@@ -52,7 +53,7 @@ pub(crate) fn on_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(cases(CASES))]
 
     #[test]
     fn every_path_agrees_with_the_scalar_twin(s in shapes(), seed: u64) {

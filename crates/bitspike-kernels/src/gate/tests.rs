@@ -1,6 +1,6 @@
 use super::*;
 use crate::par::golden::Golden;
-use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, noise, weighted};
+use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, cases, noise, weighted};
 use proptest::prelude::*;
 
 const POOLS: [Pool; 5] = [Pool::Chw, Pool::Hw, Pool::Nchw, Pool::None, Pool::Const];
@@ -59,7 +59,7 @@ fn golden_agmm_matches_pytorch() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn matches_the_scalar_twin(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::par::testing::{assert_same_bits_everywhere, noise};
+use crate::par::testing::{assert_same_bits_everywhere, cases, noise};
 use proptest::prelude::*;
 
 /// The scalar twin.
@@ -8,7 +8,7 @@ fn reference(x: &[f32], n: usize, c: usize, hw: usize) -> Vec<f32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn matches_the_scalar_twin(n in 1usize..4, c in 1usize..80, hw in 1usize..1200, seed: u64) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::par::golden::Golden;
-use crate::par::testing::{assert_close, assert_same_bits_everywhere, bits, noise};
+use crate::par::testing::{assert_close, assert_same_bits_everywhere, bits, cases, noise};
 use proptest::prelude::*;
 
 fn golden_params(g: &Golden) -> NeuronParams {
@@ -58,7 +58,7 @@ fn golden_lif_matches_pytorch() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn matches_the_scalar_twin(t in 1usize..6, m in 0usize..4500, seed: u64, which in 0usize..16) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::par::golden::Golden;
-use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, noise, weighted};
+use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, cases, noise, weighted};
 use proptest::prelude::*;
 
 struct Case {
@@ -54,7 +54,7 @@ fn golden_batch_norm_matches_pytorch() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(cases(32))]
 
     #[test]
     fn matches_the_scalar_twin(rows in 1usize..700, c in 1usize..150, seed: u64) {

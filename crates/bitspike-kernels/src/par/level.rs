@@ -35,6 +35,7 @@ impl Level {
             KernelPath::Avx512 => Self(Isa::Avx512),
             #[cfg(target_arch = "x86_64")]
             KernelPath::Avx2 => Self(Isa::Avx2),
+            // NEON belongs to the baseline of aarch64, so the portable form is compiled for it already.
             _ => Self(Isa::Portable),
         }
     }

@@ -1,6 +1,16 @@
 //! Helpers of this crate's unit tests: seeded numbers, comparisons, thread pools, finite differences.
 
 use super::Level;
+use proptest::prelude::ProptestConfig;
+
+/// So many cases per property, unless `PROPTEST_CASES` gives another number (fewer under emulation, more in a search).
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        ProptestConfig::default()
+    } else {
+        ProptestConfig::with_cases(usual)
+    }
+}
 
 /// `n` numbers in `-spread..spread` from a seed; the same on every machine.
 pub(crate) fn noise(n: usize, spread: f32, seed: u64) -> Vec<f32> {

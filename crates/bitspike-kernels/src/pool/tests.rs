@@ -1,5 +1,5 @@
 use super::*;
-use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, bits, noise, weighted};
+use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, bits, cases, noise, weighted};
 use proptest::prelude::*;
 
 fn shapes() -> impl Strategy<Value = PoolShape> {
@@ -12,7 +12,7 @@ fn sizes(s: &PoolShape) -> (usize, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn average_matches_the_scalar_twin(s in shapes(), seed: u64) {
