@@ -14,4 +14,5 @@ pub mod neuron;
 pub mod norm;
 pub(crate) mod par;
 pub mod pool;
+pub mod sgd;
 pub mod shape;

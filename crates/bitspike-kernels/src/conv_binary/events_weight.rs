@@ -212,8 +212,14 @@ fn fill(s: &ConvShape, band: &Band, frame: &Frame, dy: &[f32], channels: std::op
             };
             let from = ((image * out_h + y) * out_w + col) * s.c_out;
             let values = &dy[from + channels.start..from + channels.end];
-            pixel[..values.len()].copy_from_slice(values);
-            pixel[values.len()..].fill(0.0);
+            // Of known length where it can be, so that a copy is a few vector moves.
+            match (<&mut [f32; CHANNELS]>::try_from(&mut *pixel), <&[f32; CHANNELS]>::try_from(values)) {
+                (Ok(pixel), Ok(values)) => *pixel = *values,
+                _ => {
+                    pixel[..values.len()].copy_from_slice(values);
+                    pixel[values.len()..].fill(0.0);
+                }
+            }
         }
     }
 }

@@ -155,12 +155,7 @@ mod neon {
         unsafe fn add(self, b: Self) -> Self {
             // SAFETY: see above.
             unsafe {
-                [
-                    vaddq_f32(self[0], b[0]),
-                    vaddq_f32(self[1], b[1]),
-                    vaddq_f32(self[2], b[2]),
-                    vaddq_f32(self[3], b[3]),
-                ]
+                [vaddq_f32(self[0], b[0]), vaddq_f32(self[1], b[1]), vaddq_f32(self[2], b[2]), vaddq_f32(self[3], b[3])]
             }
         }
 
@@ -168,12 +163,7 @@ mod neon {
         unsafe fn sub(self, b: Self) -> Self {
             // SAFETY: see above.
             unsafe {
-                [
-                    vsubq_f32(self[0], b[0]),
-                    vsubq_f32(self[1], b[1]),
-                    vsubq_f32(self[2], b[2]),
-                    vsubq_f32(self[3], b[3]),
-                ]
+                [vsubq_f32(self[0], b[0]), vsubq_f32(self[1], b[1]), vsubq_f32(self[2], b[2]), vsubq_f32(self[3], b[3])]
             }
         }
 

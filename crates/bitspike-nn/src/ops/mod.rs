@@ -13,4 +13,5 @@ pub mod neuron;
 pub mod norm;
 pub mod pool;
 pub(crate) mod prim;
+pub mod sgd;
 pub mod surrogate;

@@ -5,6 +5,7 @@
 //! ```
 
 use super::Optimizer;
+use bitspike_nn::ops::sgd::{SgdParams, sgd_step};
 use burn::tensor::Tensor;
 
 pub(super) fn step(
@@ -15,11 +16,8 @@ pub(super) fn step(
     lr: f64,
     decay: f64,
 ) -> Tensor<1> {
-    let g = if decay == 0.0 { g } else { g + w.clone() * decay };
-    let v = match optimizer.take("velocity", name) {
-        None => g,
-        Some(v) => v * optimizer.config.momentum + g,
-    };
-    optimizer.keep("velocity", name, v.clone());
-    w - v * lr
+    let p = SgdParams { lr: lr as f32, momentum: optimizer.config.momentum as f32, decay: decay as f32 };
+    let (w, v) = sgd_step(w, optimizer.take("velocity", name), g, p);
+    optimizer.keep("velocity", name, v);
+    w
 }

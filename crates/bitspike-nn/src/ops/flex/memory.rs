@@ -149,6 +149,27 @@ impl Buffer {
         Self { values: recycled.unwrap_or_else(|| tensor(vec![0.0; len], &[len])) }
     }
 
+    /// The values of a flat tensor to be changed: in its own memory if nobody else holds it, otherwise in a copy (without
+    /// the values if they are `unused`).
+    pub(super) fn reuse(values: FlexTensor, unused: bool) -> Self {
+        let len = length(&values);
+        let mut pool = Pool::lock();
+        let at = pool.buffers.iter().position(|given| same(&given.buffer, &values));
+        let handle = at.map(|at| pool.buffers.swap_remove(at));
+        if values.is_unique() && values.is_contiguous() && values.layout().start_offset() == 0 {
+            return Self { values: values.with_layout(Layout::contiguous([len].to_vec().into())) };
+        }
+        if let Some(given) = handle {
+            pool.buffers.push(given);
+        }
+        drop(pool);
+        let mut copy = Self::new(len);
+        if !unused {
+            copy.copy_from_slice(super::contiguous(&values));
+        }
+        copy
+    }
+
     /// The values as a contiguous tensor.
     pub(super) fn into_tensor(self, dims: &[usize]) -> FlexTensor {
         debug_assert_eq!(length(&self.values), dims.iter().product::<usize>());

@@ -15,6 +15,7 @@ mod memory;
 mod neuron;
 mod norm;
 mod pool;
+mod sgd;
 #[cfg(test)]
 mod tests;
 

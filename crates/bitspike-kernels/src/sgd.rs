@@ -1,0 +1,99 @@
+//! A step of stochastic gradient descent with momentum, in one pass over weight, velocity and gradient.
+//!
+//! ```text
+//! g ← g + decay · w;   v ← momentum · v + g  (v = g at the first step);   w ← w − lr · v
+//! ```
+//!
+//! Every product is rounded before it is added, as separate operations would. Shapes: all `[M]`. Source: PyTorch's SGD
+//! with coupled weight decay.
+
+use crate::par::{self, KernelError, Level, check_len, multiversioned};
+
+/// The numbers of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SgdParams {
+    /// Learning rate.
+    pub lr: f32,
+    /// Share of the velocity that is kept.
+    pub momentum: f32,
+    /// Weight decay; 0 leaves it out.
+    pub decay: f32,
+}
+
+/// Changes `v` in place and writes the new weights; with `first` the old `v` is ignored.
+///
+/// # Errors
+/// [`KernelError`] if the lengths differ.
+///
+/// # Example
+/// ```
+/// use bitspike_kernels::sgd::{SgdParams, step};
+/// let p = SgdParams { lr: 0.5, momentum: 0.5, decay: 0.0 };
+/// let (mut v, mut new) = ([2.0], [0.0]);
+/// step(&p, false, &[1.0], &[1.0], &mut v, &mut new).unwrap();
+/// assert_eq!((v, new), ([2.0], [0.0])); // v = 0.5 · 2 + 1, w = 1 − 0.5 · 2
+/// ```
+pub fn step(
+    p: &SgdParams,
+    first: bool,
+    w: &[f32],
+    g: &[f32],
+    v: &mut [f32],
+    new: &mut [f32],
+) -> Result<(), KernelError> {
+    const OP: &str = "sgd::step";
+    for (name, len) in [("g", g.len()), ("v", v.len()), ("new", new.len())] {
+        check_len(OP, name, w.len(), len)?;
+    }
+    let level = Level::selected();
+    let chunks = w.chunks(par::CHUNK).zip(g.chunks(par::CHUNK));
+    let items = chunks.zip(v.chunks_mut(par::CHUNK)).zip(new.chunks_mut(par::CHUNK)).collect();
+    par::for_each(w.len(), items, |(((w, g), v), new): ((_, &mut [f32]), &mut [f32])| {
+        chunk(level, p, first, w, g, v, new);
+    });
+    Ok(())
+}
+
+multiversioned! {
+    fn chunk(p: &SgdParams, first: bool, w: &[f32], g: &[f32], v: &mut [f32], new: &mut [f32]) {
+        for (((w, g), v), new) in w.iter().zip(g).zip(v).zip(new) {
+            let g = if p.decay == 0.0 { *g } else { *g + *w * p.decay };
+            let now = if first { g } else { *v * p.momentum + g };
+            *v = now;
+            *new = *w - now * p.lr;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::par::testing::noise;
+
+    #[test]
+    fn every_level_equals_the_definition() {
+        for len in [1, 7, 16, 1000, par::CHUNK + 3] {
+            let (w, g, old) = (noise(len, 1.0, 1), noise(len, 1.0, 2), noise(len, 1.0, 3));
+            for (first, decay) in [(true, 0.0), (true, 0.25), (false, 0.0), (false, 1e-4)] {
+                let p = SgdParams { lr: 0.1, momentum: 0.9, decay };
+                let of = |i: usize| {
+                    let g = if decay == 0.0 { g[i] } else { g[i] + decay * w[i] };
+                    let v = if first { g } else { 0.9 * old[i] + g };
+                    (v, w[i] - 0.1 * v)
+                };
+                let expected: (Vec<f32>, Vec<f32>) = (0..len).map(of).unzip();
+                for level in Level::available() {
+                    let (mut v, mut new) = (old.clone(), vec![f32::NAN; len]);
+                    level.force(|| step(&p, first, &w, &g, &mut v, &mut new)).unwrap();
+                    assert_eq!((&v, &new), (&expected.0, &expected.1), "{level:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_are_refused() {
+        let p = SgdParams { lr: 0.1, momentum: 0.9, decay: 0.0 };
+        assert!(step(&p, true, &[0.0; 2], &[0.0; 1], &mut [0.0; 2], &mut [0.0; 2]).is_err());
+    }
+}

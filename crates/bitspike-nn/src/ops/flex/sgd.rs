@@ -1,0 +1,36 @@
+//! [Descent step](crate::ops::sgd) by `bitspike_kernels::sgd`.
+
+use super::{Buffer, contiguous, fused};
+use crate::ops::sgd::{SgdOps, SgdParams, composed};
+use bitspike_kernels::sgd as kernel;
+use burn::backend::Flex;
+use burn::tensor::DType;
+use burn_flex::FlexTensor;
+
+/// Whether the kernel takes the three: `f32`, as many of each.
+fn takes(w: &FlexTensor, v: &FlexTensor, g: &FlexTensor) -> bool {
+    let len = w.layout().num_elements();
+    let fits = |x: &FlexTensor| x.dtype() == DType::F32 && x.layout().num_elements() == len;
+    fused() && fits(w) && fits(v) && fits(g)
+}
+
+impl SgdOps for Flex {
+    fn bitspike_sgd(
+        w: FlexTensor,
+        v: FlexTensor,
+        g: FlexTensor,
+        first: bool,
+        p: SgdParams,
+    ) -> (FlexTensor, FlexTensor) {
+        if !takes(&w, &v, &g) {
+            return composed::<Self>(w, v, g, first, p);
+        }
+        let (w, g) = (w.to_contiguous(), g.to_contiguous());
+        let len = w.layout().num_elements();
+        let mut v = Buffer::reuse(if v.is_contiguous() { v } else { v.to_contiguous() }, first);
+        let mut new = Buffer::new(len);
+        let p = kernel::SgdParams { lr: p.lr, momentum: p.momentum, decay: p.decay };
+        kernel::step(&p, first, contiguous(&w), contiguous(&g), &mut v, &mut new).expect("the lengths were checked");
+        (new.into_tensor(&[len]), v.into_tensor(&[len]))
+    }
+}
