@@ -14,5 +14,6 @@ pub mod neuron;
 pub mod norm;
 pub(crate) mod par;
 pub mod pool;
+pub mod recycle;
 pub mod sgd;
 pub mod shape;

@@ -10,6 +10,7 @@ use crate::gate::params::Means;
 use crate::neuron::{Input, tile};
 use crate::norm::{rows, scales};
 use crate::par::{self, Level, check_len, columns};
+use crate::recycle::Recycled;
 
 /// Computes the gradients of [`forward`](super::forward).
 ///
@@ -69,7 +70,6 @@ pub fn backward<'a>(
     let block = Current::new(OP, level, p, shape, weights, x, &state.mean, &scale, means)?;
 
     // dz is kept where it is wanted anyway, or in dx, which has its size unless there is a pooling.
-    let mut own = Vec::new();
     let wanted = tile::Wanted { broadcast: false, decay: decay_gradient };
     match dresidual {
         Some(dz) => {
@@ -79,7 +79,7 @@ pub fn backward<'a>(
             Ok(solved.weights(decay_gradient, &sums))
         }
         None if p.pool => {
-            own.resize(len, 0.0);
+            let mut own = Recycled::<f32>::new(len);
             let sums = current_gradient(&block, x, current, gradients, wanted, &mut own);
             let solved = solve(&block, weights, state, &scale, &sums);
             input_gradient(&block, x, &own, &solved, dx);

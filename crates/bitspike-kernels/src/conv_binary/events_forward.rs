@@ -14,6 +14,7 @@ use super::output::Output;
 use super::popcount::Job;
 use crate::bits::WORD;
 use crate::conv_real::lanes::WIDTH;
+use crate::recycle::Recycled;
 use rayon::prelude::*;
 
 /// Output channels in a register.
@@ -29,7 +30,7 @@ pub(super) const MOST_EVENTS: f64 = 0.25;
 /// Signs as bytes.
 pub(super) struct Bytes {
     /// `[block of `width` output channels][tap][ci][width]`, -1 or +1, and 0 past the last channel.
-    values: Vec<i8>,
+    values: Recycled<i8>,
     /// Output channels of a block.
     width: usize,
     c_in: usize,
@@ -41,7 +42,7 @@ impl Bytes {
         let words = c_in.div_ceil(WORD);
         let fits = |registers: usize| taps * c_in * registers * LANES <= CACHED && c_out > (registers / 2) * LANES;
         let width = LANES * [4, 2].into_iter().find(|&r| fits(r)).unwrap_or(1);
-        let mut values = vec![0i8; c_out.div_ceil(width) * taps * c_in * width];
+        let mut values = Recycled::<i8>::zeroed(c_out.div_ceil(width) * taps * c_in * width);
         values.par_chunks_mut(taps * c_in * width).enumerate().for_each(|(block, out)| {
             for (row, out) in out.chunks_exact_mut(width).enumerate() {
                 let (tap, ci) = (row / c_in, row % c_in);

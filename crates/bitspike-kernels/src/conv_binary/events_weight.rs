@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use crate::bits::{PackedSpikes, WORD};
 use crate::conv_real::lanes::{Array, Lanes, WIDTH};
 use crate::dispatch::KernelPath;
+use crate::recycle::Recycled;
 use crate::shape::ConvShape;
 
 /// Blocks of 16 output channels that a job owns.
@@ -166,7 +167,7 @@ pub(super) fn grad_weight(
     let inputs = INPUTS.min(s.c_in);
     let parts = s.c_in.div_ceil(inputs);
     // [block][part]: [ci][tap][channel]
-    let mut sums = vec![0.0f32; blocks * parts * inputs * taps * CHANNELS];
+    let mut sums = Recycled::<f32>::zeroed(blocks * parts * inputs * taps * CHANNELS);
     sums.par_chunks_mut(inputs * taps * CHANNELS).enumerate().for_each_init(Vec::new, |slice, (i, sums)| {
         let first = i / parts * CHANNELS;
         let channels = first..(first + CHANNELS).min(s.c_out);

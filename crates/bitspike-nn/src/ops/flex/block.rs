@@ -5,7 +5,6 @@
 
 use super::conv::{input_bits, seed_of, straight_through};
 use super::gate::{kernel_params as gate_params, per_step};
-use super::memory::Recycled;
 use super::neuron::kernel_params as neuron_params;
 use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, memory, parameter, tensor};
 use crate::ops::block::{BlockForward, BlockInputs, BlockKernel, BlockParams};
@@ -14,6 +13,7 @@ use crate::ops::gate::{GateApply, GatePool};
 use bitspike_kernels::bits::{PackedSigns, PackedSpikes};
 use bitspike_kernels::block as kernel;
 use bitspike_kernels::conv_binary;
+use bitspike_kernels::recycle::Recycled;
 use bitspike_kernels::shape::ConvShape;
 use burn::backend::Flex;
 use burn_flex::FlexTensor;

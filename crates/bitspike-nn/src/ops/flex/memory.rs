@@ -82,57 +82,6 @@ fn same(buffer: &FlexTensor, tensor: &FlexTensor) -> bool {
     buffer.bytes().as_ptr() == tensor.bytes().as_ptr() && length(buffer) == length(tensor)
 }
 
-/// Memory that is kept for the next one of its kind when it is dropped.
-#[derive(Debug)]
-pub(super) struct Recycled<T: Kind>(Vec<T>);
-
-/// An element type that has a pool of its own.
-pub(super) trait Kind: Copy + Default + 'static {
-    /// What was dropped and not taken again, with the number of the drop.
-    fn pool() -> &'static Mutex<(Vec<(Vec<Self>, u64)>, u64)>;
-}
-
-impl Kind for i16 {
-    fn pool() -> &'static Mutex<(Vec<(Vec<Self>, u64)>, u64)> {
-        static POOL: Mutex<(Vec<(Vec<i16>, u64)>, u64)> = Mutex::new((Vec::new(), 0));
-        &POOL
-    }
-}
-
-impl<T: Kind> Recycled<T> {
-    /// Values to be written; what they are at first is unspecified.
-    pub(super) fn new(len: usize) -> Self {
-        let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
-        let at = pool.0.iter().position(|(free, _)| free.len() == len);
-        Self(at.map_or_else(|| vec![T::default(); len], |at| pool.0.swap_remove(at).0))
-    }
-}
-
-impl<T: Kind> Drop for Recycled<T> {
-    fn drop(&mut self) {
-        let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
-        let (free, drops) = &mut *pool;
-        *drops += 1;
-        let oldest = drops.saturating_sub(PATIENCE);
-        free.retain(|(_, dropped)| *dropped >= oldest);
-        free.push((std::mem::take(&mut self.0), *drops));
-    }
-}
-
-impl<T: Kind> Deref for Recycled<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
-
-impl<T: Kind> DerefMut for Recycled<T> {
-    fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.0
-    }
-}
-
 fn length(buffer: &FlexTensor) -> usize {
     buffer.layout().num_elements()
 }

@@ -10,7 +10,7 @@ use burn_flex::FlexTensor;
 /// What the backward pass needs.
 #[derive(Clone, Debug)]
 pub enum NeuronState {
-    /// The membrane potential before the reset.
+    /// The membrane potential, or what it follows from.
     Fused(FusedNeuronState),
     /// State of the composed body.
     Composed(ComposedNeuronState<FlexTensor>),
@@ -20,11 +20,17 @@ pub enum NeuronState {
 #[derive(Clone, Debug)]
 pub struct FusedNeuronState {
     params: kernel::NeuronParams,
-    /// `[T, N, H, W, C]`.
-    membrane: ChannelsLast,
-    /// Of the input: one step if it was the same at all steps.
-    input: Sizes,
+    kept: Kept,
     steps: usize,
+}
+
+/// What the membrane potential is known from.
+#[derive(Clone, Debug)]
+enum Kept {
+    /// The potential before the reset, `[T, N, H, W, C]`.
+    Membrane(ChannelsLast),
+    /// The input that was the same at all steps, `[1, N, H, W, C]`: a T-th of the memory, and the potential follows from it.
+    Input(ChannelsLast),
 }
 
 const CHECKED: &str = "the parameters were checked and all lengths come from one shape";
@@ -73,26 +79,35 @@ fn forward(
     }
     let output = Sizes { t: steps, ..input };
     let mut spikes = Buffer::new(output.len());
-    let mut membrane = save.then(|| Buffer::new(output.len()));
-    let saved = membrane.as_deref_mut();
-    if input.t == steps {
-        kernel::forward(&params, x.values(), steps, &mut spikes, saved).expect(CHECKED);
+    let kept = if input.t == steps {
+        let mut membrane = save.then(|| Buffer::new(output.len()));
+        kernel::forward(&params, x.values(), steps, &mut spikes, membrane.as_deref_mut()).expect(CHECKED);
+        membrane.map(|membrane| Kept::Membrane(ChannelsLast::from_values(membrane, output)))
     } else {
-        kernel::forward_broadcast(&params, x.values(), steps, &mut spikes, saved).expect(CHECKED);
-    }
-    let state = membrane.map(|membrane| {
-        let membrane = ChannelsLast::from_values(membrane, output);
-        NeuronState::Fused(FusedNeuronState { params, membrane, input, steps })
-    });
+        kernel::forward_broadcast(&params, x.values(), steps, &mut spikes, None).expect(CHECKED);
+        save.then_some(Kept::Input(x))
+    };
+    let state = kept.map(|kept| NeuronState::Fused(FusedNeuronState { params, kept, steps }));
     Some((ChannelsLast::from_values(spikes, output).into_tensor(), state))
 }
 
 fn backward(state: FusedNeuronState, grad: &FlexTensor, decay_grad: bool) -> (FlexTensor, Option<FlexTensor>) {
-    let FusedNeuronState { params, membrane, input, steps } = state;
+    let FusedNeuronState { params, kept, steps } = state;
     let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the spikes");
-    let mut dx = Buffer::new(input.len());
-    let backward = if input.t == steps { kernel::backward } else { kernel::backward_broadcast };
-    let d_decay = backward(&params, membrane.values(), grad.values(), steps, &mut dx, decay_grad).expect(CHECKED);
+    let (input, mut dx, d_decay);
+    match kept {
+        Kept::Membrane(membrane) => {
+            (input, dx) = (membrane.sizes, Buffer::new(membrane.sizes.len()));
+            d_decay = kernel::backward(&params, membrane.values(), grad.values(), steps, &mut dx, decay_grad);
+        }
+        Kept::Input(x) => {
+            (input, dx) = (x.sizes, Buffer::new(x.sizes.len()));
+            let [mut membrane, mut spikes] = [(); 2].map(|()| Buffer::new(grad.sizes.len()));
+            kernel::forward_broadcast(&params, x.values(), steps, &mut spikes, Some(&mut membrane)).expect(CHECKED);
+            d_decay = kernel::backward_broadcast(&params, &membrane, grad.values(), steps, &mut dx, decay_grad);
+        }
+    }
+    let d_decay = d_decay.expect(CHECKED);
     (ChannelsLast::from_values(dx, input).into_tensor(), d_decay.map(|d| tensor(vec![d], &[1])))
 }
 
