@@ -13,5 +13,6 @@ pub mod layout;
 pub mod neuron;
 pub mod norm;
 pub(crate) mod par;
+pub mod peak;
 pub mod pool;
 pub mod shape;
