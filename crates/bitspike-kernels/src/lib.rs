@@ -13,6 +13,7 @@ pub mod layout;
 pub mod neuron;
 pub mod norm;
 pub(crate) mod par;
+pub mod peak;
 pub mod pool;
 pub mod recycle;
 pub mod sgd;

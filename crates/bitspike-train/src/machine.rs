@@ -27,6 +27,14 @@ pub fn versions() -> BTreeMap<String, String> {
         .into()
 }
 
+/// The largest resident memory this process has had so far, in bytes; `None` where the system does not say (other than
+/// Linux). Read from the process's own page counts: the figure of `getrusage` starts at the size of the parent process.
+pub fn peak_resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 fn cpu_name() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find(|l| l.starts_with("model name")).and_then(|l| l.split_once(':'));

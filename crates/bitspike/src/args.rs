@@ -1,5 +1,8 @@
 //! Arguments.
 
+mod bench;
+
+pub use bench::{Against, BenchArgs, Net, What};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -35,6 +38,11 @@ pub enum Command {
     Compare(CompareArgs),
     /// Show layers, weights, bits, operations and training memory of a recipe or run
     Inspect(InspectArgs),
+    /// Measure speed and memory on this machine: training steps, inference, kernels
+    #[command(after_help = "Examples:\n  bitspike bench train --net vgg11 --threads 1\n  \
+        bitspike bench train --net small --against torch --python venv/bin/python\n  \
+        bitspike bench kernels binary.fwd 64-64\n\nWhat the figures mean: docs/performance.md.")]
+    Bench(BenchArgs),
     /// Look at data sets
     #[command(subcommand)]
     Data(DataCommand),

@@ -33,6 +33,9 @@ pub enum CliError {
     /// A method name.
     #[error(transparent)]
     Method(#[from] bitspike_train::method::UnknownMethod),
+    /// The other framework of `bench --against`.
+    #[error(transparent)]
+    Torch(#[from] crate::commands::TorchError),
     /// The kernel path of the environment.
     #[error("BITSPIKE_KERNEL: {0}")]
     Kernel(#[from] bitspike_kernels::dispatch::PathError),
@@ -78,6 +81,7 @@ impl CliError {
                 Some("choose another --out, or move the old comparison away".to_owned())
             }
             Self::Report(e) => e.hint().map(|h| h.to_string()),
+            Self::Torch(e) => e.hint(),
             Self::Interrupted { resume } => Some(format!("to go on: {resume}")),
             Self::Read { .. } => Some("bitspike train --help shows how a recipe is named".to_owned()),
             _ => None,

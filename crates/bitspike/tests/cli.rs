@@ -61,6 +61,19 @@ fn errors_have_exit_code_two_and_say_what_to_do() {
         (&["inspect", "ok.toml", "--set", "network.layers=8-P-8-P-8-P-8-P-8-P-8"], "pool"),
         (&["data", "inspect", "r.toml"], "r.toml"),
         (&["report", "full"], "full"),
+        (&["bench", "train", "--net", "vgg12"], "vgg11"),
+        (&["bench", "train", "--net", "tiny"], "small"),
+        (&["bench", "train", "--layers", "8-Q"], "--layers: part 2"),
+        (&["bench", "train", "--layers", "8-P-8-P-8-P-8-P-8-P-8-P"], "pool"),
+        (&["bench", "train", "--method", "agm"], "did you mean \"agmm\""),
+        (&["bench", "train", "--batch", "0"], "--batch is 0"),
+        (&["bench", "train", "--T", "0"], "--T is 0"),
+        (&["bench", "train", "--reps", "0"], "--reps is 0"),
+        (&["bench", "train", "--threads", "0"], "--threads"),
+        (&["bench", "train", "binary.fwd"], "bitspike bench kernels binary.fwd"),
+        (&["bench", "train", "--against", "torch", "--python", "no-such-python"], "no-such-python"),
+        (&["bench", "kernels", "--rate", "1.5"], "--rate is 1.5"),
+        (&["bench", "kernels", "--images", "0"], "--images is 0"),
         (&["nonsense"], "nonsense"),
     ];
     let mut wrong = Vec::new();
@@ -80,6 +93,7 @@ fn train_eval_and_inspect_agree() {
     let dir = folder(SMALL);
     let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run", "--json"]);
     assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("kernels: "), "{}", text(&out.stderr));
     let trained: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
     let out = bitspike(dir.path(), &["eval", "run", "--json"]);
     let evaluated: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
@@ -149,6 +163,95 @@ fn sigterm_saves_and_resume_goes_on() {
     let info = std::fs::read_to_string(dir.path().join("run/run.json")).unwrap();
     assert!(info.contains("interrupted"));
     assert!(bitspike(dir.path(), &["eval", "run"]).status.success(), "the checkpoint is whole");
+}
+
+#[test]
+fn bench_train_prints_one_line_of_json_with_positive_times() {
+    let dir = folder("");
+    let args = ["bench", "train", "--net", "small", "--batch", "1", "--T", "1", "--reps", "1", "--json", "--quiet"];
+    let out = bitspike(dir.path(), &args);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let line: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    let times = [
+        "train_step_s",
+        "train_step_min_s",
+        "train_step_max_s",
+        "forward_s",
+        "backward_s",
+        "optimizer_s",
+        "flips_s",
+        "infer_batch_s",
+        "infer_1_s",
+        "samples_per_s",
+    ];
+    let wrong: Vec<_> = times.into_iter().filter(|key| line[key].as_f64().is_none_or(|v| v <= 0.0)).collect();
+    assert!(wrong.is_empty(), "{wrong:?} in {line}");
+    let words = [("net", "small"), ("precision", "exact"), ("method", "agmm"), ("version", env!("CARGO_PKG_VERSION"))];
+    assert!(words.iter().all(|(key, word)| line[key] == *word), "{line}");
+    assert!(["T", "batch", "reps"].iter().all(|key| line[key] == 1), "{line}");
+    assert!(line["threads"].as_u64() >= Some(1) && line["kernel"].is_string() && line["cpu"].is_string(), "{line}");
+    assert_eq!(line["peak_rss_mb"].as_u64().is_some_and(|mb| mb > 0), cfg!(target_os = "linux"), "{line}");
+}
+
+#[test]
+fn bench_kernels_prints_what_the_filter_lets_through() {
+    let dir = folder("");
+    let args = ["bench", "kernels", "--json", "--images", "1", "--reps", "1"];
+    let out = bitspike(dir.path(), &[&args[..], &["binary.fwd16", "32-64"]].concat());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let line: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    assert_eq!((&line["kernel"], &line["shape"]), (&"binary.fwd16".into(), &"32-64 14x14 k3 s1 n1".into()));
+    for key in ["median_s", "min_s", "max_s", "gops", "peak_gops", "share_of_peak"] {
+        assert!(line[key].as_f64().is_some_and(|v| v > 0.0), "{key} in {line}");
+    }
+    let out = bitspike(dir.path(), &[&args[..], &["ternary"]].concat());
+    assert_eq!(out.status.code(), Some(2));
+    let message = text(&out.stderr);
+    assert!(
+        message.contains("ternary") && message.contains("binary.dx") && message.contains("neuron.fwd"),
+        "{message}"
+    );
+}
+
+/// A stand-in for Python that answers as the script does.
+#[cfg(unix)]
+#[test]
+fn bench_against_prints_figures_and_ratios_and_says_what_is_missing() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = folder("");
+    let program = |name: &str, body: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let figures = r#"{"mode":"eager","train_step_s":9e9,"infer_batch_s":9e9,"infer_1_s":9e9,"peak_rss_mb":9000000}"#;
+    program("python", &format!("[ \"$1\" = -c ] || {{ [ \"$3\" = small ] && echo '{figures}'; }}"));
+    program("no-torch", "echo \"ModuleNotFoundError: No module named 'torch'\" >&2; exit 1");
+    program("failing", "[ \"$1\" = -c ] || { echo 'it broke' >&2; exit 3; }");
+    std::fs::write(dir.path().join("bench.py"), "").unwrap();
+    let run = |python: &str, script: &str| {
+        let args = ["bench", "train", "--net", "small", "--batch", "1", "--T", "1", "--reps", "1", "--json"];
+        let more = ["--against", "torch", "--modes", "eager", "--torch-script", script, "--python", python];
+        bitspike(dir.path(), &[&args[..], &more].concat())
+    };
+    let out = run("./python", "bench.py");
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let lines: Vec<serde_json::Value> =
+        text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let kinds: Vec<_> = lines.iter().map(|l| l["bench"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["train", "torch", "ratio"]);
+    let expected = 9e9 / lines[0]["train_step_s"].as_f64().unwrap();
+    assert!((lines[2]["train_step"].as_f64().unwrap() / expected - 1.0).abs() < 1e-9, "{lines:?}");
+    for (python, script, part) in [
+        ("./no-torch", "bench.py", "No module named 'torch'"),
+        ("./python", "missing.py", "missing.py"),
+        ("./failing", "bench.py", "it broke"),
+    ] {
+        let out = run(python, script);
+        let message = text(&out.stderr);
+        assert!(out.status.code() == Some(2) && message.contains(part), "{python} {script}: {message}");
+        assert!(out.stdout.is_empty(), "{python} {script}");
+    }
 }
 
 #[test]

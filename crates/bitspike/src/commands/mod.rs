@@ -1,5 +1,6 @@
 //! One file per sub-command; what several share is here.
 
+mod bench;
 mod compare;
 mod data;
 mod eval;
@@ -10,6 +11,7 @@ mod train;
 use crate::args::{Args, Command, RecipeArgs, RunArgs};
 use crate::error::CliError;
 use crate::output;
+pub use bench::TorchError;
 use bitspike_train::device::Device;
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
@@ -23,6 +25,7 @@ pub fn run(args: Args) -> Result<bool, CliError> {
         Command::Eval(a) => eval::run(&a),
         Command::Compare(a) => compare::run(&a),
         Command::Inspect(a) => inspect::run(&a),
+        Command::Bench(a) => bench::run(&a),
         Command::Data(a) => data::run(&a),
         Command::Report(a) => report::run(&a),
         Command::Methods => {
@@ -86,6 +89,11 @@ fn device(args: &RunArgs) -> Result<Device, CliError> {
         return Err(CliError::Usage("--threads is 0; expected at least 1".to_owned()));
     }
     Ok(bitspike_train::device::by_name(&args.device)?)
+}
+
+/// The kernel path that runs on a device: the fused kernels are the CPU's, other devices run the composed operations.
+fn kernels(device: &str) -> String {
+    if device == "cpu" { bitspike_train::machine::machine().kernel_path } else { "composed".to_owned() }
 }
 
 /// Threads to use.

@@ -1,6 +1,6 @@
 //! `bitspike train`: one run.
 
-use super::{device, recipe, threads, warn};
+use super::{device, kernels, recipe, threads, warn};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::progress::{Progress, Single};
@@ -32,6 +32,7 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
     interrupt::install()?;
     if !args.run.quiet {
         output::note(&format!("run folder: {}", folder.display()));
+        output::note(&format!("kernels: {}, {} threads", kernels(&args.run.device), threads(&args.run)));
     }
     let progress = Progress::new(1, args.run.quiet);
     let done = trainer.progress().epoch;

@@ -1,0 +1,206 @@
+//! Times the steps of a recipe on random images: training, its parts, and inference.
+//!
+//! A step does what [`Trainer`](crate::trainer::Trainer) does for a batch once it is loaded: forward pass, loss, backward
+//! pass, optimiser, flip tracking, count of correct predictions. Not in it: loading and augmentation, which run on other
+//! threads, and what a run does every so many steps (gradient statistics, log records, checkpoints).
+//!
+//! Seconds are those of a clock on the wall. On the CPU an operation is finished when its call returns, so the parts of a
+//! step add up to it; elsewhere only the whole step and inference mean something, since the device works behind.
+
+use crate::error::TrainError;
+use crate::evaluate::count_correct;
+use crate::flips::FlipTracker;
+use crate::optim::Optimizer;
+use crate::recipe::Recipe;
+use crate::trainer::observe;
+use bitspike_nn::Init;
+use bitspike_nn::network::{Ignore, Network};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::time::Instant;
+
+/// Middle, shortest and longest of several timings, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// The middle one; of an even number the mean of the two in the middle.
+    pub median: f64,
+    /// The shortest.
+    pub min: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of a list of timings; all zero for an empty one.
+    ///
+    /// ```
+    /// let spread = bitspike_train::bench::Spread::of(vec![3.0, 1.0, 2.0, 9.0]);
+    /// assert_eq!((spread.median, spread.min, spread.max), (2.5, 1.0, 9.0));
+    /// ```
+    pub fn of(mut seconds: Vec<f64>) -> Self {
+        seconds.sort_by(f64::total_cmp);
+        let (Some(&min), Some(&max)) = (seconds.first(), seconds.last()) else { return Self::default() };
+        let middle = seconds.len() / 2;
+        let median =
+            if seconds.len() % 2 == 1 { seconds[middle] } else { (seconds[middle - 1] + seconds[middle]) / 2.0 };
+        Self { median, min, max }
+    }
+}
+
+/// What [`measure`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepTimes {
+    /// A training step.
+    pub train_step: Spread,
+    /// Its forward pass.
+    pub forward: Spread,
+    /// Its loss and backward pass.
+    pub backward: Spread,
+    /// Its optimiser.
+    pub optimizer: Spread,
+    /// Its flip tracking and count of correct predictions.
+    pub flips: Spread,
+    /// Inference of a batch, without autodiff.
+    pub infer_batch: Spread,
+    /// Inference of one sample.
+    pub infer_1: Spread,
+}
+
+/// Runs the recipe's network on random images of `[C, H, W]` and random labels: one step to warm up, then `reps` timed
+/// ones, and the same for inference with the trained network.
+///
+/// Method, network, precision, batch size, loss and optimiser are the recipe's; its data, schedule and seed are not used.
+///
+/// ```
+/// use bitspike_train::{bench, device, recipe::Recipe};
+/// let recipe = Recipe::parse("[network]\nlayers = '4-P-4'\n[train]\nbatch_size = 2", "inline")?;
+/// let times = bench::measure(&recipe, [3, 8, 8], 10, 1, &device::by_name("cpu")?)?;
+/// assert!(times.forward.median < times.train_step.median);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`TrainError::Plan`] if the network does not fit the images; [`TrainError::Diverged`] if the loss is no number.
+pub fn measure(
+    recipe: &Recipe,
+    input: [usize; 3],
+    classes: usize,
+    reps: usize,
+    device: &Device,
+) -> Result<StepTimes, TrainError> {
+    let plan = recipe.network_options().plan(input, classes)?;
+    let autodiff = device.clone().autodiff();
+    let mut network = Network::new(&plan, &Init::new(1), &autodiff);
+    let (mut optimizer, mut flips) = (Optimizer::new(recipe.optim_config()), FlipTracker::new());
+    observe(&network, &mut flips);
+    let n = recipe.train.batch_size;
+    let (pixels, labels) = random_batch(n, input, classes);
+    let image = |n: usize, device: &Device| -> Tensor<5> {
+        let [c, h, w] = input;
+        Tensor::from_data(TensorData::new(pixels[..n * c * h * w].to_vec(), [1, n, c, h, w]), device)
+    };
+    let images = image(n, &autodiff);
+    let targets = Tensor::<1, Int>::from_data(TensorData::new(labels.clone(), [n]), &autodiff);
+    let mut parts: [Vec<f64>; 5] = Default::default();
+    // The first step fills caches, memory pools and the optimiser's state.
+    for step in 0..=reps {
+        let (next, seconds) =
+            train_step(network, (&images, &targets, &labels), recipe, &mut optimizer, &mut flips, step as u64 + 1)?;
+        network = next;
+        if step > 0 {
+            parts.iter_mut().zip(seconds).for_each(|(part, s)| part.push(s));
+        }
+    }
+    let [train_step, forward, backward, optimizer, flips] = parts.map(Spread::of);
+    let network = network.valid();
+    let infer_batch = infer(&network, &image(n, device), reps);
+    let infer_1 = infer(&network, &image(1, device), reps);
+    Ok(StepTimes { train_step, forward, backward, optimizer, flips, infer_batch, infer_1 })
+}
+
+/// One step, and the seconds of the whole and of its four parts.
+fn train_step(
+    mut network: Network,
+    (images, targets, labels): (&Tensor<5>, &Tensor<1, Int>, &[i64]),
+    recipe: &Recipe,
+    optimizer: &mut Optimizer,
+    flips: &mut FlipTracker,
+    step: u64,
+) -> Result<(Network, [f64; 5]), TrainError> {
+    let start = Instant::now();
+    let mut seen = 0.0;
+    let mut lap = || {
+        let now = start.elapsed().as_secs_f64();
+        let part = now - seen;
+        seen = now;
+        part
+    };
+    let logits = network.forward(images.clone(), &mut Ignore);
+    let forward = lap();
+    let loss = recipe.train.loss.forward(logits.clone(), targets.clone());
+    let grads = loss.backward();
+    let value: f32 = loss.into_scalar();
+    if !value.is_finite() {
+        return Err(TrainError::Diverged { step, epoch: 1, loss: value });
+    }
+    let backward = lap();
+    network = optimizer.step(network, &grads, recipe.optim.lr);
+    let update = lap();
+    observe(&network, flips);
+    std::hint::black_box(count_correct(logits.inner(), labels));
+    let tracking = lap();
+    Ok((network, [start.elapsed().as_secs_f64(), forward, backward, update, tracking]))
+}
+
+fn infer(network: &Network, images: &Tensor<5>, reps: usize) -> Spread {
+    let once = || {
+        let start = Instant::now();
+        // Reading the logits waits for a device that works behind.
+        std::hint::black_box(network.forward(images.clone(), &mut Ignore).into_data());
+        start.elapsed().as_secs_f64()
+    };
+    once();
+    Spread::of((0..reps).map(|_| once()).collect())
+}
+
+/// Normally distributed images `[N, C, H, W]` and uniform labels `[N]`, the same at every call.
+fn random_batch(n: usize, shape: [usize; 3], classes: usize) -> (Vec<f32>, Vec<i64>) {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    // Twelve uniform numbers have variance 1; their sum is close enough to a normal one to time with.
+    let pixels = n * shape.iter().product::<usize>();
+    let images = (0..pixels).map(|_| (0..12).map(|_| next()).sum::<f32>() - 6.0).collect();
+    let labels = (0..n).map(|_| ((next() * classes as f32) as i64).min(classes as i64 - 1)).collect();
+    (images, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_images_have_mean_0_and_variance_1() {
+        let (images, labels) = random_batch(16, [3, 8, 8], 10);
+        let n = images.len() as f64;
+        let mean = images.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+        let var = images.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+        assert!(mean.abs() < 0.1 && (var - 1.0).abs() < 0.1, "mean {mean}, variance {var}");
+        assert!(labels.iter().all(|l| (0..10).contains(l)) && labels.iter().any(|l| *l != labels[0]), "{labels:?}");
+    }
+
+    #[test]
+    fn every_part_takes_time_and_a_network_that_does_not_fit_is_an_error() {
+        let recipe = Recipe::parse("[network]\nlayers = '4-P-4'\n[train]\nbatch_size = 3", "test").unwrap();
+        let device = crate::device::by_name("cpu").unwrap();
+        let t = measure(&recipe, [3, 8, 8], 10, 2, &device).unwrap();
+        for s in [t.train_step, t.forward, t.backward, t.optimizer, t.flips, t.infer_batch, t.infer_1] {
+            assert!(s.min > 0.0 && s.min <= s.median && s.median <= s.max, "{t:?}");
+        }
+        assert!(matches!(measure(&recipe, [3, 1, 1], 10, 1, &device), Err(TrainError::Plan(_))));
+    }
+}

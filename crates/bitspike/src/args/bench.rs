@@ -1,0 +1,140 @@
+//! Arguments of `bench`.
+
+use super::RunArgs;
+use bitspike_nn::ops::conv::Precision;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// What is measured: training steps and inference, single kernels, or both
+    #[arg(value_enum, default_value = "all", hide_possible_values = true, value_name = "train|kernels|all")]
+    pub what: What,
+    /// Kernels whose line contains all these words, such as: binary.fwd 64-64
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Timed repetitions; kernels are repeated at least so often
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub reps: usize,
+    /// Network on 3x32x32 images; without it vgg11, and small as well for `all`
+    #[arg(long, value_enum, help_heading = "Training", conflicts_with = "layers")]
+    pub net: Option<Net>,
+    /// Network as text, as in a recipe (network.layers)
+    #[arg(long, value_name = "TEXT", help_heading = "Training")]
+    pub layers: Option<String>,
+    /// Time steps
+    #[arg(long = "T", default_value_t = 4, value_name = "N", help_heading = "Training")]
+    pub steps: usize,
+    /// Samples of a training step
+    #[arg(long, default_value_t = 32, value_name = "N", help_heading = "Training")]
+    pub batch: usize,
+    /// How exactly gradients are computed (precision)
+    #[arg(long, value_enum, default_value = "exact", help_heading = "Training")]
+    pub precision: PrecisionName,
+    /// Training method; see `bitspike methods`
+    #[arg(long, default_value = "agmm", help_heading = "Training")]
+    pub method: String,
+    /// Run the same work in another framework beside it
+    #[arg(long, value_enum, value_name = "FRAMEWORK", help_heading = "Comparison")]
+    pub against: Option<Against>,
+    /// The script that does that work
+    #[arg(long, default_value = "scripts/torch_bench.py", value_name = "FILE", help_heading = "Comparison")]
+    pub torch_script: PathBuf,
+    /// The Python that has torch
+    #[arg(long, default_value = "python3", value_name = "PROGRAM", help_heading = "Comparison")]
+    pub python: PathBuf,
+    /// Modes of the script, each in a process of its own
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "eager,compile,bf16,compile_bf16",
+        value_name = "LIST",
+        help_heading = "Comparison"
+    )]
+    pub modes: Vec<String>,
+    /// Share of spikes in the input of convolutions
+    #[arg(long, default_value_t = 0.15, value_name = "SHARE", help_heading = "Kernels")]
+    pub rate: f32,
+    /// Images a kernel works on, of all time steps together; 128, or 32 for `all`
+    #[arg(long, value_name = "N", help_heading = "Kernels")]
+    pub images: Option<usize>,
+    /// Convolutions on every code path of this processor, not only the selected one
+    #[arg(long, help_heading = "Kernels")]
+    pub all_paths: bool,
+}
+
+/// What is measured.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Training steps and inference.
+    Train,
+    /// Single kernels.
+    Kernels,
+    /// Both, with smaller kernels.
+    All,
+}
+
+/// A network with a name.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Net {
+    /// 32-64-P-128-128-P-256
+    Small,
+    /// 64-128-P-256-256-P-512-512-P-512-512
+    Vgg11,
+}
+
+impl Net {
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Vgg11 => "vgg11",
+        }
+    }
+
+    /// Its layers.
+    pub fn layers(self) -> &'static str {
+        match self {
+            Self::Small => "32-64-P-128-128-P-256",
+            Self::Vgg11 => "64-128-P-256-256-P-512-512-P-512-512",
+        }
+    }
+}
+
+/// The recipe's `precision`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrecisionName {
+    /// Gradients in float32.
+    Exact,
+    /// Some gradients from sums rounded to 8 bits.
+    Fast,
+}
+
+impl PrecisionName {
+    /// As the library takes it.
+    pub fn precision(self) -> Precision {
+        match self {
+            Self::Exact => Precision::Exact,
+            Self::Fast => Precision::Fast,
+        }
+    }
+
+    /// As written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Fast => "fast",
+        }
+    }
+}
+
+/// What it is compared with.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// PyTorch.
+    Torch,
+}

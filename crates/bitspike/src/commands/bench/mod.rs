@@ -1,0 +1,62 @@
+//! `bitspike bench`: speed and memory on this machine. What each figure means: `docs/performance.md`.
+
+mod against;
+mod kernels;
+mod kernels_conv;
+mod kernels_elementwise;
+mod train;
+
+pub use against::TorchError;
+
+use super::{device, threads};
+use crate::args::{BenchArgs, What};
+use crate::error::CliError;
+
+/// Largest number of images kernels are measured on; their arrays have up to 131,072 floats per image.
+const MAX_IMAGES: usize = 2048;
+
+pub fn run(args: &BenchArgs) -> Result<bool, CliError> {
+    check(args)?;
+    let device = device(&args.run)?;
+    let jobs = if args.what == What::Kernels { Vec::new() } else { train::jobs(args)? };
+    rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
+    // Inside the pool: a thread outside would be put to sleep and woken at every operation.
+    rayon::scope(|_| {
+        for job in &jobs {
+            train::run(args, job, &device)?;
+        }
+        if args.what == What::Train { Ok(()) } else { kernels::run(args) }
+    })?;
+    Ok(true)
+}
+
+fn check(args: &BenchArgs) -> Result<(), CliError> {
+    let usage = |text: String| Err(CliError::Usage(text));
+    let range = |flag: &str, value: usize, max: usize| match value {
+        v if (1..=max).contains(&v) => Ok(()),
+        v => Err(CliError::Usage(format!("{flag} is {v}; expected 1 to {max}"))),
+    };
+    range("--T", args.steps, 1024)?;
+    range("--batch", args.batch, 65_536)?;
+    range("--reps", args.reps, 100_000)?;
+    if let Some(images) = args.images {
+        range("--images", images, MAX_IMAGES)?;
+    }
+    if !(0.0..=1.0).contains(&args.rate) {
+        return usage(format!("--rate is {}; expected 0 to 1, the share of spikes", args.rate));
+    }
+    if args.what != What::Kernels && !args.filters.is_empty() {
+        let words = args.filters.join(" ");
+        return usage(format!("{words:?} chooses kernels; write: bitspike bench kernels {words}"));
+    }
+    if args.what == What::Kernels && args.against.is_some() {
+        return usage("--against compares training and inference, not kernels; write: bitspike bench train".to_owned());
+    }
+    if args.what != What::Train && args.run.device != "cpu" {
+        return usage(format!(
+            "--device {}: the kernels are those of cpu; write: bitspike bench train",
+            args.run.device
+        ));
+    }
+    Ok(())
+}
