@@ -25,8 +25,11 @@ fn shapes(n: usize) -> Vec<ConvShape> {
         square(64, 64, 14, 3, 1),
         square(64, 96, 7, 3, 1),
         square(64, 64, 32, 3, 1),
+        square(64, 128, 32, 3, 1),
         square(128, 128, 32, 3, 1),
+        square(128, 256, 16, 3, 1),
         square(256, 256, 16, 3, 1),
+        square(256, 512, 8, 3, 1),
         square(512, 512, 8, 3, 1),
         square(512, 512, 4, 3, 1),
         square(128, 256, 32, 3, 2),
@@ -90,6 +93,7 @@ fn bench(runner: &mut Runner<'_>, s: &ConvShape, rate: f32, path: KernelPath) ->
     run("binary.fwd16", &mut || conv_binary::forward_counts_with_path(path, s, &spikes, &signs, &mut counts))?;
     run("binary.fwd3", &mut || conv_binary::forward_with_path(path, s, &pooled, &signs, None, &mut y))?;
     run("binary.dx", &mut || conv_binary::grad_input_with_path(path, s, &dy, &signs, None, &mut dx))?;
+    run("binary.dxfast", &mut || conv_binary::grad_input_fast_with_path(path, s, &dy, &signs, None, 1, &mut dx))?;
     run("binary.dw", &mut || conv_binary::grad_weight_with_path(path, s, &spikes, &dy, None, &mut dw))?;
     run("binary.dw3", &mut || conv_binary::grad_weight_with_path(path, s, &pooled, &dy, None, &mut dw))?;
     run("real.fwd", &mut || conv_real::forward_with_path(path, s, &x, &weight, &mut y))?;

@@ -161,15 +161,15 @@ impl<X: FnOnce() -> Vec<f32>, G: FnOnce() -> Vec<f32>> Bench<'_, '_, X, G> {
             let p = BlockParams { eps: 1e-5, pool, gate: Some(gate_params), neuron: Some(np) };
             let out = if pool { len / 4 } else { len };
             let forward = |spikes: &mut [f32]| {
-                let outputs = Outputs { spikes: Some(spikes), current: None };
-                block::forward(&p, s, &weights, x, None, outputs).expect(FITS)
+                let outputs = Outputs { spikes: Some(spikes), ..Outputs::default() };
+                block::forward(&p, s, &weights, &***x, None, outputs).expect(FITS)
             };
             let word = if pool { ".pooled" } else { "" };
             time!(self, &format!("block.fwd{word}"), if pool { 2.25 } else { 3.0 }, || _ = forward(&mut y[..out]));
             let state = LazyCell::new(|| forward(&mut vec![0.0; out]));
             time!(self, &format!("block.bwd{word}"), if pool { 3.75 } else { 6.0 }, || {
                 let gradients = OutputGradients { spikes: Some(&g[..out]), current: None };
-                block::backward(&p, s, &weights, &state, x, None, gradients, z, None, false).expect(FITS);
+                block::backward(&p, s, &weights, &state, &***x, None, gradients, z, None, false).expect(FITS);
             });
         }
         let shape = GateShape { t: s.t, n: s.n, hw: s.h * s.w, c: s.c };
