@@ -150,6 +150,37 @@ pub fn forward_broadcast(
     run_forward(OP, p, Input::Constant(x), t, x.len(), spikes, saved)
 }
 
+/// The membrane potential of [`forward_broadcast`] alone: what its backward pass needs, from the input again.
+///
+/// Shapes: `x` `[M]` → `membrane` `[T, M]`.
+///
+/// # Errors
+/// [`KernelError`] if a length or a parameter is wrong.
+///
+/// # Example
+/// ```
+/// use bitspike_kernels::neuron::{NeuronParams, membrane_broadcast};
+/// let mut membrane = [0.0; 3];
+/// membrane_broadcast(&NeuronParams::default(), &[0.75], 3, &mut membrane).unwrap();
+/// assert_eq!(membrane, [0.75, 1.125, 0.8125]);
+/// ```
+pub fn membrane_broadcast(p: &NeuronParams, x: &[f32], t: usize, membrane: &mut [f32]) -> Result<(), KernelError> {
+    const OP: &str = "neuron::membrane_broadcast";
+    check_nonzero(OP, "t", t)?;
+    p.check(OP)?;
+    let all = product(OP, &[t, x.len()])?;
+    check_len(OP, "membrane", all, membrane.len())?;
+    let level = Level::selected();
+    let items = par::column_tiles(membrane, x.len(), tile::TILE).into_iter().enumerate().collect();
+    par::for_each(all, items, |(i, mut membrane): (usize, Vec<&mut [f32]>)| {
+        let columns = membrane[0].len();
+        let mut spikes = vec![0.0; t * columns];
+        let mut spikes: Vec<_> = spikes.chunks_mut(columns).collect();
+        tile::forward(level, p, Input::Constant(x), x.len(), i * tile::TILE, &mut spikes, &mut membrane);
+    });
+    Ok(())
+}
+
 /// Computes the gradient of the input from the saved membrane; of the decay too when `decay_gradient` asks for it.
 ///
 /// With `G[t] = ∂L/∂u[t]`, which is also `∂L/∂x[t]`, and the surrogate `h[t]` at `u[t] - V`:

@@ -102,8 +102,8 @@ fn backward(state: FusedNeuronState, grad: &FlexTensor, decay_grad: bool) -> (Fl
         }
         Kept::Input(x) => {
             (input, dx) = (x.sizes, Buffer::new(x.sizes.len()));
-            let [mut membrane, mut spikes] = [(); 2].map(|()| Buffer::new(grad.sizes.len()));
-            kernel::forward_broadcast(&params, x.values(), steps, &mut spikes, Some(&mut membrane)).expect(CHECKED);
+            let mut membrane = Buffer::new(grad.sizes.len());
+            kernel::membrane_broadcast(&params, x.values(), steps, &mut membrane).expect(CHECKED);
             d_decay = kernel::backward_broadcast(&params, &membrane, grad.values(), steps, &mut dx, decay_grad);
         }
     }
