@@ -124,7 +124,6 @@ impl PackedSigns {
     }
 
     /// `[ceil(Ci / 16)][flipped tap][ceil(Co / 32)][16]`
-    #[cfg(any(test, target_arch = "x86_64"))]
     pub(crate) fn by_input(&self) -> &[u32] {
         &self.by_input
     }

@@ -39,7 +39,8 @@ pub(super) fn takes(path: KernelPath, s: &ConvShape, x: &PackedSpikes) -> bool {
     s.stride == 1 && border && s.w + s.kw <= 1 << 10 && few
 }
 
-/// Events per neuron up to which listing them is faster than the dense kernel of a path, by measurement.
+/// Events per neuron up to which listing them is faster than the dense kernel of a path, by measurement. NEON, which was
+/// not measured, has the dense kernel of AVX2 and so its limit.
 fn most_events(path: KernelPath) -> f64 {
     match path {
         KernelPath::Avx512 => 0.12,
@@ -244,6 +245,9 @@ fn run(path: KernelPath, job: &Job<'_>, sums: &mut [f32]) {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         KernelPath::Avx2 => unsafe { run_avx2(job, sums) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        KernelPath::Neon => unsafe { run_neon(job, sums) },
         // SAFETY: the array form needs no special instructions.
         _ => unsafe { body::<Array, 1>(job, sums) },
     }
@@ -261,6 +265,14 @@ fn run_avx512(job: &Job<'_>, sums: &mut [f32]) {
 fn run_avx2(job: &Job<'_>, sums: &mut [f32]) {
     // SAFETY: compiled for AVX2 and FMA.
     unsafe { body::<[std::arch::x86_64::__m256; 2], 3>(job, sums) }
+}
+
+/// Three taps of two blocks: 24 registers of sums of the 32 there are.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn run_neon(job: &Job<'_>, sums: &mut [f32]) {
+    // SAFETY: compiled for NEON.
+    unsafe { body::<[std::arch::aarch64::float32x4_t; 4], 3>(job, sums) }
 }
 
 /// Adds a band to `sums` `[ci][tap][CHANNELS]`, `TAPS` neighbouring taps at a time.

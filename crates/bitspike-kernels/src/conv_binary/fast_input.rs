@@ -31,6 +31,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod signs;
 pub(super) mod tables;
 
@@ -252,6 +254,9 @@ impl Job<'_> {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             KernelPath::Avx2 => unsafe { avx2::look_up(tables, steps, bases, sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            KernelPath::Neon => unsafe { neon::look_up(tables, steps, bases, sums) },
             _ => look_up(tables, steps, bases, sums),
         }
     }

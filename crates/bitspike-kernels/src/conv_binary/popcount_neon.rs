@@ -5,7 +5,7 @@
 //! ```text
 //! bytes += cnt(s & w)                     per word; a byte grows by at most 8
 //! sums  += bytes summed in fours          after at most 31 words: 31 * 8 = 248 fits a byte
-//! y      = (2 sums - popcount(s)) * factor
+//! y      = 2 sums - popcount(s)           times a factor, if the result is floats
 //! ```
 //!
 //! Signs lie as in the other paths, `[block of 16 output channels][tap][words][16]`: the 16 words of a block are four
@@ -19,6 +19,7 @@
 
 use std::arch::aarch64::*;
 
+use super::output::Output;
 use super::popcount::Job;
 use crate::conv_real::lanes::WIDTH;
 
@@ -37,7 +38,7 @@ type Bytes = [[uint8x16_t; QUARTERS]; PX];
 
 /// All pixels and channels of a pass.
 #[target_feature(enable = "neon")]
-pub(super) fn run(job: &Job<'_>, out: &mut [f32]) {
+pub(super) fn run<O: Output>(job: &Job<'_>, out: &mut [O]) {
     job.check();
     let block_len = job.taps * job.words_per_pixel * WIDTH;
     // Blocks outside: the signs of a block stay in the first-level cache while all pixels pass by.
@@ -54,31 +55,11 @@ pub(super) fn run(job: &Job<'_>, out: &mut [f32]) {
             let sums = unsafe { tile(job, signs, from) };
             for ((&pixel, &under), sums) in dst.iter().zip(under).zip(sums) {
                 let out = &mut out[pixel * job.c_out + first..][..width];
-                if width == WIDTH {
-                    write(sums, under, factors, out);
-                } else {
-                    let mut lanes = [0.0; WIDTH];
-                    write(sums, under, factors, &mut lanes);
-                    out.copy_from_slice(&lanes[..width]);
-                }
+                let under = vdupq_n_s32(under);
+                let signed = sums.map(|sum| vsubq_s32(vreinterpretq_s32_u32(vshlq_n_u32::<1>(sum)), under));
+                // SAFETY: compiled for NEON; 16 factors, 1 to 16 elements.
+                unsafe { O::put_neon(out, signed, factors) };
             }
-        }
-    }
-}
-
-/// Writes `(2 sums - under) * factor` of 16 channels.
-#[inline]
-#[target_feature(enable = "neon")]
-fn write(sums: [uint32x4_t; QUARTERS], under: i32, factors: &[f32], out: &mut [f32]) {
-    assert!(factors.len() == WIDTH && out.len() == WIDTH, "whole blocks");
-    let under = vdupq_n_s32(under);
-    for (z, sum) in sums.into_iter().enumerate() {
-        let twice = vreinterpretq_s32_u32(vshlq_n_u32::<1>(sum));
-        let value = vcvtq_f32_s32(vsubq_s32(twice, under));
-        // SAFETY: the four quarters lie inside the 16 factors and the 16 outputs.
-        unsafe {
-            let factor = vld1q_f32(factors.as_ptr().add(4 * z));
-            vst1q_f32(out.as_mut_ptr().add(4 * z), vmulq_f32(value, factor));
         }
     }
 }

@@ -182,14 +182,16 @@ mod neon {
 
         #[inline(always)]
         unsafe fn signed(value: f32, words: *const u32, bit: u32) -> Self {
-            let mut lanes = [0.0; super::WIDTH];
-            // SAFETY: see above; the sixteen words are readable and the lanes writable.
+            // SAFETY: see above.
             unsafe {
-                for (i, lane) in lanes.iter_mut().enumerate() {
-                    let flip = !(words.add(i).read_unaligned() << (31 - bit)) & SIGN;
-                    *lane = f32::from_bits(value.to_bits() ^ flip);
+                let (value, sign) = (vdupq_n_u32(value.to_bits()), vdupq_n_u32(SIGN));
+                let shift = vdupq_n_s32(31 - bit as i32);
+                let mut lanes = Self::zero();
+                for (i, four) in lanes.iter_mut().enumerate() {
+                    let moved = vshlq_u32(vld1q_u32(words.add(4 * i)), shift);
+                    *four = vreinterpretq_f32_u32(veorq_u32(value, vbicq_u32(sign, moved)));
                 }
-                Self::load(lanes.as_ptr())
+                lanes
             }
         }
     }

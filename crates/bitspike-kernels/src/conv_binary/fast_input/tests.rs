@@ -2,7 +2,7 @@ use super::*;
 use crate::conv_binary::tests::signs;
 use crate::conv_binary::{grad_input, reference};
 use crate::conv_real::tests::{CASES, large_shapes, noise, on_threads, shapes};
-use crate::par::testing::bits;
+use crate::par::testing::{bits, cases};
 use proptest::prelude::*;
 
 fn square(n: usize, size: usize, c_out: usize, c_in: usize) -> ConvShape {
@@ -22,7 +22,7 @@ fn normal(len: usize, seed: u64) -> Vec<f32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(cases(CASES))]
 
     #[test]
     fn every_path_has_the_bits_of_the_scalar_twin(s in shapes(), scaled: bool, seed: u64) {

@@ -45,6 +45,9 @@ impl Transformed {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             KernelPath::Avx2 => unsafe { pack_avx2(kernels, block, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            KernelPath::Neon => unsafe { pack_neon(kernels, block, out) },
             // SAFETY: the array form needs no special instructions.
             _ => unsafe { pack_block::<Array>(kernels, block, out) },
         };
@@ -74,6 +77,13 @@ fn pack_avx512(kernels: &impl Kernels, block: usize, out: &mut [Line]) {
 fn pack_avx2(kernels: &impl Kernels, block: usize, out: &mut [Line]) {
     // SAFETY: compiled for AVX2 and FMA.
     unsafe { pack_block::<[std::arch::x86_64::__m256; 2]>(kernels, block, out) }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn pack_neon(kernels: &impl Kernels, block: usize, out: &mut [Line]) {
+    // SAFETY: compiled for NEON.
+    unsafe { pack_block::<[std::arch::aarch64::float32x4_t; 4]>(kernels, block, out) }
 }
 
 /// # Safety
