@@ -42,7 +42,7 @@
 //! println!("{} flips, {:.1} % undone", report.total.flips, 100.0 * report.total.back_epoch());
 //! ```
 
-use crate::param::plain;
+use bitspike_nn::ops::host::with_values;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -172,8 +172,7 @@ impl FlipTracker {
 
     /// Looks at a weight tensor: the first time keeps its signs, each later time counts one step. Returns the flips.
     pub fn observe<const D: usize>(&mut self, layer: &str, weight: &Tensor<D>) -> u64 {
-        let values = plain(weight.clone()).into_data().convert::<f32>();
-        self.observe_values(layer, values.as_slice().expect("the data was converted to f32"))
+        with_values(weight.clone(), |values| self.observe_values(layer, values))
     }
 
     /// [`observe`](Self::observe) for values already on the host.

@@ -9,6 +9,7 @@ pub mod conv;
 #[cfg(feature = "flex")]
 pub mod flex;
 pub mod gate;
+pub mod host;
 pub mod neuron;
 pub mod norm;
 pub mod pool;
