@@ -75,7 +75,7 @@ impl PackedSpikes {
     pub fn from_bits(words: Vec<u32>, n: usize, h: usize, w: usize, c: usize) -> Option<Self> {
         let per_pixel = c.div_ceil(WORD);
         let len = [n, h, w, per_pixel].iter().try_fold(1usize, |a, &b| a.checked_mul(b))?;
-        let tail = if c % WORD == 0 { 0 } else { u32::MAX << (c % WORD) };
+        let tail = if c.is_multiple_of(WORD) { 0 } else { u32::MAX << (c % WORD) };
         let clean = tail == 0 || words.chunks_exact(per_pixel).all(|pixel| pixel[per_pixel - 1] & tail == 0);
         (len == words.len() && clean).then_some(Self { words, dims: [n, h, w, c], planes: 1, unit: 1.0 })
     }
