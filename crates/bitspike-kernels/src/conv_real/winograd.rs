@@ -39,6 +39,12 @@ struct Line([f32; WIDTH]);
 
 const ZERO: Line = Line([0.0; WIDTH]);
 
+impl Default for Line {
+    fn default() -> Self {
+        ZERO
+    }
+}
+
 /// Lines between matrices that are accessed together beyond their own size. Without them the 36 matrices of a power of
 /// two of channels would compete for the same few cache sets.
 const SKEW: usize = 1;

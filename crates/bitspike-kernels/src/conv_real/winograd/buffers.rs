@@ -1,57 +1,29 @@
-//! Buffers that outlive the calls.
-//!
-//! Fresh pages cost more than the arithmetic of small maps: of 128 maps of 4x4 with 512 channels they took half of the
-//! time. So a buffer goes back to a pool; the pool holds as many as were ever in use at once, two per thread and one
-//! for the kernels.
+//! Scratch in whole cache lines that outlives the calls.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use super::{Line, ZERO};
+use super::Line;
+use crate::recycle::{Kind, Recycled};
 
-static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+impl Kind for Line {
+    fn pool() -> &'static Mutex<Vec<Vec<Self>>> {
+        static POOL: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+        &POOL
+    }
+}
 
-/// Larger buffers (64 MiB) are not kept.
-const MOST_KEPT: usize = (64 << 20) / size_of::<Line>();
-
-/// Lines borrowed from the pool; what they hold is left over from earlier calls.
+/// Lines that grow when more are asked for; what they hold is left over from earlier calls.
 #[derive(Default)]
-pub(super) struct Buffer(pub(super) Vec<Line>);
+pub(super) struct Buffer(pub(super) Recycled<Line>);
 
 impl Buffer {
     /// The first `len` lines. They may hold anything: write before you read.
     pub(super) fn lines(&mut self, len: usize) -> &mut [Line] {
         if self.0.len() < len {
-            self.release();
-            self.0 = take(len).unwrap_or_else(|| vec![ZERO; len]);
+            self.0 = Recycled::new(len);
         }
         &mut self.0[..len]
     }
-
-    fn release(&mut self) {
-        let lines = std::mem::take(&mut self.0);
-        if (1..=MOST_KEPT).contains(&lines.len()) {
-            POOL.lock().unwrap_or_else(PoisonError::into_inner).push(lines);
-        }
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// The smallest buffer of the pool with at least `len` lines. When there is none, the largest is freed, so that buffers
-/// grow with the layers instead of piling up.
-fn take(len: usize) -> Option<Vec<Line>> {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    let fitting = (0..pool.len()).filter(|&i| pool[i].len() >= len).min_by_key(|&i| pool[i].len());
-    if let Some(fitting) = fitting {
-        return Some(pool.swap_remove(fitting));
-    }
-    let largest = (0..pool.len()).max_by_key(|&i| pool[i].len())?;
-    pool.swap_remove(largest);
-    None
 }
 
 #[cfg(test)]
