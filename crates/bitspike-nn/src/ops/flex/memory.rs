@@ -104,12 +104,14 @@ impl Buffer {
         let len = length(&values);
         let mut pool = Pool::lock();
         let at = pool.buffers.iter().position(|given| same(&given.buffer, &values));
-        let handle = at.map(|at| pool.buffers.swap_remove(at));
-        if values.is_unique() && values.is_contiguous() && values.layout().start_offset() == 0 {
+        // The handle of the pool goes before the others are counted, and comes back if there are any.
+        let given = at.map(|at| pool.buffers.swap_remove(at)).map(|given| (given.used, given.bits));
+        let whole = values.is_contiguous() && values.bytes().len() == len * size_of::<f32>();
+        if whole && values.is_unique() {
             return Self { values: values.with_layout(Layout::contiguous([len].to_vec().into())) };
         }
-        if let Some(given) = handle {
-            pool.buffers.push(given);
+        if let Some((used, bits)) = given {
+            pool.buffers.push(Given { buffer: values.clone(), used, bits });
         }
         drop(pool);
         let mut copy = Self::new(len);
@@ -185,6 +187,24 @@ mod tests {
         }
         assert_eq!(pool.buffers.iter().map(|given| length(&given.buffer)).collect::<Vec<_>>(), [10]);
         drop(held);
+    }
+
+    #[test]
+    fn values_that_nobody_else_holds_are_changed_in_place() {
+        let len = 3 * POOLED;
+        let mut buffer = Buffer::new(len);
+        buffer.fill(1.0);
+        let tensor = buffer.into_tensor(&[len]);
+        let address = tensor.bytes().as_ptr();
+        let mut again = Buffer::reuse(tensor, false);
+        assert_eq!(again.as_ptr().cast::<u8>(), address);
+        again.fill(2.0);
+        let held = again.into_tensor(&[len]);
+        let mut copy = Buffer::reuse(held.clone(), false);
+        assert_ne!(copy.as_ptr().cast::<u8>(), address, "somebody else holds it");
+        copy.fill(3.0);
+        assert!(super::super::contiguous(&held).iter().all(|v| *v == 2.0));
+        assert!(Buffer::new(len).as_ptr().cast::<u8>() != address, "the pool knows that it is held");
     }
 
     #[test]
