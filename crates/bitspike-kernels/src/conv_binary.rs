@@ -257,8 +257,9 @@ pub fn grad_weight_with_path(
     check(OP, s, Some(x), None, scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dw", len.w, dw.len())?;
-    if events_weight::takes(path, s, x) {
-        events_weight::grad_weight(path, s, x, dy, scale, dw);
+    let events = x.events_per_neuron();
+    if events_weight::takes(path, s, events) {
+        events_weight::grad_weight(path, s, x, events, dy, scale, dw);
         return Ok(());
     }
     #[cfg(target_arch = "x86_64")]

@@ -128,6 +128,12 @@ impl PackedSpikes {
         (0..self.planes).map(plane).sum::<u64>() as f64 * f64::from(self.unit)
     }
 
+    /// Counts per neuron, a spike after an average pooling being worth up to four: what decides whether a kernel goes
+    /// through the spikes one by one.
+    pub(crate) fn events_per_neuron(&self) -> f64 {
+        self.sum() / f64::from(self.unit) / self.dims.iter().product::<usize>() as f64
+    }
+
     /// Words of one pixel.
     pub(crate) fn words_per_pixel(&self) -> usize {
         self.dims[3].div_ceil(WORD)

@@ -33,10 +33,9 @@ const PIXELS: std::ops::RangeInclusive<usize> = 160..=2048;
 const INPUTS: usize = 128;
 
 /// Whether the sizes are those this kernel is written for, and few enough neurons fire for it to be the faster one.
-pub(super) fn takes(path: KernelPath, s: &ConvShape, x: &PackedSpikes) -> bool {
+pub(super) fn takes(path: KernelPath, s: &ConvShape, events_per_neuron: f64) -> bool {
     let border = s.padding < s.kh && s.padding < s.kw;
-    let few = x.sum() / f64::from(x.unit()) <= most_events(path) * (s.n * s.h * s.w * s.c_in) as f64;
-    s.stride == 1 && border && s.w + s.kw <= 1 << 10 && few
+    s.stride == 1 && border && s.w + s.kw <= 1 << 10 && events_per_neuron <= most_events(path)
 }
 
 /// Events per neuron up to which listing them is faster than the dense kernel of a path, by measurement. NEON, which was
@@ -103,43 +102,19 @@ struct Lists {
 
 impl Lists {
     fn new(x: &PackedSpikes, band: &Band, frame: &Frame) -> Self {
-        let [_, h, w, c] = x.dims();
-        let words = x.words_per_pixel();
-        let mut starts = vec![0u32; c + 1];
+        let c = x.dims()[3];
         // Once to count, once to place.
-        let each = |mut f: Box<dyn FnMut(usize, usize) + '_>| {
-            for image in 0..band.images {
-                for row in 0..band.rows {
-                    let from = ((band.image + image) * h + band.row + row) * w;
-                    let at = (image * frame.rows + row) * frame.cols;
-                    for plane in 0..x.planes() {
-                        let bits = &x.plane(plane)[from * words..(from + w) * words];
-                        for (col, pixel) in bits.chunks_exact(words).enumerate() {
-                            for (k, &word) in pixel.iter().enumerate() {
-                                let mut rest = word;
-                                while rest != 0 {
-                                    let ci = k * WORD + rest.trailing_zeros() as usize;
-                                    rest &= rest - 1;
-                                    for _ in 0..1 << plane {
-                                        f(ci, at + col);
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        };
-        each(Box::new(|ci, _| starts[ci + 1] += 1));
+        let mut starts = vec![0u32; c + 1];
+        each_event(x, band, frame, |ci, _| starts[ci + 1] += 1);
         for ci in 0..c {
             starts[ci + 1] += starts[ci];
         }
         let mut next = starts.clone();
         let mut pixels = vec![0u16; starts[c] as usize];
-        each(Box::new(|ci, at| {
+        each_event(x, band, frame, |ci, at| {
             pixels[next[ci] as usize] = at as u16;
             next[ci] += 1;
-        }));
+        });
         Self { starts, pixels }
     }
 
@@ -148,18 +123,39 @@ impl Lists {
     }
 }
 
+/// Calls `f(channel, pixel of the frame)` for every event of a band, pixel by pixel.
+fn each_event(x: &PackedSpikes, band: &Band, frame: &Frame, mut f: impl FnMut(usize, usize)) {
+    let [_, h, w, _] = x.dims();
+    let words = x.words_per_pixel();
+    for (image, row) in (0..band.images).flat_map(|image| (0..band.rows).map(move |row| (image, row))) {
+        let from = ((band.image + image) * h + band.row + row) * w;
+        let at = (image * frame.rows + row) * frame.cols;
+        for plane in 0..x.planes() {
+            let bits = &x.plane(plane)[from * words..(from + w) * words];
+            for (i, &word) in bits.iter().enumerate() {
+                let (pixel, first) = (at + i / words, i % words * WORD);
+                let mut rest = word;
+                while rest != 0 {
+                    let ci = first + rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    (0..1 << plane).for_each(|_| f(ci, pixel));
+                }
+            }
+        }
+    }
+}
+
 /// Writes dw `[c_out, c_in, kh, kw]`; row `co` is multiplied by `scale[co]`.
 pub(super) fn grad_weight(
     path: KernelPath,
     s: &ConvShape,
     x: &PackedSpikes,
+    events_per_neuron: f64,
     dy: &[f32],
     scale: Option<&[f32]>,
     dw: &mut [f32],
 ) {
-    let events = x.sum() / f64::from(x.unit());
-    let rate = events / (s.n * s.h * s.w * s.c_in) as f64;
-    let wanted = (WANTED_SPIKES as f64 / rate.max(1e-3)) as usize;
+    let wanted = (WANTED_SPIKES as f64 / events_per_neuron.max(1e-3)) as usize;
     let bands = bands(s, wanted.clamp(*PIXELS.start(), *PIXELS.end()));
     let lists: Vec<Lists> = bands.par_iter().map(|band| Lists::new(x, band, &band.frame(s))).collect();
 

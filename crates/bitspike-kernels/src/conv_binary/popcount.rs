@@ -176,9 +176,7 @@ impl Avx2 {
         if path != KernelPath::Avx2 || !nibble_avx2::takes(words * WORD, x.planes()) {
             return Self::Neither;
         }
-        let events = x.sum() / f64::from(x.unit());
-        let neurons = (s.n * s.h * s.w * s.c_in) as f64;
-        if events <= events_forward::MOST_EVENTS * neurons && s.c_in <= usize::from(u16::MAX) {
+        if x.events_per_neuron() <= events_forward::MOST_EVENTS && s.c_in <= usize::from(u16::MAX) {
             return Self::Events(events_forward::Bytes::new(w.by_output(), w.taps(), s.c_in, s.c_out));
         }
         Self::Nibbles(nibble_avx2::spread(w.by_output(), words))

@@ -12,16 +12,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
-/// The numbers of a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdParams {
-    /// Learning rate.
-    pub lr: f32,
-    /// Share of the velocity that is kept.
-    pub momentum: f32,
-    /// Weight decay; 0 leaves it out.
-    pub decay: f32,
-}
+pub use bitspike_kernels::sgd::SgdParams;
 
 /// Backend extension of the step; use [`sgd_step`].
 #[backend_extension(

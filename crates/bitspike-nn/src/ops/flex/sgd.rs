@@ -29,7 +29,6 @@ impl SgdOps for Flex {
         let len = w.layout().num_elements();
         let mut v = Buffer::reuse(if v.is_contiguous() { v } else { v.to_contiguous() }, first);
         let mut new = Buffer::new(len);
-        let p = kernel::SgdParams { lr: p.lr, momentum: p.momentum, decay: p.decay };
         kernel::step(&p, first, contiguous(&w), contiguous(&g), &mut v, &mut new).expect("the lengths were checked");
         (new.into_tensor(&[len]), v.into_tensor(&[len]))
     }
