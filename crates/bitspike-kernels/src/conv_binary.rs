@@ -7,8 +7,8 @@
 //! Shapes: x [`PackedSpikes`] `[N, H, W, Ci]`, signs [`PackedSigns`] `[Co, Ci, Kh, Kw]`, y `[N, OH, OW, Co]`; x is zero
 //! outside its borders. `scale` is one factor per output channel (the mean of |w|, for instance), applied once at the
 //! end; `None` is 1. The forward pass sums integers and is exact on every code path; the gradients are sums of `f32` in
-//! a fixed order, with the same bits whatever the number of threads; [`grad_input_fast`] trades precision for speed. The
-//! scalar twins are in [`mod@reference`].
+//! a fixed order, with the same bits whatever the number of threads; [`grad_input_fast`] and [`grad_weight_fast`] trade
+//! precision for speed. The scalar twins are in [`mod@reference`].
 //!
 //! ```
 //! use bitspike_kernels::{bits::{PackedSigns, PackedSpikes}, conv_binary, shape::ConvShape};
@@ -25,6 +25,7 @@
 mod events_forward;
 mod events_weight;
 mod fast_input;
+mod fast_weight;
 #[cfg(target_arch = "x86_64")]
 mod nibble_avx2;
 mod output;
@@ -54,6 +55,7 @@ use crate::conv_real::window::{Dense, Rows};
 use crate::dispatch::{KernelPath, selected};
 pub use crate::shape::{ConvShape, ShapeError};
 pub use fast_input::{grad_input_fast, grad_input_fast_with_path};
+pub use fast_weight::{grad_weight_fast, grad_weight_fast_with_path};
 
 /// Sums stay below this so that `f32` holds them exactly.
 const EXACT: usize = 1 << 24;

@@ -5,7 +5,7 @@
 
 #[cfg(test)]
 mod tests;
-mod transpose;
+pub(crate) mod transpose;
 
 pub use crate::par::KernelError;
 

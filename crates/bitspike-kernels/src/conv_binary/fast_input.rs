@@ -33,7 +33,7 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-mod signs;
+pub(super) mod signs;
 pub(super) mod tables;
 
 #[cfg(test)]
@@ -52,12 +52,12 @@ use signs::{BLOCK, Spread, Step};
 use tables::{AT_ONCE, BIAS, Source, Table, Unit};
 
 /// Steps whose sums fit 16 bits: each adds at most 2 * 255.
-const SEGMENT: usize = 64;
+pub(super) const SEGMENT: usize = 64;
 /// Destination pixels that are taken through all segments together: enough that the steps of a segment, read from the
 /// first-level cache, serve many of them; few enough that their sums stay there too.
 const PIXELS: usize = 64;
 /// Every tile height divides this.
-const TILE: usize = 8;
+pub(super) const TILE: usize = 8;
 
 /// dx, the gradient of the input, from 8-bit tables with stochastic rounding.
 ///
@@ -142,7 +142,7 @@ struct Scratch {
 /// The 32-bit sums of a pixel, one vector's width apart from the next.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Sums([i32; BLOCK]);
+pub(super) struct Sums(pub(super) [i32; BLOCK]);
 
 /// A stretch of steps whose tables lie one after the other.
 #[derive(Clone, Copy)]
@@ -233,7 +233,7 @@ impl Job<'_> {
             let mut sums = [Sums(start); PIXELS];
             for segment in self.segments {
                 let steps = &steps[segment.step..segment.step + segment.len];
-                self.look_up(&self.tables[segment.src..], steps, bases, &mut sums[..bases.len()]);
+                look_up_on(self.path, &self.tables[segment.src..], steps, bases, &mut sums[..bases.len()]);
             }
             for (&pixel, Sums(sums)) in dst.iter().zip(&sums) {
                 let step = self.units[pixel / self.pixels_per_image].step;
@@ -245,20 +245,21 @@ impl Job<'_> {
             }
         }
     }
+}
 
-    fn look_up(&self, tables: &[Table], steps: &[Step], bases: &[usize], sums: &mut [Sums]) {
-        match self.path {
-            // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions.
-            #[cfg(target_arch = "x86_64")]
-            KernelPath::Avx512 => unsafe { avx512::look_up(tables, steps, bases, sums) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            KernelPath::Avx2 => unsafe { avx2::look_up(tables, steps, bases, sums) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "aarch64")]
-            KernelPath::Neon => unsafe { neon::look_up(tables, steps, bases, sums) },
-            _ => look_up(tables, steps, bases, sums),
-        }
+/// Adds the sums of `steps` to `sums`, row by row; row i reads `tables[bases[i]..]`. On a path that was found present.
+pub(super) fn look_up_on(path: KernelPath, tables: &[Table], steps: &[Step], bases: &[usize], sums: &mut [Sums]) {
+    match path {
+        // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions.
+        #[cfg(target_arch = "x86_64")]
+        KernelPath::Avx512 => unsafe { avx512::look_up(tables, steps, bases, sums) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        KernelPath::Avx2 => unsafe { avx2::look_up(tables, steps, bases, sums) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        KernelPath::Neon => unsafe { neon::look_up(tables, steps, bases, sums) },
+        _ => look_up(tables, steps, bases, sums),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Scalar twins: signs and counts in plain loops; the gradients are those of the real convolution on unpacked values.
 
 use super::fast_input::tables::{Unit, key, random_of_entry};
+use super::fast_weight::STRETCH;
 use crate::bits::{PackedSigns, PackedSpikes};
 use crate::conv_real;
 use crate::shape::ConvShape;
@@ -82,4 +83,53 @@ pub fn grad_input_fast(s: &ConvShape, dy: &[f32], w: &PackedSigns, scale: Option
         dx.iter_mut().zip(sums).for_each(|(dx, sum)| *dx = sum as f32 * unit.step);
     }
     dx
+}
+
+/// dw in 8-bit arithmetic: every signed sum of four values is rounded as its definition says, then added as an integer.
+#[must_use]
+pub fn grad_weight_fast(s: &ConvShape, x: &PackedSpikes, dy: &[f32], scale: Option<&[f32]>, seed: u64) -> Vec<f32> {
+    let (oh, ow, spikes) = (s.out_h(), s.out_w(), x.unpack());
+    let pixels = s.n * oh * ow;
+    let fires = |pixel: usize, ci: usize, ky: usize, kx: usize| {
+        let (y, x) = (pixel / ow % oh * s.stride + ky, pixel % ow * s.stride + kx);
+        let inside = |at: usize, size: usize| (s.padding..s.padding + size).contains(&at);
+        pixel < pixels
+            && inside(y, s.h)
+            && inside(x, s.w)
+            && spikes[((pixel / (oh * ow) * s.h + y - s.padding) * s.w + x - s.padding) * s.c_in + ci] > 0.0
+    };
+    let mut dw = Vec::with_capacity(s.c_out * s.c_in * s.kh * s.kw);
+    for co in 0..s.c_out {
+        let value = |pixel: usize| if pixel < pixels { dy[pixel * s.c_out + co] } else { 0.0 };
+        let stretches = pixels.div_ceil(STRETCH);
+        let range = |i: usize| i * STRETCH..pixels.min((i + 1) * STRETCH);
+        let four = |pixel: usize| [0, 1, 2, 3].map(|j| value(pixel + j));
+        let unit = |i: usize| {
+            let sums = range(i).step_by(4).map(|p| four(p).map(f32::abs)).map(|[a, b, c, d]| (a + b) + (c + d));
+            Unit::new(sums.fold(0.0, |a, b| if a.is_nan() || b.is_nan() { f32::NAN } else { a.max(b) }))
+        };
+        let units: Vec<Unit> = (0..stretches).map(unit).collect();
+        let total = (0..stretches).fold(0.0f32, |sum, i| sum + range(i).fold(0.0f32, |sum, p| sum + value(p)));
+        for (ci, ky, kx) in
+            (0..s.c_in).flat_map(|ci| (0..s.kh).flat_map(move |ky| (0..s.kw).map(move |kx| (ci, ky, kx))))
+        {
+            let mut sum = 0.0f32;
+            for (i, unit) in units.iter().enumerate() {
+                let mut part = 0;
+                for (group, first) in range(i).step_by(4).enumerate() {
+                    let fixed = four(first).map(|v| unit.fixed(v));
+                    let plus = [0, 1, 2, 3].map(|j| fires(first + j, ci, ky, kx));
+                    // Sums with minus on the last value are the negatives of those with plus.
+                    let entry = [0, 1, 2, 3].map(|j| plus[j] == plus[3]);
+                    let signed: i32 = fixed.iter().zip(entry).map(|(&v, plus)| if plus { v } else { -v }).sum();
+                    let index = (0..3).map(|j| usize::from(entry[j]) << j).sum();
+                    let rounded = (signed + random_of_entry(key(seed, i * s.c_out + co), group, index)) >> 16;
+                    part += if plus[3] { rounded } else { -rounded };
+                }
+                sum += part as f32 * unit.step;
+            }
+            dw.push(0.5 * scale_of(scale, co) * (sum + total));
+        }
+    }
+    dw
 }

@@ -7,7 +7,7 @@ pub(super) const TILE: usize = 16;
 
 multiversioned! {
     /// Writes columns `from ..` of `x` `[rows, columns]` as the rows of `y` `[y.len() / rows, rows]`.
-    pub(super) fn band(x: &[f32], columns: usize, from: usize, y: &mut [f32], rows: usize) {
+    pub(crate) fn band(x: &[f32], columns: usize, from: usize, y: &mut [f32], rows: usize) {
         let taken = y.len() / rows;
         let mut column = 0;
         while column < taken {

@@ -43,7 +43,7 @@ pub enum Precision {
     /// Sums of `f32`.
     #[default]
     Exact,
-    /// The gradient of the input of binary layers from sums of four rounded to 8 bits, without bias.
+    /// The gradients of binary layers from sums of four rounded to 8 bits, without bias.
     Fast,
 }
 

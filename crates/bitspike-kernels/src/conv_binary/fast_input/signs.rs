@@ -7,7 +7,7 @@ use crate::bits::{PackedSigns, WORD};
 use crate::conv_real::lanes::WIDTH;
 
 /// Destination channels of a block.
-pub(super) const BLOCK: usize = 32;
+pub(in crate::conv_binary) const BLOCK: usize = 32;
 /// Steps in a word of 32 source channels.
 const PER_WORD: usize = 4;
 /// Blocks of 16 channels in a block of this kernel.
@@ -17,11 +17,11 @@ const HALVES: usize = BLOCK / WIDTH;
 /// block and group g.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub(super) struct Step {
+pub(in crate::conv_binary) struct Step {
     /// Entry of a table: the signs of a, b, c relative to that of d in bits 0 to 2, the group in bit 3.
-    pub(super) index: [u8; 2 * BLOCK],
+    pub(in crate::conv_binary) index: [u8; 2 * BLOCK],
     /// The sign of d, +1 or -1.
-    pub(super) sign: [i8; 2 * BLOCK],
+    pub(in crate::conv_binary) sign: [i8; 2 * BLOCK],
 }
 
 /// All signs of a convolution, spread.

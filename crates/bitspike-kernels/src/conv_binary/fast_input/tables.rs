@@ -14,18 +14,18 @@ use crate::conv_real::window::Rows;
 use crate::dispatch::KernelPath;
 
 /// Values that share their signed sums.
-pub(super) const GROUP: usize = 4;
+pub(in crate::conv_binary) const GROUP: usize = 4;
 /// Values of a [`Table`].
-pub(super) const PER_TABLE: usize = 2 * GROUP;
+pub(in crate::conv_binary) const PER_TABLE: usize = 2 * GROUP;
 /// Values that are made into tables at once.
-pub(super) const AT_ONCE: usize = 2 * PER_TABLE;
+pub(in crate::conv_binary) const AT_ONCE: usize = 2 * PER_TABLE;
 /// What is added to an entry so that it is not negative.
-pub(super) const BIAS: i32 = 128;
+pub(in crate::conv_binary) const BIAS: i32 = 128;
 
 /// Entries of two groups, `entry + 128` each: 8 of the first, 8 of the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(16))]
-pub(super) struct Table(pub(super) [u8; 16]);
+pub(in crate::conv_binary) struct Table(pub(super) [u8; 16]);
 
 impl Default for Table {
     /// The table of zeros, which is what the border of a window holds.
@@ -117,14 +117,7 @@ impl Source<'_> {
     pub(super) fn unit(&self, image: usize) -> Unit {
         let len = self.height * self.width * self.channels;
         let values = &self.dy[image * len..(image + 1) * len];
-        Unit::new(match self.path {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions; both have AVX2.
-            KernelPath::Avx2 | KernelPath::Avx512 => unsafe {
-                super::avx2::largest(values, self.channels, self.factors)
-            },
-            _ => largest(values, self.channels, self.factors),
-        })
+        Unit::new(largest_on(self.path, values, self.channels, self.factors))
     }
 }
 
@@ -146,29 +139,44 @@ impl Rows for Source<'_> {
             key: key(self.seed, image),
             pixel,
         };
-        match self.path {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions; both have AVX2.
-            KernelPath::Avx2 | KernelPath::Avx512 => unsafe { super::avx2::build(&job, values, out) },
-            _ => build(&job, values, out),
-        }
+        job.run(self.path, values, out);
     }
 }
 
 /// What the tables of some pixels have in common.
-pub(super) struct Build<'a> {
-    pub(super) channels: usize,
-    pub(super) factors: &'a [f32],
-    pub(super) unit: Unit,
-    pub(super) key: [u32; 2],
+pub(in crate::conv_binary) struct Build<'a> {
+    pub(in crate::conv_binary) channels: usize,
+    pub(in crate::conv_binary) factors: &'a [f32],
+    pub(in crate::conv_binary) unit: Unit,
+    pub(in crate::conv_binary) key: [u32; 2],
     /// Index within the image of the first pixel.
-    pub(super) pixel: usize,
+    pub(in crate::conv_binary) pixel: usize,
 }
 
 impl Build<'_> {
+    /// Tables of consecutive pixels, on a path that was found present.
+    pub(in crate::conv_binary) fn run(&self, path: KernelPath, values: &[f32], out: &mut [Table]) {
+        match path {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions; both have AVX2.
+            KernelPath::Avx2 | KernelPath::Avx512 => unsafe { super::avx2::build(self, values, out) },
+            _ => build(self, values, out),
+        }
+    }
+
     /// Number of the first group of the `i`-th pixel, within the image.
     pub(super) fn first_group(&self, i: usize) -> usize {
         (self.pixel + i) * self.channels.div_ceil(GROUP)
+    }
+}
+
+/// The largest sum of four magnitudes, on a path that was found present.
+pub(in crate::conv_binary) fn largest_on(path: KernelPath, values: &[f32], channels: usize, factors: &[f32]) -> f32 {
+    match path {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a path reaches the kernels only after `KernelPath::require` found its instructions; both have AVX2.
+        KernelPath::Avx2 | KernelPath::Avx512 => unsafe { super::avx2::largest(values, channels, factors) },
+        _ => largest(values, channels, factors),
     }
 }
 

@@ -192,7 +192,11 @@ impl BlockKernel for Flex {
         let (conv, scale) = (&layer.conv, layer.scale.as_deref());
         let dw = weight.then(|| {
             let mut dw = Buffer::new(conv.c_out * conv.c_in * conv.kh * conv.kw);
-            conv_binary::grad_weight(conv, spikes, &dy, None, &mut dw).expect(CHECKED);
+            match layer.precision {
+                Precision::Exact => conv_binary::grad_weight(conv, spikes, &dy, None, &mut dw),
+                Precision::Fast => conv_binary::grad_weight_fast(conv, spikes, &dy, None, seed_of(&dy), &mut dw),
+            }
+            .expect(CHECKED);
             straight_through(contiguous(&layer.latent), &mut dw);
             dw.into_tensor(&[conv.c_out, conv.c_in, conv.kh, conv.kw])
         });

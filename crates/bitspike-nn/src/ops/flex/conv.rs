@@ -167,7 +167,8 @@ fn backward(
         let ConvShape { c_out, c_in, kh, kw, .. } = *shape;
         let mut dw = Buffer::new(c_out * c_in * kh * kw);
         match x {
-            Input::Bits(x) => conv_binary::grad_weight(shape, x, dy, None, &mut dw),
+            Input::Bits(x) if *precision == Precision::Exact => conv_binary::grad_weight(shape, x, dy, None, &mut dw),
+            Input::Bits(x) => conv_binary::grad_weight_fast(shape, x, dy, None, seed_of(dy), &mut dw),
             Input::Floats(x) => conv_real::grad_weight(shape, x.values(), dy, &mut dw),
         }
         .expect(CHECKED);

@@ -95,6 +95,7 @@ fn bench(runner: &mut Runner<'_>, s: &ConvShape, rate: f32, path: KernelPath) ->
     run("binary.dx", &mut || conv_binary::grad_input_with_path(path, s, &dy, &signs, None, &mut dx))?;
     run("binary.dxfast", &mut || conv_binary::grad_input_fast_with_path(path, s, &dy, &signs, None, 1, &mut dx))?;
     run("binary.dw", &mut || conv_binary::grad_weight_with_path(path, s, &spikes, &dy, None, &mut dw))?;
+    run("binary.dwfast", &mut || conv_binary::grad_weight_fast_with_path(path, s, &spikes, &dy, None, 1, &mut dw))?;
     run("binary.dw3", &mut || conv_binary::grad_weight_with_path(path, s, &pooled, &dy, None, &mut dw))?;
     run("real.fwd", &mut || conv_real::forward_with_path(path, s, &x, &weight, &mut y))?;
     run("real.dx", &mut || conv_real::grad_input_with_path(path, s, &dy, &weight, &mut dx))?;
