@@ -20,7 +20,7 @@ pub struct SgdParams {
     pub decay: f32,
 }
 
-/// Changes `v` in place and writes the new weights; with `first` the old `v` is ignored.
+/// Changes `v` in place and writes the new weights over the gradient; with `first` the old `v` is ignored.
 ///
 /// # Errors
 /// [`KernelError`] if the lengths differ.
@@ -29,38 +29,28 @@ pub struct SgdParams {
 /// ```
 /// use bitspike_kernels::sgd::{SgdParams, step};
 /// let p = SgdParams { lr: 0.5, momentum: 0.5, decay: 0.0 };
-/// let (mut v, mut new) = ([2.0], [0.0]);
-/// step(&p, false, &[1.0], &[1.0], &mut v, &mut new).unwrap();
-/// assert_eq!((v, new), ([2.0], [0.0])); // v = 0.5 · 2 + 1, w = 1 − 0.5 · 2
+/// let (mut v, mut g) = ([2.0], [1.0]);
+/// step(&p, false, &[1.0], &mut v, &mut g).unwrap();
+/// assert_eq!((v, g), ([2.0], [0.0])); // v = 0.5 · 2 + 1, new weight = 1 − 0.5 · 2
 /// ```
-pub fn step(
-    p: &SgdParams,
-    first: bool,
-    w: &[f32],
-    g: &[f32],
-    v: &mut [f32],
-    new: &mut [f32],
-) -> Result<(), KernelError> {
+pub fn step(p: &SgdParams, first: bool, w: &[f32], v: &mut [f32], g: &mut [f32]) -> Result<(), KernelError> {
     const OP: &str = "sgd::step";
-    for (name, len) in [("g", g.len()), ("v", v.len()), ("new", new.len())] {
+    for (name, len) in [("v", v.len()), ("g", g.len())] {
         check_len(OP, name, w.len(), len)?;
     }
     let level = Level::selected();
-    let chunks = w.chunks(par::CHUNK).zip(g.chunks(par::CHUNK));
-    let items = chunks.zip(v.chunks_mut(par::CHUNK)).zip(new.chunks_mut(par::CHUNK)).collect();
-    par::for_each(w.len(), items, |(((w, g), v), new): ((_, &mut [f32]), &mut [f32])| {
-        chunk(level, p, first, w, g, v, new);
-    });
+    let items = w.chunks(par::CHUNK).zip(v.chunks_mut(par::CHUNK)).zip(g.chunks_mut(par::CHUNK)).collect();
+    par::for_each(w.len(), items, |((w, v), g): ((_, &mut [f32]), &mut [f32])| chunk(level, p, first, w, v, g));
     Ok(())
 }
 
 multiversioned! {
-    fn chunk(p: &SgdParams, first: bool, w: &[f32], g: &[f32], v: &mut [f32], new: &mut [f32]) {
-        for (((w, g), v), new) in w.iter().zip(g).zip(v).zip(new) {
-            let g = if p.decay == 0.0 { *g } else { *g + *w * p.decay };
-            let now = if first { g } else { *v * p.momentum + g };
+    fn chunk(p: &SgdParams, first: bool, w: &[f32], v: &mut [f32], g: &mut [f32]) {
+        for ((w, v), g) in w.iter().zip(v).zip(g) {
+            let gradient = if p.decay == 0.0 { *g } else { *g + *w * p.decay };
+            let now = if first { gradient } else { *v * p.momentum + gradient };
             *v = now;
-            *new = *w - now * p.lr;
+            *g = *w - now * p.lr;
         }
     }
 }
@@ -83,8 +73,8 @@ mod tests {
                 };
                 let expected: (Vec<f32>, Vec<f32>) = (0..len).map(of).unzip();
                 for level in Level::available() {
-                    let (mut v, mut new) = (old.clone(), vec![f32::NAN; len]);
-                    level.force(|| step(&p, first, &w, &g, &mut v, &mut new)).unwrap();
+                    let (mut v, mut new) = (old.clone(), g.clone());
+                    level.force(|| step(&p, first, &w, &mut v, &mut new)).unwrap();
                     assert_eq!((&v, &new), (&expected.0, &expected.1), "{level:?}");
                 }
             }
@@ -94,6 +84,7 @@ mod tests {
     #[test]
     fn wrong_lengths_are_refused() {
         let p = SgdParams { lr: 0.1, momentum: 0.9, decay: 0.0 };
-        assert!(step(&p, true, &[0.0; 2], &[0.0; 1], &mut [0.0; 2], &mut [0.0; 2]).is_err());
+        assert!(step(&p, true, &[0.0; 2], &mut [0.0; 1], &mut [0.0; 2]).is_err());
+        assert!(step(&p, true, &[0.0; 2], &mut [0.0; 2], &mut [0.0; 1]).is_err());
     }
 }

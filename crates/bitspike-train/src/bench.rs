@@ -92,7 +92,7 @@ pub fn measure(
     let autodiff = device.clone().autodiff();
     let mut network = Network::new(&plan, &Init::new(1), &autodiff);
     let (mut optimizer, mut flips) = (Optimizer::new(recipe.optim_config()), FlipTracker::new());
-    observe(&network, &mut flips);
+    observe(&network, plan.options.estimator, &mut flips);
     let n = recipe.train.batch_size;
     let (pixels, labels) = random_batch(n, input, classes);
     let image = |n: usize, device: &Device| -> Tensor<5> {
@@ -138,15 +138,15 @@ fn train_step(
     let logits = network.forward(images.clone(), &mut Ignore);
     let forward = lap();
     let loss = recipe.train.loss.forward(logits.clone(), targets.clone());
-    let grads = loss.backward();
+    let mut grads = loss.backward();
     let value: f32 = loss.into_scalar();
     if !value.is_finite() {
         return Err(TrainError::Diverged { step, epoch: 1, loss: value });
     }
     let backward = lap();
-    network = optimizer.step(network, &grads, recipe.optim.lr);
+    network = optimizer.step(network, &mut grads, recipe.optim.lr);
     let update = lap();
-    observe(&network, flips);
+    observe(&network, recipe.network_options().estimator, flips);
     std::hint::black_box(count_correct(logits.inner(), labels));
     let tracking = lap();
     Ok((network, [start.elapsed().as_secs_f64(), forward, backward, update, tracking]))

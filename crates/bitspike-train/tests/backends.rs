@@ -20,9 +20,9 @@ fn train(recipe: &Recipe, device: &str) -> Vec<(String, Vec<f32>)> {
     let mut results = Vec::new();
     for step in 0..3 {
         let logits = network.forward(x.clone(), &mut Ignore);
-        let grads = Loss::Tet.forward(logits.clone(), labels.clone()).backward();
+        let mut grads = Loss::Tet.forward(logits.clone(), labels.clone()).backward();
         results.push((format!("logits {step}"), host(logits.inner())));
-        network = optimizer.step(network, &grads, 0.05);
+        network = optimizer.step(network, &mut grads, 0.05);
     }
     results.extend(snapshot(&network).into_iter().map(|(n, d)| (n, d.try_to_vec::<f32>().unwrap())));
     results

@@ -33,7 +33,8 @@ pub trait SgdOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// The new weight and velocity; `None` is the velocity before the first step.
+/// The new weight and velocity; `None` is the velocity before the first step. On the CPU they take the memory of `g` and
+/// `v`, where nobody else holds these.
 ///
 /// ```
 /// use bitspike_nn::ops::sgd::{SgdParams, sgd_step};

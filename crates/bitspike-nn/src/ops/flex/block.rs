@@ -191,7 +191,7 @@ impl BlockKernel for Flex {
         drop(grad);
         let (conv, scale) = (&layer.conv, layer.scale.as_deref());
         let dw = weight.then(|| {
-            let mut dw = Buffer::new(conv.c_out * conv.c_in * conv.kh * conv.kw);
+            let mut dw = Buffer::exact(conv.c_out * conv.c_in * conv.kh * conv.kw);
             match layer.precision {
                 Precision::Exact => conv_binary::grad_weight(conv, spikes, &dy, None, &mut dw),
                 Precision::Fast => conv_binary::grad_weight_fast(conv, spikes, &dy, None, seed_of(&dy), &mut dw),
@@ -209,6 +209,7 @@ impl BlockKernel for Flex {
             .expect(CHECKED);
             ChannelsLast::from_values(dx, layer.input).into_tensor()
         });
+        dy.give_back();
         let alpha = match layer.kernel.gate {
             Some(_) => tensor(weights.alpha, layer.alpha.layout().shape()),
             None => tensor(vec![0.0; layer.alpha.layout().num_elements()], layer.alpha.layout().shape()),

@@ -165,7 +165,7 @@ fn backward(
     });
     let dw = weight_grad.then(|| {
         let ConvShape { c_out, c_in, kh, kw, .. } = *shape;
-        let mut dw = Buffer::new(c_out * c_in * kh * kw);
+        let mut dw = Buffer::exact(c_out * c_in * kh * kw);
         match x {
             Input::Bits(x) if *precision == Precision::Exact => conv_binary::grad_weight(shape, x, dy, None, &mut dw),
             Input::Bits(x) => conv_binary::grad_weight_fast(shape, x, dy, None, seed_of(dy), &mut dw),

@@ -2,8 +2,10 @@
 //!
 //! A training step asks for the same sizes over and over. Memory fresh from the system costs as much time to clear as the
 //! element-wise kernels take to fill it, so buffers are kept: the pool holds a handle to each one, and one that nobody
-//! else holds is free. A buffer that was not asked for in a long while is given back to the system, so sizes that went out
-//! of use (those of an evaluation, or of a last, smaller batch) do not stay.
+//! else holds is free. Activations take the smallest free buffer that is large enough, so that layers share memory;
+//! parameters and their gradients, which stay, have buffers of their size. A buffer that was not asked for in a long while
+//! is given back to the system, so sizes that went out of use (those of an evaluation, or of a last, smaller batch) do not
+//! stay.
 //!
 //! What a buffer held before is still in it; the kernels overwrite all of it.
 
@@ -15,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Below this many elements (64 KiB) the allocator is as fast.
 const POOLED: usize = 1 << 14;
+
+/// How many times as large as asked for a buffer may be. More would leave the large layers without.
+const OVERSIZE: usize = 4;
 
 /// A free buffer goes back to the system when this many others were asked for since it was last used: several training
 /// steps, whatever the network.
@@ -32,6 +37,8 @@ struct Given {
     buffer: FlexTensor,
     /// The request after which that was.
     used: u64,
+    /// Whether it is only for requests of its size.
+    exact: bool,
     /// Its values as bits, where they are spikes. Nobody can change the values while the pool has a handle as well.
     bits: Option<Arc<PackedSpikes>>,
 }
@@ -47,17 +54,40 @@ impl Pool {
     }
 
     /// A free buffer of `len` elements.
+    fn take_exact(&mut self, len: usize) -> Option<FlexTensor> {
+        self.age();
+        let at = self.buffers.iter().position(|given| capacity(&given.buffer) == len && given.buffer.is_unique())?;
+        Some(flat(self.buffers.swap_remove(at).buffer, len))
+    }
+
+    /// A free buffer of at least `len` elements, the smallest there is.
+    ///
+    /// When there is none the largest free one is given back, so that buffers grow with the layers instead of piling up.
     fn take(&mut self, len: usize) -> Option<FlexTensor> {
+        self.age();
+        let free = self.buffers.iter().enumerate().filter(|(_, given)| given.buffer.is_unique() && !given.exact);
+        let free: Vec<(usize, usize)> = free.map(|(at, given)| (capacity(&given.buffer), at)).collect();
+        let fits = free.iter().filter(|(capacity, _)| (len..=len.saturating_mul(OVERSIZE)).contains(capacity)).min();
+        match (fits, free.iter().filter(|(capacity, _)| *capacity < len).max()) {
+            (Some(&(_, at)), _) => Some(flat(self.buffers.swap_remove(at).buffer, len)),
+            (None, Some(&(_, at))) => {
+                self.buffers.swap_remove(at);
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Counts a request, and gives back what was not asked for in a long while.
+    fn age(&mut self) {
         self.requests += 1;
         let oldest = self.requests.saturating_sub(PATIENCE);
         self.buffers.retain(|given| given.used >= oldest || !given.buffer.is_unique());
-        let at = self.buffers.iter().position(|given| length(&given.buffer) == len && given.buffer.is_unique())?;
-        Some(self.buffers.swap_remove(at).buffer)
     }
 
     /// Keeps a handle to a buffer that is given out.
-    fn keep(&mut self, buffer: &FlexTensor) {
-        self.buffers.push(Given { buffer: buffer.clone(), used: self.requests, bits: None });
+    fn keep(&mut self, buffer: &FlexTensor, exact: bool) {
+        self.buffers.push(Given { buffer: buffer.clone(), used: self.requests, exact, bits: None });
     }
 }
 
@@ -86,46 +116,69 @@ fn length(buffer: &FlexTensor) -> usize {
     buffer.layout().num_elements()
 }
 
+/// Elements there is memory for.
+fn capacity(buffer: &FlexTensor) -> usize {
+    buffer.bytes().len() / size_of::<f32>()
+}
+
+/// The first `len` elements.
+fn flat(buffer: FlexTensor, len: usize) -> FlexTensor {
+    buffer.with_layout(Layout::contiguous([len].to_vec().into()))
+}
+
 /// Values to be written; what they are at first is unspecified.
 pub(super) struct Buffer {
     /// Flat, and held by nobody else.
     values: FlexTensor,
+    exact: bool,
 }
 
 impl Buffer {
     pub(super) fn new(len: usize) -> Self {
         let recycled = if len < POOLED { None } else { Pool::lock().take(len) };
-        Self { values: recycled.unwrap_or_else(|| tensor(vec![0.0; len], &[len])) }
+        Self { values: recycled.unwrap_or_else(|| tensor(vec![0.0; len], &[len])), exact: false }
     }
 
-    /// The values of a flat tensor to be changed: in its own memory if nobody else holds it, otherwise in a copy (without
+    /// The same for what outlives a step: in memory of its size.
+    pub(super) fn exact(len: usize) -> Self {
+        let recycled = if len < POOLED { None } else { Pool::lock().take_exact(len) };
+        Self { values: recycled.unwrap_or_else(|| tensor(vec![0.0; len], &[len])), exact: true }
+    }
+
+    /// The values of a parameter to be changed: in its own memory if nobody else holds it, otherwise in a copy (without
     /// the values if they are `unused`).
     pub(super) fn reuse(values: FlexTensor, unused: bool) -> Self {
         let len = length(&values);
         let mut pool = Pool::lock();
         let at = pool.buffers.iter().position(|given| same(&given.buffer, &values));
         // The handle of the pool goes before the others are counted, and comes back if there are any.
-        let given = at.map(|at| pool.buffers.swap_remove(at)).map(|given| (given.used, given.bits));
-        let whole = values.is_contiguous() && values.bytes().len() == len * size_of::<f32>();
+        let given = at.map(|at| pool.buffers.swap_remove(at)).map(|given| (given.used, given.exact, given.bits));
+        let whole = values.is_contiguous() && capacity(&values) == len;
         if whole && values.is_unique() {
-            return Self { values: values.with_layout(Layout::contiguous([len].to_vec().into())) };
+            return Self { values: flat(values, len), exact: true };
         }
-        if let Some((used, bits)) = given {
-            pool.buffers.push(Given { buffer: values.clone(), used, bits });
+        if let Some((used, exact, bits)) = given {
+            pool.buffers.push(Given { buffer: values.clone(), used, exact, bits });
         }
         drop(pool);
-        let mut copy = Self::new(len);
+        let mut copy = Self::exact(len);
         if !unused {
             copy.copy_from_slice(super::contiguous(&values));
         }
         copy
     }
 
+    /// Leaves the memory to the next request.
+    pub(super) fn give_back(self) {
+        let len = length(&self.values);
+        drop(self.into_tensor(&[len]));
+    }
+
     /// The values as a contiguous tensor.
     pub(super) fn into_tensor(self, dims: &[usize]) -> FlexTensor {
         debug_assert_eq!(length(&self.values), dims.iter().product::<usize>());
         if length(&self.values) >= POOLED {
-            Pool::lock().keep(&self.values);
+            Pool::lock().keep(&self.values, self.exact);
         }
         self.values.with_layout(Layout::contiguous(dims.to_vec().into()))
     }
@@ -141,7 +194,9 @@ impl Deref for Buffer {
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        self.values.try_storage_mut().expect("a buffer is shared only once it has become a tensor")
+        let len = length(&self.values);
+        let all = self.values.try_storage_mut().expect("a buffer is shared only once it has become a tensor");
+        &mut all[..len]
     }
 }
 
@@ -152,7 +207,7 @@ mod tests {
     /// Gives out a buffer of `len` elements.
     fn request(pool: &mut Pool, len: usize) -> FlexTensor {
         let buffer = pool.take(len).unwrap_or_else(|| tensor(vec![0.0; len], &[len]));
-        pool.keep(&buffer);
+        pool.keep(&buffer, false);
         buffer
     }
 
@@ -164,8 +219,31 @@ mod tests {
         let second = request(&mut pool, 10);
         assert_ne!(second.bytes().as_ptr(), address, "the first is still held");
         drop(first);
-        assert!(pool.take(11).is_none(), "another length");
-        assert_eq!(request(&mut pool, 10).bytes().as_ptr(), address);
+        assert!(pool.take(2).is_none(), "far too large");
+        let smaller = request(&mut pool, 7);
+        assert_eq!((smaller.bytes().as_ptr(), length(&smaller)), (address, 7));
+    }
+
+    #[test]
+    fn the_smallest_that_is_large_enough_is_taken_and_a_smaller_one_makes_room() {
+        let mut pool = Pool::new();
+        let held = [request(&mut pool, 30), request(&mut pool, 20), request(&mut pool, 40)];
+        let address = held[1].bytes().as_ptr();
+        drop(held);
+        assert_eq!(request(&mut pool, 15).bytes().as_ptr(), address);
+        assert!(pool.take(50).is_none());
+        assert_eq!(pool.buffers.iter().map(|given| capacity(&given.buffer)).max(), Some(30));
+    }
+
+    #[test]
+    fn parameters_have_buffers_of_their_size() {
+        let mut pool = Pool::new();
+        let (activation, weight) = (request(&mut pool, 30), tensor(vec![0.0; 20], &[20]));
+        pool.keep(&weight, true);
+        drop((activation, weight));
+        assert!(pool.take_exact(10).is_none() && pool.take_exact(25).is_none());
+        assert_eq!(pool.take(15).map(|buffer| capacity(&buffer)), Some(30), "not that of the weight");
+        assert_eq!(pool.take_exact(20).map(|buffer| capacity(&buffer)), Some(20));
     }
 
     #[test]
@@ -183,7 +261,7 @@ mod tests {
         let held = request(&mut pool, 10);
         drop(request(&mut pool, 20));
         for _ in 0..=PATIENCE {
-            assert!(pool.take(30).is_none());
+            assert!(pool.take_exact(30).is_none());
         }
         assert_eq!(pool.buffers.iter().map(|given| length(&given.buffer)).collect::<Vec<_>>(), [10]);
         drop(held);
@@ -192,7 +270,7 @@ mod tests {
     #[test]
     fn values_that_nobody_else_holds_are_changed_in_place() {
         let len = 3 * POOLED;
-        let mut buffer = Buffer::new(len);
+        let mut buffer = Buffer::exact(len);
         buffer.fill(1.0);
         let tensor = buffer.into_tensor(&[len]);
         let address = tensor.bytes().as_ptr();
@@ -204,7 +282,7 @@ mod tests {
         assert_ne!(copy.as_ptr().cast::<u8>(), address, "somebody else holds it");
         copy.fill(3.0);
         assert!(super::super::contiguous(&held).iter().all(|v| *v == 2.0));
-        assert!(Buffer::new(len).as_ptr().cast::<u8>() != address, "the pool knows that it is held");
+        assert!(Buffer::exact(len).as_ptr().cast::<u8>() != address, "the pool knows that it is held");
     }
 
     #[test]

@@ -25,11 +25,13 @@ impl SgdOps for Flex {
         if !takes(&w, &v, &g) {
             return composed::<Self>(w, v, g, first, p);
         }
-        let (w, g) = (w.to_contiguous(), g.to_contiguous());
+        let w = w.to_contiguous();
         let len = w.layout().num_elements();
-        let mut v = Buffer::reuse(if v.is_contiguous() { v } else { v.to_contiguous() }, first);
-        let mut new = Buffer::new(len);
-        kernel::step(&p, first, contiguous(&w), contiguous(&g), &mut v, &mut new).expect("the lengths were checked");
-        (new.into_tensor(&[len]), v.into_tensor(&[len]))
+        let in_place =
+            |x: FlexTensor, unused| Buffer::reuse(if x.is_contiguous() { x } else { x.to_contiguous() }, unused);
+        // The velocity first: before the first step it is another handle to the gradient.
+        let (mut v, mut g) = (in_place(v, first), in_place(g, false));
+        kernel::step(&p, first, contiguous(&w), &mut v, &mut g).expect("the lengths were checked");
+        (g.into_tensor(&[len]), v.into_tensor(&[len]))
     }
 }
