@@ -1,8 +1,12 @@
 //! Training methods by name: what each changes in a recipe, and nothing else.
 
-use bitspike_nn::layers::{AgmmConfig, AlphaShape};
+use crate::optim::{BinaryRule, OptimConfig};
+use bitspike_nn::layers::{AgmmConfig, AlphaShape, Estimator};
 use bitspike_nn::ops::gate::{GateApply, GatePool};
 use serde::{Deserialize, Serialize};
+
+/// Flips per step, as a moving average, above which `freeze` freezes a weight when the recipe says nothing.
+const FREEZE_ABOVE: f64 = 0.02;
 
 /// A training method: the value of `method`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,11 +31,23 @@ pub enum Method {
     LowLr,
     /// Control: the baseline with a quarter of the learning rate on binary weights.
     LowLrQuarter,
+    /// Binary weights without latent values, flipped by a momentum of their gradient (Helwegen et al., NeurIPS 2019).
+    Bop,
+    /// The same rule with the constants of BSO (Liang et al., ICML 2025).
+    Bso,
+    /// Standardised weights and a regulariser of the firing rate (Wei et al., ACM MM 2024).
+    QSnn,
+    /// The baseline with the rectified clamp of ReCU (Xu et al., ICCV 2021).
+    Recu,
+    /// The baseline with the error decay estimator of IR-Net (Qin et al., CVPR 2020).
+    Ede,
+    /// The baseline with weights frozen that flip too often (Nagel et al., ICML 2022).
+    Freeze,
 }
 
 impl Method {
     /// Every method, in the order of tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::FullPrecision,
         Self::Bsnn,
         Self::Agmm,
@@ -41,6 +57,12 @@ impl Method {
         Self::ConstGate,
         Self::LowLr,
         Self::LowLrQuarter,
+        Self::Bop,
+        Self::Bso,
+        Self::QSnn,
+        Self::Recu,
+        Self::Ede,
+        Self::Freeze,
     ];
 
     /// The methods of `compare` without `--methods`.
@@ -58,6 +80,12 @@ impl Method {
             Self::ConstGate => "const-gate",
             Self::LowLr => "low-lr",
             Self::LowLrQuarter => "low-lr-quarter",
+            Self::Bop => "bop",
+            Self::Bso => "bso",
+            Self::QSnn => "q-snn",
+            Self::Recu => "recu",
+            Self::Ede => "ede",
+            Self::Freeze => "freeze",
         }
     }
 
@@ -73,6 +101,12 @@ impl Method {
             Self::ConstGate => "control: the constant gate 1/2, not learned",
             Self::LowLr => "control: baseline with half the learning rate on binary weights",
             Self::LowLrQuarter => "control: baseline with a quarter of the learning rate on binary weights",
+            Self::Bop => "no latent weights: flips where a momentum of the gradient passes optim.flip_threshold",
+            Self::Bso => "no latent weights: the rule of bop with the constants of BSO, gradients over all time steps",
+            Self::QSnn => "standardised weights and a firing-rate regulariser",
+            Self::Recu => "baseline with the ReCU estimator: weights far out are clamped",
+            Self::Ede => "baseline with the EDE estimator of IR-Net: tanh that becomes steep",
+            Self::Freeze => "baseline that freezes weights which flip too often",
         }
     }
 
@@ -85,7 +119,6 @@ impl Method {
     pub fn gate(self, table: &AgmmConfig) -> Option<AgmmConfig> {
         let base = table.clone();
         match self {
-            Self::FullPrecision | Self::Bsnn | Self::LowLr | Self::LowLrQuarter => None,
             Self::Agmm => Some(base),
             Self::AgmmHw => Some(AgmmConfig { pool: GatePool::Hw, ..base }),
             Self::AgmmGradient => Some(AgmmConfig { apply: GateApply::Gradient, ..base }),
@@ -93,7 +126,36 @@ impl Method {
             Self::ConstGate => {
                 Some(AgmmConfig { pool: GatePool::Const, alpha: AlphaShape::Fixed, alpha_inside: false, ..base })
             }
+            _ => None,
         }
+    }
+
+    /// The estimator of the gradient of the sign, from that of the recipe's `[network]` table.
+    pub fn estimator(self, table: Estimator) -> Estimator {
+        match self {
+            Self::QSnn => Estimator::Standardized,
+            Self::Recu => Estimator::Recu,
+            Self::Ede => Estimator::Ede,
+            _ => table,
+        }
+    }
+
+    /// How binary weights are updated.
+    pub(crate) fn rule(self, optim: &mut OptimConfig) {
+        match self {
+            Self::Bop => optim.binary_rule = BinaryRule::Flip,
+            Self::Bso => {
+                optim.binary_rule = BinaryRule::Flip;
+                (optim.flip_rate, optim.flip_threshold) = (1e-3, 5e-7);
+            }
+            Self::Freeze if optim.freeze_above == 0.0 => optim.freeze_above = FREEZE_ABOVE,
+            _ => {}
+        }
+    }
+
+    /// Weight of the firing-rate regulariser this method brings along.
+    pub(crate) fn rate_weight(self) -> Option<f64> {
+        (self == Self::QSnn).then_some(5e-3)
     }
 
     /// Factor this method puts on the learning rate of binary weights.

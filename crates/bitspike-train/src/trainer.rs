@@ -17,12 +17,13 @@ use crate::flips::FlipTracker;
 use crate::loaders::Loaders;
 use crate::machine;
 use crate::optim::Optimizer;
-use crate::param::{ParamVisitor, Role, layer_of, visit};
+use crate::param::{ParamVisitor, Role, layer_of, plain, visit};
 use crate::recipe::Recipe;
 use crate::record::{epoch_record, network_info, summary};
 use bitspike_data::{DataSet, Loader};
 use bitspike_nn::Init;
-use bitspike_nn::network::{Ignore, Network, Plan};
+use bitspike_nn::layers::Estimator;
+use bitspike_nn::network::{FiringRates, Ignore, Network, Plan};
 use bitspike_run::{
     Checkpoint as Which, DatasetInfo, EpochRecord, EventWriter, FileHash, MetricsWriter, Record, RunFolder, RunInfo,
     Status, StepRecord, Summary, utc_now,
@@ -132,7 +133,7 @@ impl<'a> Trainer<'a> {
         folder.write_info(&info)?;
         let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
         let mut flips = FlipTracker::new();
-        observe(&network, &mut flips);
+        observe(&network, plan.options.estimator, &mut flips);
         let progress = Progress { seed: recipe.seed, ..Progress::default() };
         let optimizer = Optimizer::new(recipe.optim_config());
         let (metrics, events) = (folder.append_metrics()?, folder.create_events()?);
@@ -256,6 +257,7 @@ impl<'a> Trainer<'a> {
     fn train_epoch(&mut self, control: &mut dyn Control) -> Result<bool, TrainError> {
         let (first, batches) = (self.progress.batch, self.loaders.train.batches());
         let device = self.device.clone().autodiff();
+        self.network.set_progress(self.progress.epoch as f64 / self.recipe.train.epochs as f64);
         let mut start = Instant::now();
         for batch in self.loaders.train.epoch(self.progress.epoch, first) {
             let (index, n, labels) = (batch.index, batch.n, batch.labels.clone());
@@ -266,9 +268,12 @@ impl<'a> Trainer<'a> {
                 self.recipe.train.epochs,
             );
             let (images, targets) = tensors(batch, &device);
-            let logits = self.network.forward(images, &mut Ignore);
-            let loss = self.recipe.train.loss.forward(logits.clone(), targets);
-            let grads = loss.backward();
+            let (logits, penalty) = self.forward(images);
+            let mut loss = self.recipe.train.loss.forward(logits.clone(), targets);
+            if let Some(penalty) = penalty {
+                loss = loss + penalty;
+            }
+            let mut grads = loss.backward();
             let value: f32 = loss.into_scalar();
             let epoch = self.progress.epoch + 1;
             if !value.is_finite() {
@@ -279,8 +284,8 @@ impl<'a> Trainer<'a> {
             if self.progress.step.is_multiple_of(self.recipe.train.diagnose_every) {
                 self.progress.diagnostics.sample(&self.network, &grads, &self.optimizer, lr);
             }
-            self.network = self.optimizer.step(self.network.clone(), &grads, lr);
-            observe(&self.network, &mut self.flips);
+            self.network = self.optimizer.step(self.network.clone(), &mut grads, lr);
+            observe(&self.network, self.plan.options.estimator, &mut self.flips);
             let correct = count_correct(logits.inner(), &labels);
             self.progress.step += 1;
             self.progress.batch = index + 1;
@@ -313,6 +318,17 @@ impl<'a> Trainer<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// Logits, and what the regularisers add to the loss.
+    fn forward(&self, images: Tensor<5>) -> (Tensor<3>, Option<Tensor<1>>) {
+        let weight = self.recipe.rate_weight();
+        if weight == 0.0 {
+            return (self.network.forward(images, &mut Ignore), None);
+        }
+        let mut rates = FiringRates::default();
+        let logits = self.network.forward(images, &mut rates);
+        (logits, rates.penalty(0.5).map(|penalty| penalty * weight))
     }
 
     fn end_epoch(&mut self, control: &mut dyn Control) -> Result<Evaluation, TrainError> {
@@ -366,17 +382,25 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Shows every binary weight of a module to a tracker.
-pub fn observe<M: Module>(module: &M, flips: &mut FlipTracker) {
-    struct Observe<'a>(&'a mut FlipTracker);
+/// Shows every binary weight of a module, as its estimator makes it, to a tracker.
+pub fn observe<M: Module>(module: &M, estimator: Estimator, flips: &mut FlipTracker) {
+    struct Observe<'a>(&'a mut FlipTracker, Estimator);
     impl ParamVisitor for Observe<'_> {
         fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
-            if Role::of(name) == Role::Binary {
-                self.0.observe(layer_of(name), &param.val());
+            if Role::of(name) != Role::Binary {
+                return;
+            }
+            let value = param.val();
+            if self.1.keeps_signs() {
+                self.0.observe(layer_of(name), &value);
+            } else {
+                let (rows, all) = (value.dims()[0], value.shape().num_elements());
+                let proxy = self.1.rows(plain(value).reshape([rows, all / rows]), 0.0);
+                self.0.observe(layer_of(name), &proxy);
             }
         }
     }
-    visit(module, &mut Observe(flips));
+    visit(module, &mut Observe(flips, estimator));
 }
 
 /// The recipe of a run folder.

@@ -3,6 +3,7 @@
 //! Formulas in [`ops::conv`](crate::ops::conv). Shapes: x `[T, N, C_in, H, W]` → y `[T, N, C_out, H', W']`. No bias: a batch
 //! norm follows. Start: normal with deviation sqrt(2 / (K² C_out)) (He et al., 2015, fan-out).
 
+use super::Estimator;
 use crate::Init;
 use crate::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
 use burn::module::{Module, Param};
@@ -61,7 +62,8 @@ impl Conv2dConfig {
     /// ```
     pub fn init_binary(&self, scale: WeightScale, init: &Init, path: &str, device: &Device) -> BinaryConv2d {
         let latent = self.weight(init, &format!("{path}.weight"), device);
-        BinaryConv2d { latent, params: self.params(WeightKind::Binary(scale)) }
+        let params = self.params(WeightKind::Binary(scale));
+        BinaryConv2d { latent, params, estimator: Estimator::Ste, progress: 0.0 }
     }
 
     /// A layer with float weights; it starts from the values a binary layer at `path` would start from.
@@ -74,16 +76,35 @@ impl Conv2dConfig {
 /// Convolution with 1-bit weights.
 #[derive(Module, Debug)]
 pub struct BinaryConv2d {
-    /// The real weight whose sign is used, `[C_out, C_in, K, K]`.
+    /// The real weight whose sign is used, `[C_out, C_in, K, K]`; with an estimator, the sign of [`weight`](Self::weight).
     pub latent: Param<Tensor<4>>,
     #[module(skip)]
     params: ConvParams,
+    #[module(skip)]
+    estimator: Estimator,
+    #[module(skip)]
+    progress: f64,
 }
 
 impl BinaryConv2d {
+    /// Sets the estimator of the gradient of the sign.
+    pub fn with_estimator(self, estimator: Estimator) -> Self {
+        Self { estimator, ..self }
+    }
+
+    /// Tells the estimator how far training is, from 0 to 1.
+    pub fn set_progress(&mut self, progress: f64) {
+        self.progress = progress;
+    }
+
+    /// What the sign is taken of, `[C_out, C_in, K, K]`: the latent weight as the estimator sees it.
+    pub fn weight(&self) -> Tensor<4> {
+        self.estimator.proxy(self.latent.val(), self.progress)
+    }
+
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        conv(x, self.latent.val(), self.params)
+        conv(x, self.weight(), self.params)
     }
 
     /// The parameters that are not learned.
@@ -119,6 +140,13 @@ pub enum Conv2d {
 }
 
 impl Conv2d {
+    /// As [`BinaryConv2d::set_progress`]; nothing for float weights.
+    pub fn set_progress(&mut self, progress: f64) {
+        if let Self::Binary(conv) = self {
+            conv.set_progress(progress);
+        }
+    }
+
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         match self {

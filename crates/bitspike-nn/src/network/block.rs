@@ -107,7 +107,7 @@ impl VggBlock {
             neuron: *self.neuron.params(),
         };
         let weights = BlockWeights {
-            weight: conv.latent.val(),
+            weight: conv.weight(),
             gamma: self.norm.slope(),
             beta: self.norm.beta.val(),
             alpha: self.gate.as_ref().map_or_else(|| Tensor::ones([steps, 1], &device), |g| g.alpha.val()),
@@ -237,7 +237,11 @@ fn channels_first(x: Tensor<5>) -> Tensor<5> {
 fn build_conv(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Conv2d {
     let path = format!("{}.conv", conv.name);
     match conv.binary {
-        true => Conv2d::Binary(conv.conv.init_binary(plan.options.network.weight_scale, init, &path, device)),
+        true => {
+            let network = &plan.options.network;
+            let layer = conv.conv.init_binary(network.weight_scale, init, &path, device);
+            Conv2d::Binary(layer.with_estimator(plan.options.estimator))
+        }
         false => Conv2d::Real(conv.conv.init_real(init, &path, device)),
     }
 }

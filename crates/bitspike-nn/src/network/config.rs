@@ -1,7 +1,7 @@
 //! Configuration of a network, and the plan made from it: every layer with its shapes, before any memory is taken.
 
 use super::spec::{LayerSpec, Part};
-use crate::layers::{AgmmConfig, AgmmError, Conv2dConfig, NeuronConfig, NeuronKind, NormConfig};
+use crate::layers::{AgmmConfig, AgmmError, Conv2dConfig, Estimator, NeuronConfig, NeuronKind, NormConfig};
 use crate::ops::conv::{Precision, WeightScale};
 use crate::ops::gate::GatePool;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ pub struct NetworkConfig {
     pub head: Head,
     /// Scale in front of the sign of binary weights.
     pub weight_scale: WeightScale,
+    /// What stands in for the gradient of the sign.
+    pub estimator: Estimator,
 }
 
 impl Default for NetworkConfig {
@@ -70,6 +72,7 @@ impl Default for NetworkConfig {
             pooling: Pooling::Current,
             head: Head::Flatten,
             weight_scale: WeightScale::None,
+            estimator: Estimator::Ste,
         }
     }
 }
@@ -89,6 +92,8 @@ pub struct NetworkOptions {
     pub full_precision: bool,
     /// How exactly the CPU kernels compute gradients of binary layers.
     pub precision: Precision,
+    /// What stands in for the gradient of the sign; a method may choose another one than the network's table.
+    pub estimator: Estimator,
 }
 
 /// A network that cannot be built.

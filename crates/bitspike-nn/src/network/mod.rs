@@ -21,6 +21,6 @@ mod summary;
 pub use block::{BiRealBlock, Shortcut, VggBlock};
 pub use config::{ConvPlan, Family, Head, NetworkConfig, NetworkOptions, Plan, PlanError, Pooling};
 pub use model::{BiRealChain, BiRealStem, Blocks, Network, VggChain};
-pub use observer::{Ignore, Observer};
+pub use observer::{FiringRates, Ignore, Observer};
 pub use spec::{LayerSpec, Part, SpecError};
 pub use summary::{LayerSummary, Summary, TrainingMemory};

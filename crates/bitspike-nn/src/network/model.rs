@@ -98,6 +98,14 @@ impl Network {
         }
     }
 
+    /// Tells the estimators of the sign how far training is, from 0 to 1. Only their gradients depend on it.
+    pub fn set_progress(&mut self, progress: f64) {
+        match &mut self.body {
+            Blocks::Vgg(chain) => chain.blocks.iter_mut().for_each(|b| b.conv.set_progress(progress)),
+            Blocks::BiReal(chain) => chain.blocks.iter_mut().for_each(|b| b.conv.set_progress(progress)),
+        }
+    }
+
     /// Logits `[T, N, classes]` for a static image `[1, N, C, H, W]` or a sequence `[T, N, C, H, W]`.
     pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<3> {
         let spikes = match &self.body {

@@ -15,6 +15,34 @@ pub trait Observer {
     }
 }
 
+/// Collects the mean firing rate of every layer as part of the graph, for a loss that depends on it.
+///
+/// ```text
+/// penalty = mean over layers l of (r_l − target)²,   r_l = mean of the spikes of l over T, N, C, H, W
+/// ```
+///
+/// Source: the firing-rate regulariser of Q-SNN (Wei et al., ACM MM 2024), with target ½.
+#[derive(Clone, Debug, Default)]
+pub struct FiringRates(Vec<Tensor<1>>);
+
+impl Observer for FiringRates {
+    fn spikes(&mut self, _: &str, spikes: &Tensor<5>) {
+        self.0.push(spikes.clone().mean());
+    }
+}
+
+impl FiringRates {
+    /// The penalty, a tensor of one element; `None` before any layer was seen.
+    pub fn penalty(self, target: f64) -> Option<Tensor<1>> {
+        let layers = self.0.len();
+        let square = |rate: Tensor<1>| {
+            let off = rate - target;
+            off.clone() * off
+        };
+        Some(self.0.into_iter().map(square).reduce(|sum, next| sum + next)? / layers as f64)
+    }
+}
+
 /// Looks at nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ignore;

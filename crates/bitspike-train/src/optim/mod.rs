@@ -1,6 +1,8 @@
 //! Optimisers with a learning rate and weight decay per kind of parameter, and learning-rate schedules.
 
 mod adamw;
+mod flip;
+mod freeze;
 mod schedule;
 mod sgd;
 pub mod tbso;
@@ -24,6 +26,17 @@ pub enum OptimizerKind {
     Adamw,
 }
 
+/// How binary weights are updated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BinaryRule {
+    /// A real latent weight is trained like every other; its sign is the weight.
+    #[default]
+    Latent,
+    /// No latent weight: a weight flips when a momentum of its gradient says so. Formula in `optim/flip.rs`.
+    Flip,
+}
+
 /// Configuration of the optimiser: the `[optim]` table of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -38,6 +51,14 @@ pub struct OptimConfig {
     pub weight_decay: f64,
     /// Factor on the learning rate of binary weights: the control experiment of every gate.
     pub lr_binary_mult: f64,
+    /// How binary weights are updated.
+    pub binary_rule: BinaryRule,
+    /// Rule `flip`: share of the new gradient in the momentum, at the top of the schedule.
+    pub flip_rate: f64,
+    /// Rule `flip`: momentum above which a weight flips.
+    pub flip_threshold: f64,
+    /// Rule `latent`: flips per step, as a moving average over 100 steps, above which a weight is frozen; 0 for never.
+    pub freeze_above: f64,
     /// Factor on the learning rate of α.
     pub lr_alpha_mult: f64,
     /// First and second moment decay of AdamW.
@@ -54,6 +75,10 @@ impl Default for OptimConfig {
             momentum: 0.9,
             weight_decay: 1e-4,
             lr_binary_mult: 1.0,
+            binary_rule: BinaryRule::Latent,
+            flip_rate: 1e-3,
+            flip_threshold: 1e-6,
+            freeze_above: 0.0,
             lr_alpha_mult: 1.0,
             betas: [0.9, 0.999],
             epsilon: 1e-8,
@@ -84,14 +109,15 @@ impl OptimConfig {
 /// let device = Device::default().autodiff();
 /// let net = Net { weight: Param::from_tensor(Tensor::from_floats([1.0], &device)) };
 /// let mut optimizer = Optimizer::new(OptimConfig { lr: 0.5, weight_decay: 0.0, ..Default::default() });
-/// let grads = (net.weight.val() * 2.0).sum().backward();
-/// let net = optimizer.step(net, &grads, 0.5);
+/// let mut grads = (net.weight.val() * 2.0).sum().backward();
+/// let net = optimizer.step(net, &mut grads, 0.5);
 /// assert_eq!(net.weight.val().into_data().try_to_vec::<f32>().unwrap(), [0.0]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Optimizer {
     config: OptimConfig,
-    /// Flat state tensors: `velocity.<name>` for SGD, `first.<name>` and `second.<name>` for AdamW.
+    /// Flat state tensors: `velocity.<name>` for SGD, `first.<name>` and `second.<name>` for AdamW, those of the rules in
+    /// `flip.rs` and `freeze.rs`.
     state: BTreeMap<String, Tensor<1>>,
     steps: u64,
 }
@@ -108,7 +134,9 @@ impl Optimizer {
     }
 
     /// Updates every trained parameter of a module at learning rate `lr`.
-    pub fn step<M: Module>(&mut self, module: M, grads: &Gradients, lr: f64) -> M {
+    ///
+    /// Takes the gradients of the parameters out of `grads`, so that their memory can hold the new values.
+    pub fn step<M: Module>(&mut self, module: M, grads: &mut Gradients, lr: f64) -> M {
         self.steps += 1;
         param::map(module, &mut Step { optimizer: self, grads, lr })
     }
@@ -145,20 +173,33 @@ impl Optimizer {
 
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
-    grads: &'a Gradients,
+    grads: &'a mut Gradients,
     lr: f64,
 }
 
 impl ParamMapper for Step<'_> {
     fn map<const D: usize>(&mut self, name: &str, value: &Tensor<D>) -> Option<Tensor<D>> {
-        let grad = value.grad(self.grads)?;
+        let grad = value.grad_remove(self.grads)?;
         let (lr, decay) = self.optimizer.config.group(Role::of(name), self.lr);
         let shape = value.shape();
         let count = shape.num_elements();
         let (w, g) = (param::plain(value.clone()).reshape([count]), grad.reshape([count]));
-        let new = match self.optimizer.config.kind {
+        let config = &self.optimizer.config;
+        let binary = Role::of(name) == Role::Binary;
+        if binary && config.binary_rule == BinaryRule::Flip {
+            // The schedule acts on the rate: with a rate of 0 the momentum stands still.
+            let rate = config.flip_rate * (self.lr / config.lr);
+            return Some(flip::step(self.optimizer, name, w, g, rate).reshape(shape));
+        }
+        let freeze = binary && config.freeze_above > 0.0;
+        let old = freeze.then(|| w.clone());
+        let new = match config.kind {
             OptimizerKind::Sgd => sgd::step(self.optimizer, name, w, g, lr, decay),
             OptimizerKind::Adamw => adamw::step(self.optimizer, name, w, g, lr, decay),
+        };
+        let new = match old {
+            Some(old) => freeze::step(self.optimizer, name, old, new),
+            None => new,
         };
         Some(new.reshape(shape))
     }

@@ -30,6 +30,8 @@ pub struct TrainConfig {
     pub eval_batch_size: usize,
     /// Loss over the time steps.
     pub loss: Loss,
+    /// Weight of the firing-rate regulariser: that times the mean over layers of (rate − ½)² joins the loss; 0 for none.
+    pub rate_weight: f64,
     /// Background threads that prepare batches; 0 prepares them between steps.
     pub workers: usize,
     /// Steps between two `step` records of the metrics.
@@ -47,6 +49,7 @@ impl Default for TrainConfig {
             batch_size: 64,
             eval_batch_size: 250,
             loss: Loss::Tet,
+            rate_weight: 0.0,
             workers: 1,
             log_every: 20,
             diagnose_every: 20,
@@ -146,6 +149,7 @@ impl Recipe {
             gate: self.method.gate(&self.agmm),
             full_precision: self.method.full_precision(),
             precision: self.precision,
+            estimator: self.method.estimator(self.network.estimator),
         }
     }
 
@@ -156,7 +160,15 @@ impl Recipe {
 
     /// The optimiser's configuration, with the method applied.
     pub fn optim_config(&self) -> OptimConfig {
-        OptimConfig { lr_binary_mult: self.optim.lr_binary_mult * self.method.lr_binary_mult(), ..self.optim.clone() }
+        let mut config = self.optim.clone();
+        config.lr_binary_mult *= self.method.lr_binary_mult();
+        self.method.rule(&mut config);
+        config
+    }
+
+    /// Weight of the firing-rate regulariser in the loss, with the method applied; 0 leaves it out.
+    pub fn rate_weight(&self) -> f64 {
+        self.method.rate_weight().unwrap_or(self.train.rate_weight)
     }
 
     /// Advice about combinations that are valid but rarely meant.
