@@ -2,6 +2,7 @@
 
 use crate::checkpoint::CheckpointError;
 use crate::recipe::RecipeError;
+use crate::start::StartError;
 use bitspike_data::DataError;
 use bitspike_nn::network::PlanError;
 use bitspike_run::RunError;
@@ -25,6 +26,9 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The starting point.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The loss is no number any more.
     #[error("the loss is {loss} at step {step} (epoch {epoch}): training has diverged")]
     Diverged {

@@ -18,6 +18,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod device;
 pub mod diagnose;
+pub mod distill;
 pub mod energy;
 mod error;
 pub mod evaluate;
@@ -30,6 +31,7 @@ pub mod optim;
 pub mod param;
 pub mod recipe;
 mod record;
+pub mod start;
 pub mod trainer;
 
 pub use error::TrainError;

@@ -10,6 +10,7 @@
 
 use crate::checkpoint::{self, Checkpoint, EpochSums, Progress};
 use crate::diagnose::Diagnostics;
+use crate::distill::Teacher;
 use crate::energy;
 use crate::error::TrainError;
 use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
@@ -20,6 +21,7 @@ use crate::optim::Optimizer;
 use crate::param::{ParamVisitor, Role, layer_of, plain, visit};
 use crate::recipe::Recipe;
 use crate::record::{epoch_record, network_info, summary};
+use crate::start;
 use bitspike_data::{DataSet, Loader};
 use bitspike_nn::Init;
 use bitspike_nn::layers::Estimator;
@@ -98,6 +100,7 @@ pub struct Trainer<'a> {
     metrics: MetricsWriter,
     events: EventWriter,
     loaders: Loaders,
+    teacher: Option<Teacher>,
 }
 
 impl<'a> Trainer<'a> {
@@ -114,6 +117,9 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainError> {
         let plan = recipe.network_options().plan(data.shape(), data.classes())?;
         let loaders = Loaders::new(recipe, data)?;
+        let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
+        let network = start::apply(&recipe.init, network)?;
+        let teacher = Teacher::load(&recipe.distill, data, device)?;
         let folder = RunFolder::create(folder)?;
         let info = RunInfo {
             name: recipe.name.clone(),
@@ -131,7 +137,6 @@ impl<'a> Trainer<'a> {
         };
         folder.write_recipe(&recipe.to_toml())?;
         folder.write_info(&info)?;
-        let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
         let mut flips = FlipTracker::new();
         observe(&network, plan.options.estimator, &mut flips);
         let progress = Progress { seed: recipe.seed, ..Progress::default() };
@@ -153,6 +158,7 @@ impl<'a> Trainer<'a> {
             metrics,
             events,
             loaders,
+            teacher,
         };
         trainer.save(Which::Last)?;
         Ok(trainer)
@@ -188,6 +194,7 @@ impl<'a> Trainer<'a> {
         info.status = Status::Running;
         folder.write_info(&info)?;
         let loaders = Loaders::new(&recipe, data)?;
+        let teacher = Teacher::load(&recipe.distill, data, device)?;
         let device = device.clone();
         Ok(Self {
             recipe,
@@ -203,6 +210,7 @@ impl<'a> Trainer<'a> {
             metrics,
             events,
             loaders,
+            teacher,
         })
     }
 
@@ -268,10 +276,13 @@ impl<'a> Trainer<'a> {
                 self.recipe.train.epochs,
             );
             let (images, targets) = tensors(batch, &device);
-            let (logits, penalty) = self.forward(images);
+            let (logits, penalty) = self.forward(images.clone());
             let mut loss = self.recipe.train.loss.forward(logits.clone(), targets);
             if let Some(penalty) = penalty {
                 loss = loss + penalty;
+            }
+            if let Some(teacher) = &self.teacher {
+                loss = teacher.loss(loss, images.inner(), logits.clone());
             }
             let mut grads = loss.backward();
             let value: f32 = loss.into_scalar();

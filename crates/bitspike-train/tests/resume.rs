@@ -4,6 +4,7 @@ use bitspike_data::{DataSet, ImageSet};
 use bitspike_run::{Checkpoint as Which, Record, RunFolder};
 use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::device::by_name;
+use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
 use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
 use std::path::Path;
@@ -92,8 +93,12 @@ fn state(folder: &Path, which: Which) -> State {
 }
 
 fn run_in_pieces(folder: &Path, pieces: &[u64]) {
-    let (recipe, data, device) = (Recipe::parse(RECIPE, "test").unwrap(), data(), by_name("cpu").unwrap());
-    let mut start = Some(Trainer::start(&recipe, &data, &device, folder, &[]).unwrap());
+    run_recipe_in_pieces(&Recipe::parse(RECIPE, "test").unwrap(), folder, pieces);
+}
+
+fn run_recipe_in_pieces(recipe: &Recipe, folder: &Path, pieces: &[u64]) {
+    let (data, device) = (data(), by_name("cpu").unwrap());
+    let mut start = Some(Trainer::start(recipe, &data, &device, folder, &[]).unwrap());
     for &steps in pieces {
         let mut trainer = start.take().unwrap_or_else(|| Trainer::resume(folder, &data, &device).unwrap());
         let outcome = trainer.run(&mut StopAfter(steps)).unwrap();
@@ -117,6 +122,31 @@ fn resumed_equals_uninterrupted_bit_for_bit() {
         for which in [Which::Last, Which::Best] {
             assert_same_state(&folder, &whole, which, &what);
         }
+    }
+}
+
+/// Every method, from the weights of another run and taught by it, learns the two classes and survives an interruption.
+#[test]
+fn every_method_learns_and_resumes_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let teacher = dir.path().join("teacher");
+    let mut float = Recipe::parse(RECIPE, "test").unwrap().with(Method::FullPrecision, 1);
+    // A mirrored image would be one of the other class.
+    (float.augment.flip, float.train.epochs) = (false, 5);
+    run_recipe_in_pieces(&float, &teacher, &[]);
+    for method in Method::ALL {
+        let mut recipe = float.with(method, 2);
+        // Few and small steps: the constants meant for long runs would not flip or freeze anything.
+        (recipe.optim.flip_rate, recipe.optim.flip_threshold, recipe.optim.freeze_above) = (0.1, 1e-4, 0.0);
+        recipe.init.from = Some(teacher.clone());
+        recipe.distill.teacher = Some(teacher.clone());
+        let [whole, broken] = ["whole", "broken"].map(|part| dir.path().join(format!("{method}-{part}")));
+        run_recipe_in_pieces(&recipe, &whole, &[]);
+        run_recipe_in_pieces(&recipe, &broken, &[5, 6]);
+        assert_same_records(&broken, &whole, method.as_str());
+        assert_same_state(&broken, &whole, Which::Last, method.as_str());
+        let accuracy = RunFolder::open(&whole).unwrap().read_summary().unwrap().unwrap().test_accuracy.unwrap();
+        assert!(accuracy > 0.9, "{method}: {accuracy}");
     }
 }
 

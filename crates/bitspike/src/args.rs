@@ -36,6 +36,12 @@ pub enum Command {
         bitspike compare my.toml --methods bsnn,agmm,agmm-hw,const-gate --seeds 5 --out runs/study"
     )]
     Compare(CompareArgs),
+    /// Train every point of a grid of recipe keys, with every method and seed
+    #[command(
+        after_help = "An interrupted sweep goes on where it stopped when started again with the same arguments.\n\n\
+        Example:\n  bitspike sweep my.toml --grid optim.lr=0.05,0.1,0.2 --methods bsnn,agmm --seeds 3"
+    )]
+    Sweep(SweepArgs),
     /// Show layers, weights, bits, operations and training memory of a recipe or run
     Inspect(InspectArgs),
     /// Measure speed and memory on this machine: training steps, inference, kernels
@@ -60,7 +66,7 @@ pub enum Command {
 }
 
 /// Keys of the recipe that have a flag of their own, and `--set` for all others.
-#[derive(ClapArgs, Debug, Default)]
+#[derive(ClapArgs, Clone, Debug, Default)]
 pub struct RecipeArgs {
     /// Recipe file (TOML); without one, the defaults
     pub recipe: Option<PathBuf>,
@@ -167,6 +173,17 @@ pub struct CompareArgs {
     /// How it is run.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// Arguments of `sweep`.
+#[derive(ClapArgs, Debug)]
+pub struct SweepArgs {
+    /// A key of the recipe and its values, separated by commas; may be repeated, for every combination
+    #[arg(long, value_name = "KEY=LIST", required = true)]
+    pub grid: Vec<String>,
+    /// What is trained at each point.
+    #[command(flatten)]
+    pub compare: CompareArgs,
 }
 
 /// Arguments of `inspect`.

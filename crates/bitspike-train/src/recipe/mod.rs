@@ -7,8 +7,10 @@
 mod error;
 mod parse;
 
+use crate::distill::DistillConfig;
 use crate::method::Method;
 use crate::optim::{OptimConfig, OptimizerKind, Schedule};
+use crate::start::StartConfig;
 use bitspike_data::{AugmentConfig, DataConfig};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{AgmmConfig, NeuronConfig, NormConfig};
@@ -96,6 +98,10 @@ pub struct Recipe {
     pub optim: OptimConfig,
     /// The learning rate over time.
     pub schedule: Schedule,
+    /// Where the weights start from.
+    pub init: StartConfig,
+    /// A trained network as a teacher.
+    pub distill: DistillConfig,
 }
 
 impl Default for Recipe {
@@ -114,6 +120,8 @@ impl Default for Recipe {
             train: TrainConfig::default(),
             optim: OptimConfig::default(),
             schedule: Schedule::default(),
+            init: StartConfig::default(),
+            distill: DistillConfig::default(),
         }
     }
 }

@@ -9,8 +9,17 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// Optional keys that are absent from the default recipe, and the free-form values below which no key is checked.
-const OPTIONAL: [&str; 6] =
-    ["data.path", "data.train_limit", "data.test_limit", "data.size", "data.channels", "neuron.width"];
+const OPTIONAL: [&str; 9] = [
+    "data.path",
+    "data.train_limit",
+    "data.test_limit",
+    "data.size",
+    "data.channels",
+    "neuron.width",
+    "init.from",
+    "init.map",
+    "distill.teacher",
+];
 const FREE: [&str; 1] = ["augment.normalize"];
 
 pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe, RecipeError> {
@@ -192,7 +201,7 @@ fn find_bad_key(table: &Table, prefix: &str) -> Option<String> {
 }
 
 fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
-    let (t, o, s) = (&recipe.train, &recipe.optim, &recipe.schedule);
+    let (t, o, s, d) = (&recipe.train, &recipe.optim, &recipe.schedule, &recipe.distill);
     let finite = |v: f64, low: f64| v.is_finite() && v >= low;
     let rows: Vec<(&str, bool, String, &str)> = vec![
         ("train.epochs", (1..=100_000).contains(&t.epochs), t.epochs.to_string(), "1 to 100000"),
@@ -225,6 +234,13 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ("schedule.warmup_epochs", finite(s.warmup_epochs, 0.0), s.warmup_epochs.to_string(), "at least 0"),
         ("schedule.step_epochs", s.step_epochs >= 1, s.step_epochs.to_string(), "at least 1"),
         ("schedule.factor", finite(s.factor, 0.0), s.factor.to_string(), "a finite number, at least 0"),
+        ("distill.weight", (0.0..=1.0).contains(&d.weight), d.weight.to_string(), "0 to 1"),
+        (
+            "distill.temperature",
+            finite(d.temperature, 0.0) && d.temperature > 0.0,
+            d.temperature.to_string(),
+            "a finite number above 0",
+        ),
         (
             "name",
             !recipe.name.is_empty() && !recipe.name.contains(['/', '\\']) && !recipe.name.starts_with('.'),

@@ -1,7 +1,7 @@
-//! `bitspike compare`: methods × seeds, one table and one page.
+//! `bitspike compare` and `bitspike sweep`: methods × seeds, and points of a grid, one table and one page.
 
 use super::{device, recipe, threads, warn};
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, RecipeArgs, SweepArgs};
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::{interrupt, output};
@@ -9,36 +9,69 @@ use bitspike_report::Comparison;
 use bitspike_run::{REPORT_FILE, RunFolder};
 use bitspike_train::compare::{Job, jobs, run as run_jobs};
 use bitspike_train::method::Method;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 pub fn run(args: &CompareArgs) -> Result<bool, CliError> {
-    let device = device(&args.run)?;
     let recipe = recipe(&args.recipe, None)?;
-    let methods = match args.methods.is_empty() {
-        true => Method::COMPARED.to_vec(),
-        false => args.methods.iter().map(|m| m.parse()).collect::<Result<Vec<Method>, _>>()?,
-    };
+    let methods = methods(&args.methods)?;
     let seeds = seeds(&args.seeds)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/compare-{}", recipe.name)));
     let jobs = jobs(&recipe, &methods, &seeds, &out);
-    jobs.iter().take(methods.len()).for_each(|job| warn(&job.recipe));
+    carry_out(args, &jobs, &out, &format!("{} methods, {} seeds", methods.len(), seeds.len()))?;
+    Ok(true)
+}
+
+/// `bitspike sweep`: every point of a grid, every method, every seed.
+pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
+    let plain = recipe(&args.compare.recipe, None)?;
+    let methods = methods(&args.compare.methods)?;
+    let seeds = seeds(&args.compare.seeds)?;
+    let out = args.compare.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/sweep-{}", plain.name)));
+    let points = points(&args.grid)?;
+    let mut all = Vec::new();
+    // Seeds outside, so that an interrupted sweep has every point at the first seed.
+    for &seed in &seeds {
+        for point in &points {
+            let mut with = RecipeArgs { sets: args.compare.recipe.sets.clone(), ..args.compare.recipe.clone() };
+            with.sets.extend(point.iter().map(|(key, value)| format!("{key}={value}")));
+            let folder = point.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+            all.extend(jobs(&recipe(&with, None)?, &methods, &[seed], &out.join(folder)));
+        }
+    }
+    let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
+    let comparison = carry_out(&args.compare, &all, &out, &what)?;
+    if !args.compare.run.json {
+        output::result(&front(&comparison))?;
+    }
+    Ok(true)
+}
+
+/// Runs the jobs, then shows them side by side.
+fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result<Comparison, CliError> {
+    let device = device(&args.run)?;
+    let mut warned = BTreeSet::new();
+    for job in jobs {
+        if job.recipe.warnings().into_iter().any(|text| warned.insert(text)) {
+            warn(&job.recipe);
+        }
+    }
     let threads = threads(&args.run);
     let parallel = args.jobs.unwrap_or(threads).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
-    let data = bitspike_data::load(&recipe.data)?;
+    // The data are the same for all: a grid over the data set would compare what cannot be compared.
+    let data = bitspike_data::load(&jobs[0].recipe.data)?;
     interrupt::install()?;
     if !args.run.quiet {
         output::note(&format!(
-            "{} runs ({} methods, {} seeds), {parallel} at a time with {each} thread(s) each, in {}",
+            "{} runs ({what}), {parallel} at a time with {each} thread(s) each, in {}",
             jobs.len(),
-            methods.len(),
-            seeds.len(),
             out.display()
         ));
     }
     let command: Vec<String> = std::env::args().collect();
     let progress = Progress::new(jobs.len(), args.run.quiet);
-    let folders = run_jobs(&jobs, &data, &device, parallel, each, &command, &progress)?;
+    let folders = run_jobs(jobs, &data, &device, parallel, each, &command, &progress)?;
     if folders.len() < jobs.len() {
         return Err(CliError::Interrupted { resume: "the same command again".to_owned() });
     }
@@ -46,12 +79,61 @@ pub fn run(args: &CompareArgs) -> Result<bool, CliError> {
     let comparison = Comparison::from_runs(&folders)?;
     bitspike_report::write(&comparison, &page, bitspike_report::html)?;
     if args.run.json {
-        json(&jobs)?;
+        json(jobs)?;
     } else {
         output::result(&bitspike_report::text(&comparison))?;
     }
     output::note(&format!("report: {}", page.display()));
-    Ok(true)
+    Ok(comparison)
+}
+
+/// What no other group beats in both accuracy and flips.
+fn front(comparison: &Comparison) -> String {
+    let figures: Vec<(&str, f64, f64)> = comparison
+        .methods
+        .iter()
+        .filter_map(|m| Some((m.label.as_str(), m.accuracy?.mean, m.flips_per_weight.map_or(0.0, |f| f.mean))))
+        .collect();
+    let mut text = String::from("Not beaten in both accuracy and flips per weight:\n");
+    for (label, accuracy, flips) in &figures {
+        let beaten = figures.iter().any(|(_, a, f)| a >= accuracy && f <= flips && (a > accuracy || f < flips));
+        if !beaten {
+            text.push_str(&format!("  {label}: {:.2} %, {flips:.3} flips per weight\n", accuracy * 100.0));
+        }
+    }
+    text
+}
+
+/// Every combination of the values of a grid.
+fn points(grid: &[String]) -> Result<Vec<Vec<(String, String)>>, CliError> {
+    let mut points = vec![Vec::new()];
+    for axis in grid {
+        let bad =
+            || CliError::Usage(format!("--grid is {axis:?}; expected KEY=VALUE,VALUE,... such as optim.lr=0.05,0.1"));
+        let (key, values) = axis.split_once('=').ok_or_else(bad)?;
+        let values: Vec<&str> = values.split(',').map(str::trim).collect();
+        if key.trim().is_empty() || values.iter().any(|v| v.is_empty() || v.contains(['/', '\\'])) {
+            return Err(bad());
+        }
+        if key.trim() == "data" || key.trim().starts_with("data.") || matches!(key.trim(), "seed" | "method" | "name") {
+            let how = "the data are the same for all runs, and --methods and --seeds have flags of their own";
+            return Err(CliError::Usage(format!("--grid cannot go over {}: {how}", key.trim())));
+        }
+        let with = |point: &Vec<(String, String)>, value: &str| {
+            let mut point = point.clone();
+            point.push((key.trim().to_owned(), value.to_owned()));
+            point
+        };
+        points = points.iter().flat_map(|p| values.iter().map(move |v| with(p, v))).collect();
+    }
+    Ok(points)
+}
+
+fn methods(names: &[String]) -> Result<Vec<Method>, CliError> {
+    match names.is_empty() {
+        true => Ok(Method::COMPARED.to_vec()),
+        false => Ok(names.iter().map(|m| m.parse()).collect::<Result<Vec<Method>, _>>()?),
+    }
 }
 
 /// One object per method and seed.
@@ -84,7 +166,7 @@ fn seeds(text: &str) -> Result<Vec<u64>, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use super::seeds;
+    use super::{points, seeds};
 
     #[test]
     fn seeds_are_a_number_or_a_list() {
@@ -92,6 +174,18 @@ mod tests {
         assert_eq!(seeds("9,4,4").unwrap(), [4, 9]);
         for bad in ["0", "", "x", "1,", "-1"] {
             assert!(seeds(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_grid_is_every_combination_of_its_axes() {
+        let axes = ["optim.lr=0.1, 0.2".to_owned(), "agmm.pool=hw,chw".to_owned()];
+        let found = points(&axes).unwrap();
+        let values: Vec<Vec<&str>> = found.iter().map(|p| p.iter().map(|(_, v)| v.as_str()).collect()).collect();
+        assert_eq!(values, [["0.1", "hw"], ["0.1", "chw"], ["0.2", "hw"], ["0.2", "chw"]]);
+        assert_eq!(found[0][0].0, "optim.lr");
+        for bad in ["optim.lr", "=1", "optim.lr=", "optim.lr=1,,2", "data.set=mnist", "seed=1,2"] {
+            assert!(points(&[bad.to_owned()]).is_err(), "{bad:?}");
         }
     }
 }

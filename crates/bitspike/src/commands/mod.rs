@@ -24,6 +24,7 @@ pub fn run(args: Args) -> Result<bool, CliError> {
         Command::Train(a) => train::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Compare(a) => compare::run(&a),
+        Command::Sweep(a) => compare::sweep(&a),
         Command::Inspect(a) => inspect::run(&a),
         Command::Bench(a) => bench::run(&a),
         Command::Data(a) => data::run(&a),
