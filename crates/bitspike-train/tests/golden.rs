@@ -166,8 +166,8 @@ fn batch_norm_case(c: &mut Case) {
     c.close("grad_gamma", gamma.grad(&grads).expect("a gradient"), TOLERANCE);
     c.close("grad_beta", beta.grad(&grads).expect("a gradient"), TOLERANCE);
     // Running statistics are the layer's.
-    let config = NormConfig { epsilon: 1e-5, momentum: f64::from(c.f("momentum")), threshold_dependent: false };
-    let layer = config.init(gamma.dims()[0], 1.0, &c.device);
+    let config = NormConfig { epsilon: 1e-5, momentum: f64::from(c.f("momentum")), ..NormConfig::default() };
+    let layer = config.init(gamma.dims()[0], 1, 1.0, &c.device);
     layer.forward(x, 1);
     c.close("running_mean", layer.running_mean.value_sync(), TOLERANCE);
     c.close("running_var", layer.running_var.value_sync(), TOLERANCE);

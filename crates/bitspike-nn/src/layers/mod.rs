@@ -12,4 +12,4 @@ pub use conv::{BinaryConv2d, Conv2d, Conv2dConfig, RealConv2d};
 pub use estimator::Estimator;
 pub use linear::{BinaryLinear, Classifier, binary_linear};
 pub use neuron::{Neuron, NeuronConfig, NeuronKind};
-pub use norm::{NormConfig, TimeBatchNorm};
+pub use norm::{NormConfig, NormKind, TimeBatchNorm};

@@ -4,7 +4,7 @@ use super::config::{ConvPlan, Plan, Pooling};
 use super::observer::Observer;
 use crate::Init;
 use crate::layers::Conv2dConfig;
-use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
+use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, NormKind, RealConv2d, TimeBatchNorm};
 use crate::ops::block::{BlockParams, BlockStatistics, BlockWeights, block, block_evaluate};
 use crate::ops::gate::GatePool;
 use crate::ops::pool::{avg_pool, max_pool};
@@ -48,7 +48,7 @@ impl VggBlock {
         });
         Self {
             conv: build_conv(plan, conv, init, device),
-            norm: o.norm.init(channels, o.neuron.v_threshold, device),
+            norm: o.norm.init(channels, o.network.steps, o.neuron.v_threshold, device),
             gate: gate.map(|g| g.init(o.network.steps, channels, device)),
             neuron: o.neuron.init(o.network.steps, device),
             place: Place {
@@ -56,7 +56,10 @@ impl VggBlock {
                 pooling: conv.pooled.then_some(o.network.pooling),
                 gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
                 gate_after_pool,
-                whole: conv.binary && in_order && (!conv.pooled || o.network.pooling == Pooling::Current),
+                whole: conv.binary
+                    && in_order
+                    && o.norm.kind == NormKind::Joint
+                    && (!conv.pooled || o.network.pooling == Pooling::Current),
             },
         }
     }
@@ -182,12 +185,12 @@ impl BiRealBlock {
                 &format!("{}.shortcut.conv", conv.name),
                 device,
             ),
-            norm: o.norm.init(channels, o.neuron.v_threshold, device),
+            norm: o.norm.init(channels, o.network.steps, o.neuron.v_threshold, device),
         });
         Self {
             neuron: o.neuron.init(o.network.steps, device),
             conv: build_conv(plan, conv, init, device),
-            norm: o.norm.init(channels, o.neuron.v_threshold, device),
+            norm: o.norm.init(channels, o.network.steps, o.neuron.v_threshold, device),
             gate: gate.map(|g| g.init(o.network.steps, channels, device)),
             shortcut,
             place: Place {

@@ -84,7 +84,7 @@ impl Network {
             Family::BiReal => Blocks::BiReal(BiRealChain {
                 stem: BiRealStem {
                     conv: stem.conv.init_real(init, "stem.conv", device),
-                    norm: o.norm.init(stem.conv.channels[1], o.neuron.v_threshold, device),
+                    norm: o.norm.init(stem.conv.channels[1], o.network.steps, o.neuron.v_threshold, device),
                 },
                 blocks: rest.iter().map(|c| BiRealBlock::new(plan, c, init, device)).collect(),
                 last: o.neuron.init(o.network.steps, device),

@@ -107,7 +107,7 @@ impl Plan {
                 binary: c.binary,
                 shape: vec![c_out, c_in, c.conv.kernel, c.conv.kernel],
                 weights: c.weights(),
-                extra: 2 * c_out as u64 + alpha + neurons,
+                extra: o.norm.parameters(c_out, o.network.steps) + alpha + neurons,
                 macs: c.macs(),
                 repeats: if i == 0 { 1 } else { t },
                 source: match i {
@@ -124,7 +124,7 @@ impl Plan {
                     binary: false,
                     shape: vec![c_out, c_in, 1, 1],
                     weights,
-                    extra: 2 * c_out as u64,
+                    extra: o.norm.parameters(c_out, o.network.steps),
                     macs,
                     repeats: t,
                     source: None,
