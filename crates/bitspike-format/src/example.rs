@@ -27,18 +27,23 @@ impl Numbers {
     }
 }
 
+/// Spread of a current, in thresholds.
+const SLOPE: f32 = 0.9;
+
 /// A block of 3×3 with numbers such that about a fifth of its neurons fire.
 pub fn block(numbers: &mut Numbers, [c_in, channels]: [usize; 2], stem: bool, gate: GateSpec, pool: Pool) -> BlockSpec {
     let weights = numbers.take(c_in * channels * 9);
-    // The spread of a sum of 9 c_in products: each 0 or ±1 with a fifth of the spikes, or a number from −1 to 1.
+    // The spread of a sum of 9 c_in products: each 0 or ±1 with a fifth of the spikes, or a number from −1 to 1. The mean of
+    // four such sums has about half of it.
     let spread = ((9 * c_in) as f32 * if stem { 1.0 / 9.0 } else { 0.2 }).sqrt();
+    let spread = if pool == Pool::Current { spread / 2.0 } else { spread };
     BlockSpec {
         channels,
         kernel: 3,
         stride: 1,
         padding: 1,
         weights: if stem { WeightSpec::Real(weights) } else { WeightSpec::Signs(weights) },
-        slope: (0..channels).map(|_| (1.0 + 0.3 * numbers.draw()) * 0.9 / spread).collect(),
+        slope: (0..channels).map(|_| (1.0 + 0.3 * numbers.draw()) * SLOPE / spread).collect(),
         offset: (0..channels).map(|_| 0.2 * numbers.draw()).collect(),
         gate,
         pool,
@@ -80,7 +85,7 @@ pub fn chain(
 
 /// The AGMM gate with its default pool.
 pub fn sample_gate(steps: usize, _channels: usize, numbers: &mut Numbers) -> GateSpec {
-    let alpha = (0..steps).map(|_| 1.5 + 0.5 * numbers.draw()).collect();
+    let alpha = (0..steps).map(|_| 1.95 + 0.3 * numbers.draw()).collect();
     GateSpec::Sample { alpha, per_channel: false, inside: false }
 }
 

@@ -143,7 +143,7 @@ fn real_sum(source: &RealSource<'_>, corners: &[(usize, usize)], channel: usize)
 }
 
 /// Writes the bits of a word of neurons, or adds them to the window that they belong to.
-fn put(pool: Pool, map: &Map, step: usize, (y, x, word): (usize, usize, usize), bits: u32, out: &mut [u32]) {
+pub(crate) fn put(pool: Pool, map: &Map, step: usize, (y, x, word): (usize, usize, usize), bits: u32, out: &mut [u32]) {
     let (words, plane) = (map.words(), map.pixels() * map.words());
     let from = step * map.bit_words();
     match pool {

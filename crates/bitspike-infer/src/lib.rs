@@ -2,7 +2,8 @@
 //!
 //! The portable code needs neither `std` nor an allocator, has no `unsafe` and no path to a panic, and keeps all state in the
 //! caller's arena, whose size follows from the file. What is computed is defined in [`bitspike_format`] operation by operation, so every
-//! implementation gives the same spikes and the same logits to the last bit.
+//! implementation gives the same spikes and the same logits to the last bit. The feature `std` adds `fast`: the same on vector
+//! instructions and threads.
 //!
 //! Two ways to run:
 //!
@@ -42,6 +43,8 @@
 mod arena;
 mod block;
 mod error;
+#[cfg(feature = "std")]
+pub mod fast;
 mod gate;
 mod head;
 pub mod math;
