@@ -51,6 +51,9 @@ pub fn block(numbers: &mut Numbers, [c_in, channels]: [usize; 2], stem: bool, ga
     }
 }
 
+/// Makes the gate of a binary block from T and its channels.
+pub type GateOf<'a> = &'a dyn Fn(usize, usize, &mut Numbers) -> GateSpec;
+
 /// A chain as a network text says it, `"8-16-P-16"`, with the given gate after binary convolutions.
 ///
 /// # Panics
@@ -62,7 +65,7 @@ pub fn chain(
     steps: usize,
     features: Features,
     pool: Pool,
-    gate: &dyn Fn(usize, usize, &mut Numbers) -> GateSpec,
+    gate: GateOf<'_>,
 ) -> ModelSpec {
     let mut numbers = Numbers::new(1);
     let parts: Vec<&str> = text.split('-').collect();
@@ -91,7 +94,7 @@ pub fn sample_gate(steps: usize, _channels: usize, numbers: &mut Numbers) -> Gat
 
 /// The published VGG-11 for CIFAR-10 with T = 4 and the gate of `gate`.
 #[must_use]
-pub fn vgg11(gate: &dyn Fn(usize, usize, &mut Numbers) -> GateSpec) -> ModelSpec {
+pub fn vgg11(gate: GateOf<'_>) -> ModelSpec {
     chain("64-128-P-256-256-P-512-512-P-512-512", [3, 32, 32], 4, Features::Average, Pool::Current, gate)
 }
 

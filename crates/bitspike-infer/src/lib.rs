@@ -42,6 +42,8 @@
 
 mod arena;
 mod block;
+#[cfg(feature = "std")]
+pub mod c99;
 mod error;
 #[cfg(feature = "std")]
 pub mod fast;

@@ -56,7 +56,7 @@ fn wide_layers_and_every_block_width() {
         // Sums of this layer could leave 16 bits: it runs by the portable code.
         ("4096-32", Pool::None),
     ] {
-        for gate in [&none as &dyn Fn(usize, usize, &mut example::Numbers) -> GateSpec, &example::sample_gate] {
+        for gate in [&none as example::GateOf<'_>, &example::sample_gate] {
             let spec = example::chain(text, [2, 6, 7], 3, Features::Average, pool, gate);
             let frame = example::Numbers::new(5).take(2 * 6 * 7).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
             check(&spec, &frame).unwrap();
