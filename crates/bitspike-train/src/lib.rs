@@ -21,6 +21,7 @@ pub mod diagnose;
 pub mod energy;
 mod error;
 pub mod evaluate;
+pub mod export;
 pub mod flips;
 mod loaders;
 pub mod machine;
@@ -31,6 +32,7 @@ pub mod param;
 pub mod recipe;
 mod record;
 pub mod trainer;
+pub mod verify;
 
 pub use error::TrainError;
 pub use loaders::eval_loader;
