@@ -1,8 +1,9 @@
-//! `.bsnn` files: whatever the bytes, a typed error or a network that can be walked to its head. Checksums are made to
-//! fit, else nothing behind them would be reached.
+//! `.bsnn` files: whatever the bytes, a typed error or a network that can be walked to its head and, if it is small, run.
+//! Checksums are made to fit, else nothing behind them would be reached.
 #![no_main]
 
 use bitspike_format::{Layer, Model, crc32c};
+use bitspike_infer::{run, run_words};
 use libfuzzer_sys::fuzz_target;
 
 /// Offsets in `docs/format.md`.
@@ -34,5 +35,11 @@ fn check(bytes: &[u8]) {
     if let Ok(model) = Model::parse(bytes) {
         assert!(matches!(model.layers().last(), Some(Layer::Head(_))));
         assert!(model.layers().count() >= 2 && model.binary_weights() <= 8 * bytes.len() as u64);
+        let n = model.network();
+        if n.input.len() < 1 << 12 && n.steps < 8 && run_words(&model).is_ok_and(|words| words < 1 << 16) {
+            let mut arena = vec![0xA5A5_A5A5; run_words(&model).unwrap()];
+            let mut logits = vec![0.0; n.classes];
+            run(&model, &mut arena, &vec![0.7; n.input.len()], &mut logits, &mut ()).unwrap();
+        }
     }
 }
