@@ -76,7 +76,7 @@ pub(super) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize
     }
     // All spikes that one output sees, as rows: of four outputs where the current is pooled.
     let most = window(b.pool).len() * conv.taps() * map.channels * map.largest();
-    let mut spikes = vec![0u16; most + 2 * GROUP];
+    let mut spikes = vec![0u16; most + SLACK.max(2 * GROUP)];
     for (i, sums) in sums.chunks_exact_mut(width).enumerate() {
         let (t, y, x) = (i / out.pixels(), i % out.pixels() / out.columns, i % out.columns);
         let mut n = 0;
@@ -110,20 +110,26 @@ pub(super) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize
     }
 }
 
-/// Adds `base` to the elements of a list and writes them; returns their number. `out` has room for a vector more.
+/// Adds `base` to the elements of a list and writes them; returns their number. `out` has room for [`SLACK`] more.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn append((list, len): (&[u16], usize), base: u16, out: &mut [u16]) -> usize {
     assert!(list.len() >= len + SLACK && out.len() >= len + SLACK, "room for whole vectors");
     let base = _mm256_set1_epi16(base as i16);
-    for i in (0..len).step_by(16) {
-        // SAFETY: i is below len, and both slices go on for 16 elements from there.
+    // The first 32 without asking: most lists are that short, and a branch that guesses wrong costs more.
+    let mut i = 0;
+    loop {
+        // SAFETY: i is 0 or below len, and both slices go on for 32 elements from there.
         unsafe {
-            let list = _mm256_loadu_si256(list.as_ptr().add(i).cast());
-            _mm256_storeu_si256(out.as_mut_ptr().add(i).cast(), _mm256_add_epi16(list, base));
+            let (list, out) = (list.as_ptr().add(i).cast(), out.as_mut_ptr().add(i).cast::<__m256i>());
+            _mm256_storeu_si256(out, _mm256_add_epi16(_mm256_loadu_si256(list), base));
+            _mm256_storeu_si256(out.add(1), _mm256_add_epi16(_mm256_loadu_si256(list.add(1)), base));
+        }
+        i += 32;
+        if i >= len {
+            return len;
         }
     }
-    len
 }
 
 /// A full adder: `(sum, carry)`.

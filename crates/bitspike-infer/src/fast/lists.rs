@@ -3,7 +3,7 @@
 use bitspike_format::Map;
 
 /// Elements that may be read beyond the last list.
-pub(crate) const SLACK: usize = 16;
+pub(crate) const SLACK: usize = 32;
 
 /// Lists of consecutive pixels: the channels that fire, a count of n listed n times.
 #[derive(Debug, Default)]
