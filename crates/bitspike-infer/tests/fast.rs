@@ -30,7 +30,7 @@ fn check(spec: &bitspike_format::ModelSpec, frames: &[f32]) -> Result<(), TestCa
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(200))]
 
     #[test]
     fn chains(seed in any::<u64>()) {

@@ -35,7 +35,7 @@ fn check(spec: &bitspike_format::ModelSpec, frames: &[f32]) -> Result<usize, Tes
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(200))]
 
     #[test]
     fn chains_agree_with_the_twin(seed in any::<u64>()) {

@@ -9,6 +9,15 @@ use bitspike_format::{
 use bitspike_infer::Observer;
 use bitspike_infer::math::sigmoid;
 
+/// So many cases per property, unless `PROPTEST_CASES` gives another number.
+pub fn cases(usual: u32) -> proptest::prelude::ProptestConfig {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        proptest::prelude::ProptestConfig::default()
+    } else {
+        proptest::prelude::ProptestConfig::with_cases(usual)
+    }
+}
+
 /// Values `[channel][row][column]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
