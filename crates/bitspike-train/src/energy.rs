@@ -14,7 +14,8 @@
 //! activations as wide as what T spikes can tell apart (after arXiv 2409.08290); it uses the same cost for an addition, so
 //! the comparison does not rest on the constants. A static image passes the stem once. Estimates, not measurements.
 
-use bitspike_nn::network::{Plan, Summary};
+use bitspike_format::{Conv, Layer, Model, Weights};
+use bitspike_nn::network::{LayerSummary, Plan, Summary};
 use bitspike_run::Energy;
 use std::collections::BTreeMap;
 
@@ -22,9 +23,101 @@ const MAC_PJ: f64 = 4.6;
 const ADD_PJ: f64 = 0.9;
 const BYTE_PJ: f64 = 2.5;
 
+/// What a layer costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerCost {
+    /// Module path.
+    pub name: String,
+    /// Whether its weights are one bit wide.
+    pub binary: bool,
+    /// Multiply-accumulates of one time step.
+    pub macs: f64,
+    /// How often per inference they are done.
+    pub repeats: f64,
+    /// Bytes of its weights.
+    pub weight_bytes: f64,
+    /// Values that go out.
+    pub outputs: f64,
+    /// Neurons with a potential.
+    pub neurons: f64,
+    /// Spikes per value and time step of what comes in; `None` where that is no spikes.
+    pub rate: Option<f64>,
+}
+
 /// The estimate for a network whose layers fire at `rates` (spikes per neuron and time step, by layer name).
 pub fn estimate(plan: &Plan, summary: &Summary, rates: &BTreeMap<String, f64>) -> Energy {
-    let t = plan.options.network.steps as f64;
+    let cost = |l: &LayerSummary| {
+        let outputs: f64 = l.output.iter().map(|&d| d as f64).product();
+        LayerCost {
+            name: l.name.clone(),
+            binary: l.binary,
+            macs: l.macs as f64,
+            repeats: l.repeats as f64,
+            weight_bytes: l.weights as f64 * if l.binary { 0.125 } else { 4.0 },
+            outputs,
+            neurons: if l.kind == "conv" { outputs } else { 0.0 },
+            rate: l.source.as_ref().and_then(|s| rates.get(s)).copied(),
+        }
+    };
+    estimate_costs(&summary.layers.iter().map(cost).collect::<Vec<_>>(), plan.options.network.steps as f64)
+}
+
+/// The costs of a deployed file's layers, of which layer i fires at `rates[i]` (rates of pooled spikes after the pooling).
+pub fn costs(model: &Model<'_>, rates: &[Option<f64>]) -> Vec<LayerCost> {
+    let t = model.network().steps as f64;
+    let rate = |i: usize| rates.get(i).copied().flatten();
+    let cost = |(i, layer): (usize, Layer<'_>)| {
+        let name = format!("layer {i}");
+        let of_conv = |conv: &Conv<'_>, neurons: usize, outputs: usize, repeats: f64, rate: Option<f64>| {
+            let binary = matches!(conv.weights, Weights::Signs(_));
+            let weights = (conv.taps() * conv.input.channels * conv.channels) as f64;
+            LayerCost {
+                name: name.clone(),
+                binary,
+                macs: conv.macs() as f64,
+                repeats,
+                weight_bytes: weights * if binary { 0.125 } else { 4.0 },
+                outputs: outputs as f64,
+                neurons: neurons as f64,
+                rate,
+            }
+        };
+        match layer {
+            Layer::Block(b) => {
+                let (real, out) = (matches!(b.conv.weights, Weights::Real(_)), b.output().len());
+                let repeats = if real && !model.network().sequence { 1.0 } else { t };
+                let neurons = if b.neuron.is_some() { b.neurons().len() } else { 0 };
+                of_conv(&b.conv, neurons, out, repeats, if i == 0 { None } else { rate(i - 1) })
+            }
+            // Its own neurons stand in front of its convolution.
+            Layer::Residual(r) => of_conv(&r.conv, r.conv.input.len(), r.conv.output().len(), t, rate(i)),
+            Layer::Neurons(n) => LayerCost {
+                name,
+                binary: false,
+                macs: 0.0,
+                repeats: t,
+                weight_bytes: 0.0,
+                outputs: n.input.len() as f64,
+                neurons: n.input.len() as f64,
+                rate: None,
+            },
+            Layer::Head(h) => LayerCost {
+                name,
+                binary: false,
+                macs: h.weights.len() as f64,
+                repeats: t,
+                weight_bytes: 4.0 * h.weights.len() as f64,
+                outputs: h.bias.len() as f64,
+                neurons: 0.0,
+                rate: i.checked_sub(1).and_then(rate),
+            },
+        }
+    };
+    model.layers().enumerate().map(cost).collect()
+}
+
+/// The estimate for layers with known costs and T = `t`.
+pub fn estimate_costs(layers: &[LayerCost], t: f64) -> Energy {
     let activation_bits = (t + 1.0).log2().ceil();
     let mut e = Energy {
         assumptions: format!(
@@ -33,26 +126,21 @@ pub fn estimate(plan: &Plan, summary: &Summary, rates: &BTreeMap<String, f64>) -
         ),
         ..Energy::default()
     };
-    for l in &summary.layers {
-        let (macs, repeats) = (l.macs as f64, l.repeats as f64);
-        let weight_bytes = l.weights as f64 * if l.binary { 0.125 } else { 4.0 };
-        let outputs: f64 = l.output.iter().map(|&d| d as f64).product();
-        let rate = l.source.as_ref().and_then(|s| rates.get(s));
-        match rate {
+    for l in layers {
+        match l.rate {
             Some(rate) => {
-                e.compute_pj += ADD_PJ * rate * repeats * macs;
-                e.quantised_ann_pj += ADD_PJ * macs;
+                e.compute_pj += ADD_PJ * rate * l.repeats * l.macs;
+                e.quantised_ann_pj += ADD_PJ * l.macs;
                 e.spiking_layers.push(l.name.clone());
             }
             None => {
-                e.compute_pj += MAC_PJ * repeats * macs;
-                e.quantised_ann_pj += MAC_PJ * macs;
+                e.compute_pj += MAC_PJ * l.repeats * l.macs;
+                e.quantised_ann_pj += MAC_PJ * l.macs;
                 e.mac_layers.push(l.name.clone());
             }
         }
-        let neurons = if l.kind == "conv" { outputs } else { 0.0 };
-        e.with_memory_pj += BYTE_PJ * (weight_bytes * repeats + neurons * t * (8.0 + 0.25));
-        e.quantised_ann_pj += BYTE_PJ * (weight_bytes + 2.0 * outputs * activation_bits / 8.0);
+        e.with_memory_pj += BYTE_PJ * (l.weight_bytes * l.repeats + l.neurons * t * (8.0 + 0.25));
+        e.quantised_ann_pj += BYTE_PJ * (l.weight_bytes + 2.0 * l.outputs * activation_bits / 8.0);
     }
     e.with_memory_pj += e.compute_pj;
     e

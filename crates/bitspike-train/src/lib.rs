@@ -22,6 +22,7 @@ pub mod distill;
 pub mod energy;
 mod error;
 pub mod evaluate;
+pub mod export;
 pub mod flips;
 mod loaders;
 pub mod machine;
@@ -33,6 +34,7 @@ pub mod recipe;
 mod record;
 pub mod start;
 pub mod trainer;
+pub mod verify;
 
 pub use error::TrainError;
 pub use loaders::eval_loader;

@@ -1,9 +1,11 @@
 //! Arguments.
 
 mod bench;
+mod deploy;
 
 pub use bench::{Against, BenchArgs, Net, What};
 use clap::{Args as ClapArgs, Parser, Subcommand};
+pub use deploy::{ExportArgs, InferArgs, VerifyArgs};
 use std::path::PathBuf;
 
 /// Train, compare and inspect binary spiking networks (1-bit weights, 1-bit spikes) with AGMM.
@@ -42,7 +44,14 @@ pub enum Command {
         Example:\n  bitspike sweep my.toml --grid optim.lr=0.05,0.1,0.2 --methods bsnn,agmm --seeds 3"
     )]
     Sweep(SweepArgs),
-    /// Show layers, weights, bits, operations and training memory of a recipe or run
+    /// Write a run as a packed .bsnn file for deployment, and as C if wanted
+    #[command(after_help = "Example:\n  bitspike export runs/my-agmm-seed1 -o my.bsnn --c firmware/")]
+    Export(ExportArgs),
+    /// Compare a .bsnn file with its run, layer by layer, on test images
+    Verify(VerifyArgs),
+    /// Run a .bsnn file over a data set: accuracy, firing rates, speed, energy estimates
+    Infer(InferArgs),
+    /// Show layers, weights, bits, operations and memory of a recipe, a run or a .bsnn file
     Inspect(InspectArgs),
     /// Measure speed and memory on this machine: training steps, inference, kernels
     #[command(after_help = "Examples:\n  bitspike bench train --net vgg11 --threads 1\n  \
@@ -189,7 +198,7 @@ pub struct SweepArgs {
 /// Arguments of `inspect`.
 #[derive(ClapArgs, Debug)]
 pub struct InspectArgs {
-    /// Recipe file or run folder; without one, the default recipe
+    /// Recipe file, run folder or .bsnn file; without one, the default recipe
     pub target: Option<PathBuf>,
     /// Set any key of the recipe; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -39,6 +39,26 @@ pub enum CliError {
     /// The kernel path of the environment.
     #[error("BITSPIKE_KERNEL: {0}")]
     Kernel(#[from] bitspike_kernels::dispatch::PathError),
+    /// A `.bsnn` file that is refused.
+    #[error("{}: {source}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: bitspike_format::FormatError,
+    },
+    /// A network without a deployed form.
+    #[error(transparent)]
+    Export(#[from] bitspike_train::export::ExportError),
+    /// A network without a form in C.
+    #[error(transparent)]
+    C(#[from] bitspike_infer::c99::ExportError),
+    /// A file that does not fit the run or data it is compared with.
+    #[error(transparent)]
+    Verify(#[from] bitspike_train::verify::VerifyError),
+    /// The runtime.
+    #[error(transparent)]
+    Infer(#[from] bitspike_infer::InferError),
     /// A combination of arguments without meaning.
     #[error("{0}")]
     Usage(String),
@@ -82,6 +102,10 @@ impl CliError {
             }
             Self::Report(e) => e.hint().map(|h| h.to_string()),
             Self::Torch(e) => e.hint(),
+            Self::Format { source, .. } => Some(source.hint().to_owned()),
+            Self::Export(e) => e.hint(),
+            Self::C(e) => Some(e.hint().to_owned()),
+            Self::Infer(e) => Some(e.hint().to_owned()),
             Self::Interrupted { resume } => Some(format!("to go on: {resume}")),
             Self::Read { .. } => Some("bitspike train --help shows how a recipe is named".to_owned()),
             _ => None,

@@ -46,6 +46,9 @@ struct Layer<'a> {
 }
 
 pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
+    if let Some(path) = args.target.as_deref().filter(|p| p.extension().is_some_and(|e| e == "bsnn")) {
+        return super::infer::inspect(path, args.json);
+    }
     let recipe = match &args.target {
         None => Recipe::parse_with("", "default recipe", &args.sets)?,
         Some(path) if path.is_dir() => {

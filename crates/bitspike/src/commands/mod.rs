@@ -4,9 +4,12 @@ mod bench;
 mod compare;
 mod data;
 mod eval;
+mod export;
+mod infer;
 mod inspect;
 mod report;
 mod train;
+mod verify;
 
 use crate::args::{Args, Command, RecipeArgs, RunArgs};
 use crate::error::CliError;
@@ -23,6 +26,9 @@ pub fn run(args: Args) -> Result<bool, CliError> {
     match args.command {
         Command::Train(a) => train::run(&a),
         Command::Eval(a) => eval::run(&a),
+        Command::Export(a) => export::run(&a),
+        Command::Verify(a) => verify::run(&a),
+        Command::Infer(a) => infer::run(&a),
         Command::Compare(a) => compare::run(&a),
         Command::Sweep(a) => compare::sweep(&a),
         Command::Inspect(a) => inspect::run(&a),
@@ -49,6 +55,10 @@ pub fn run(args: Args) -> Result<bool, CliError> {
 
 fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
 }
 
 /// The recipe of a file with flags and `--set` pairs on top; flags win.

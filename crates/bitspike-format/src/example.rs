@@ -1,0 +1,116 @@
+//! Small networks with made-up weights, for examples, tests and benchmarks. Nothing here was trained.
+
+use crate::layer::{Features, Neuron, Pool, Reset};
+use crate::write::{BlockSpec, GateSpec, HeadSpec, LayerSpec, ModelSpec, WeightSpec, write};
+
+/// Pseudo-random numbers with a fixed sequence (a 64-bit linear congruential generator with a mixed output).
+#[derive(Clone, Debug)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// A sequence of its own for every seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
+    }
+
+    /// From −1 to 1.
+    pub fn draw(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mixed = (self.0 ^ self.0 >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40;
+        mixed as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    /// So many of them.
+    pub fn take(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.draw()).collect()
+    }
+}
+
+/// Spread of a current, in thresholds.
+const SLOPE: f32 = 0.9;
+
+/// A block of 3×3 with numbers such that about a fifth of its neurons fire.
+pub fn block(numbers: &mut Numbers, [c_in, channels]: [usize; 2], stem: bool, gate: GateSpec, pool: Pool) -> BlockSpec {
+    let weights = numbers.take(c_in * channels * 9);
+    // The spread of a sum of 9 c_in products: each 0 or ±1 with a fifth of the spikes, or a number from −1 to 1. The mean of
+    // four such sums has about half of it.
+    let spread = ((9 * c_in) as f32 * if stem { 1.0 / 9.0 } else { 0.2 }).sqrt();
+    let spread = if pool == Pool::Current { spread / 2.0 } else { spread };
+    BlockSpec {
+        channels,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        weights: if stem { WeightSpec::Real(weights) } else { WeightSpec::Signs(weights) },
+        slope: (0..channels).map(|_| (1.0 + 0.3 * numbers.draw()) * SLOPE / spread).collect(),
+        offset: (0..channels).map(|_| 0.2 * numbers.draw()).collect(),
+        gate,
+        pool,
+        neuron: Some(Neuron { decay: 0.5, threshold: 1.0, reset: Reset::Soft }),
+    }
+}
+
+/// Makes the gate of a binary block from T and its channels.
+pub type GateOf<'a> = &'a dyn Fn(usize, usize, &mut Numbers) -> GateSpec;
+
+/// A chain as a network text says it, `"8-16-P-16"`, with the given gate after binary convolutions.
+///
+/// # Panics
+/// If a part of the text is neither a number nor `P`.
+#[must_use]
+pub fn chain(
+    text: &str,
+    input: [usize; 3],
+    steps: usize,
+    features: Features,
+    pool: Pool,
+    gate: GateOf<'_>,
+) -> ModelSpec {
+    let mut numbers = Numbers::new(1);
+    let parts: Vec<&str> = text.split('-').collect();
+    let (mut layers, mut map) = (Vec::new(), input);
+    for (i, part) in parts.iter().enumerate().filter(|(_, part)| **part != "P") {
+        let channels: usize = part.parse().expect("a number or P");
+        let pool = if parts.get(i + 1) == Some(&"P") { pool } else { Pool::None };
+        let stem = layers.is_empty();
+        let gate = if stem { GateSpec::None } else { gate(steps, channels, &mut numbers) };
+        layers.push(LayerSpec::Block(block(&mut numbers, [map[0], channels], stem, gate, pool)));
+        let halved = if pool == Pool::None { 1 } else { 2 };
+        map = [channels, map[1] / halved, map[2] / halved];
+    }
+    let count = if features == Features::Flatten { map.iter().product() } else { map[0] };
+    let scale = 1.0 / (count as f32).sqrt();
+    let weights = numbers.take(10 * count).into_iter().map(|w| w * scale).collect();
+    layers.push(LayerSpec::Head(HeadSpec { features, weights, bias: numbers.take(10) }));
+    ModelSpec { steps, sequence: false, input, classes: 10, normalise: None, layers, meta: Vec::new() }
+}
+
+/// The AGMM gate with its default pool.
+pub fn sample_gate(steps: usize, _channels: usize, numbers: &mut Numbers) -> GateSpec {
+    let alpha = (0..steps).map(|_| 1.95 + 0.3 * numbers.draw()).collect();
+    GateSpec::Sample { alpha, per_channel: false, inside: false }
+}
+
+/// The published VGG-11 for CIFAR-10 with T = 4 and the gate of `gate`.
+#[must_use]
+pub fn vgg11(gate: GateOf<'_>) -> ModelSpec {
+    chain("64-128-P-256-256-P-512-512-P-512-512", [3, 32, 32], 4, Features::Average, Pool::Current, gate)
+}
+
+/// A stem, a gated block and a head on 4×4 images.
+#[must_use]
+pub fn tiny_spec() -> ModelSpec {
+    let mut spec = chain("3-5-P", [2, 4, 4], 2, Features::Flatten, Pool::Current, &sample_gate);
+    spec.normalise = Some((vec![0.5, 0.25], vec![0.25, 0.5]));
+    spec
+}
+
+/// The file of [`tiny_spec`].
+///
+/// # Panics
+/// Never: the description is a network.
+#[must_use]
+pub fn tiny() -> Vec<u8> {
+    write(&tiny_spec()).expect("the example is a network")
+}

@@ -1,0 +1,60 @@
+//! The `.bsnn` file: a trained binary spiking network in the size that arithmetic says.
+//!
+//! One bit per binary weight, four bytes per real parameter, and under 1 KB around them. The reader borrows the bytes and
+//! copies nothing, so that weights stay in flash; it needs no `std` and no allocator, and refuses every damaged, truncated
+//! or hostile file with a [`FormatError`]. The byte table is in `docs/format.md`; this is its outline:
+//!
+//! ```text
+//! header    28 bytes   magic, version, endianness mark, length
+//! table     4 × 16     kind, offset, length, CRC-32C of every section
+//! checksum  4 bytes    CRC-32C of header and table
+//! LAYERS    16 + 32 n  the network and its n layers, fixed-size records
+//! SIGNS                binary weights, 32-bit words, bit 1 = +1
+//! REALS                every other parameter, f32
+//! META                 text, `key=value` lines
+//! ```
+//!
+//! What a layer computes is defined beside its type: [`Block`], [`Residual`], [`Head`]. Records have no offsets: weights lie
+//! in the order of the layers, so there is no offset that could be wrong.
+//!
+//! ```
+//! # #[cfg(feature = "std")] {
+//! use bitspike_format::{Layer, Model, example};
+//! let bytes = example::tiny();
+//! let model = Model::parse(&bytes)?;
+//! assert_eq!((model.network().steps, model.layers().count()), (2, 3));
+//! assert!(matches!(model.layers().last(), Some(Layer::Head(_))));
+//! let mut damaged = bytes.clone();
+//! damaged[100] ^= 1;
+//! assert!(Model::parse(&damaged).is_err());
+//! # }
+//! # Ok::<(), bitspike_format::FormatError>(())
+//! ```
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+mod bytes;
+mod crc;
+mod error;
+#[cfg(feature = "std")]
+pub mod example;
+mod layer;
+mod read;
+mod record;
+#[cfg(feature = "std")]
+mod write;
+
+pub use bytes::{Reals, Words};
+pub use crc::crc32c;
+pub use error::{FormatError, Kind, Section};
+pub use layer::{
+    Affine, Block, Conv, Factor, Features, Gate, Head, Layer, Map, Network, Neuron, Neurons, Pool, Projection, Reset,
+    Residual, Weights,
+};
+pub use read::{Layers, Model};
+#[cfg(feature = "std")]
+pub use write::{BlockSpec, GateSpec, HeadSpec, LayerSpec, ModelSpec, ResidualSpec, WeightSpec, WriteError, write};
+
+/// Version of the format that this crate reads and writes.
+pub const VERSION: u16 = 1;

@@ -1,0 +1,243 @@
+//! A file is accepted as written and in no other form.
+
+use bitspike_format::{
+    FormatError, GateSpec, Kind, LayerSpec, Model, Neuron, Pool, Reset, ResidualSpec, Section, WriteError, crc32c,
+    example, write,
+};
+use proptest::prelude::*;
+
+/// Offsets of the front, see `docs/format.md`.
+const CHECKSUM: usize = 92;
+const TABLE: usize = 28;
+
+/// Changes bytes and makes all checksums fit again: what a hostile writer would do.
+fn forged(mut bytes: Vec<u8>, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    change(&mut bytes);
+    reseal(&mut bytes);
+    bytes
+}
+
+fn reseal(bytes: &mut [u8]) {
+    let u32_at = |b: &[u8], i: usize| u32::from_le_bytes(b[i..i + 4].try_into().unwrap()) as usize;
+    for entry in (TABLE..CHECKSUM).step_by(16) {
+        let (start, length) = (u32_at(bytes, entry + 4), u32_at(bytes, entry + 8));
+        if let Some(body) = bytes.get(start..start.saturating_add(length)) {
+            let crc = crc32c(body);
+            bytes[entry + 12..entry + 16].copy_from_slice(&crc.to_le_bytes());
+        }
+    }
+    let crc = crc32c(&bytes[..CHECKSUM]);
+    bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let bytes = example::tiny();
+    let accepted: Vec<_> = (0..8 * bytes.len())
+        .filter(|bit| {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            Model::parse(&damaged).is_ok()
+        })
+        .collect();
+    assert!(accepted.is_empty(), "bits {accepted:?}");
+}
+
+#[test]
+fn every_truncation_and_every_extension_is_refused() {
+    let bytes = example::tiny();
+    for length in 0..bytes.len() {
+        let error = Model::parse(&bytes[..length]).unwrap_err();
+        assert!(matches!(error, FormatError::TooShort { .. }), "{length} bytes: {error}");
+    }
+    let mut longer = bytes.clone();
+    longer.push(0);
+    let (stated, found) = (bytes.len(), bytes.len() + 1);
+    assert_eq!(Model::parse(&longer).unwrap_err(), FormatError::Length { stated, found });
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    let bytes = example::tiny();
+    let with = |i: usize, v: u8| forged(bytes.clone(), |b| b[i] = v);
+    let mut newer = bytes.clone();
+    newer[8] = 2;
+    let mut swapped = bytes.clone();
+    swapped[12..16].reverse();
+    let mut damaged = bytes.clone();
+    let reals = u32::from_le_bytes(bytes[TABLE + 36..TABLE + 40].try_into().unwrap()) as usize;
+    damaged[reals] ^= 1;
+    let layers = 96;
+    let rows: Vec<(Vec<u8>, &str, Kind)> = vec![
+        (b"PK\x03\x04 is a zip file".to_vec(), "starts with", Kind::Corrupt),
+        (newer, "version 2; this reads version 1", Kind::Unsupported),
+        (swapped, "endianness mark", Kind::Unsupported),
+        (with(layers, 0), "network, T: expected 1 to 1024, found 0", Kind::Corrupt),
+        (with(layers + 10, 2), "section LAYERS has 112 bytes; its layers need 80", Kind::Corrupt),
+        (with(layers + 16, 9), "layer 0, kind: expected 1 to 5, found 9", Kind::Corrupt),
+        (with(layers + 16 + 8, 3), "layer 0, c_in: expected what the layer before gives, found 3", Kind::Corrupt),
+        (with(layers + 48 + 5, 2), "layer 1, kernel: expected 1, 3, 5 or 7, found 2", Kind::Corrupt),
+        (with(layers + 48 + 2, 0), "section REALS", Kind::Corrupt),
+        (with(layers + 48 + 31, 1), "layer 1, zero: expected 0, found 1", Kind::Corrupt),
+    ];
+    let failed: Vec<String> = rows
+        .iter()
+        .filter_map(|(bytes, text, kind)| {
+            let error = Model::parse(bytes).unwrap_err();
+            let ok = error.to_string().contains(text) && error.kind() == *kind && !error.hint().is_empty();
+            (!ok).then(|| format!("expected {text:?}, found {error}"))
+        })
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    let error = Model::parse(&damaged).unwrap_err();
+    assert!(matches!(error, FormatError::Checksum { section: Section::Reals, .. }), "{error}");
+}
+
+#[test]
+fn reals_must_be_finite_and_signs_must_be_padded_with_zeros() {
+    let bytes = example::tiny();
+    let u32_at = |i: usize| u32::from_le_bytes(bytes[i..i + 4].try_into().unwrap()) as usize;
+    let (signs, reals) = (u32_at(TABLE + 16 + 4), u32_at(TABLE + 32 + 4));
+    let nan = forged(bytes.clone(), |b| b[reals + 16..reals + 20].copy_from_slice(&f32::NAN.to_le_bytes()));
+    assert!(matches!(Model::parse(&nan).unwrap_err(), FormatError::Real { index: 4, .. }));
+    let negative = forged(bytes.clone(), |b| b[reals + 8..reals + 12].copy_from_slice(&(-1f32).to_le_bytes()));
+    assert!(matches!(Model::parse(&negative).unwrap_err(), FormatError::Real { index: 2, .. }));
+    // Three channels: bits 3 to 31 of every word are padding.
+    let padded = forged(bytes.clone(), |b| b[signs + 4 * 7] |= 8);
+    assert_eq!(Model::parse(&padded).unwrap_err(), FormatError::SignPadding { layer: 1, word: 7 });
+}
+
+#[test]
+fn sizes_are_those_of_the_arithmetic() {
+    let without = |_: usize, _: usize, _: &mut example::Numbers| GateSpec::None;
+    let bytes = write(&example::vgg11(&without)).unwrap();
+    let model = Model::parse(&bytes).unwrap();
+    assert_eq!((model.binary_weights(), model.real_parameters()), (9_216_000, 12_362));
+    let arithmetic = 9_216_000 / 8 + 4 * 12_362;
+    assert!(bytes.len() >= arithmetic && bytes.len() - arithmetic < 1024, "{} bytes for {arithmetic}", bytes.len());
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let spec = example::tiny_spec();
+    let bytes = write(&spec).unwrap();
+    let model = Model::parse(&bytes).unwrap();
+    let layers: Vec<_> = model.layers().collect();
+    let (LayerSpec::Block(b), bitspike_format::Layer::Block(block)) = (&spec.layers[1], layers[1]) else { panic!() };
+    let bitspike_format::WeightSpec::Signs(latent) = &b.weights else { panic!() };
+    let bitspike_format::Weights::Signs(words) = block.conv.weights else { panic!() };
+    for co in 0..5 {
+        for ci in 0..3 {
+            for tap in 0..9 {
+                let bit = words.get(co * 9 + tap).unwrap() >> ci & 1;
+                assert_eq!(bit == 1, latent[(co * 3 + ci) * 9 + tap] >= 0.0, "{co} {ci} {tap}");
+            }
+        }
+    }
+    assert!(block.affine.slope.iter().eq(b.slope.iter().copied()));
+    assert!(block.affine.offset.iter().eq(b.offset.iter().copied()));
+    assert_eq!(block.output(), layers[2].head_input());
+    assert_eq!(model.network().pixel(0, 255), 2.0);
+    assert_eq!(model.network().pixel(1, 0), -0.5);
+}
+
+trait HeadInput {
+    fn head_input(&self) -> bitspike_format::Map;
+}
+
+impl HeadInput for bitspike_format::Layer<'_> {
+    fn head_input(&self) -> bitspike_format::Map {
+        match self {
+            bitspike_format::Layer::Head(head) => head.input,
+            other => panic!("{other:?} is not a head"),
+        }
+    }
+}
+
+#[test]
+fn residual_chains_are_read() {
+    let mut numbers = example::Numbers::new(3);
+    let neuron = Neuron { decay: 0.5, threshold: 1.0, reset: Reset::Hard };
+    let mut stem = example::block(&mut numbers, [1, 4], true, GateSpec::None, Pool::None);
+    stem.neuron = None;
+    let same = example::block(&mut numbers, [4, 4], false, GateSpec::Fixed(vec![0.5, 0.75]), Pool::None);
+    let mut wider = example::block(&mut numbers, [4, 6], false, GateSpec::None, Pool::None);
+    wider.stride = 2;
+    let projection = Some((numbers.take(24), numbers.take(6), numbers.take(6)));
+    let mut spec =
+        example::chain("4-4", [1, 8, 8], 2, bitspike_format::Features::Average, Pool::None, &|_, _, _| GateSpec::None);
+    let mut head = spec.layers.pop().unwrap();
+    if let LayerSpec::Head(head) = &mut head {
+        head.weights = numbers.take(60);
+    }
+    spec.layers = vec![
+        LayerSpec::Block(stem),
+        LayerSpec::Residual(ResidualSpec { block: same, projection: None }),
+        LayerSpec::Residual(ResidualSpec { block: wider.clone(), projection }),
+        LayerSpec::Neurons(neuron),
+        head,
+    ];
+    let bytes = write(&spec).unwrap();
+    assert_eq!(Model::parse(&bytes).unwrap().layers().count(), 5);
+    // Without its projection the wider block has no shortcut that fits.
+    spec.layers[2] = LayerSpec::Residual(ResidualSpec { block: wider, projection: None });
+    let error = write(&spec).unwrap_err();
+    assert!(error.to_string().contains("layer 2, projected"), "{error}");
+}
+
+#[test]
+fn descriptions_that_are_no_network_are_refused_by_layer() {
+    let spec = example::tiny_spec;
+    let block = |spec: &mut bitspike_format::ModelSpec, change: &dyn Fn(&mut bitspike_format::BlockSpec)| {
+        if let LayerSpec::Block(b) = &mut spec.layers[1] {
+            change(b);
+        }
+    };
+    let mut rows: Vec<(WriteError, &str)> = Vec::new();
+    let mut row = |change: &dyn Fn(&mut bitspike_format::ModelSpec), text| {
+        let mut spec = spec();
+        change(&mut spec);
+        rows.push((write(&spec).unwrap_err(), text));
+    };
+    row(&|s| block(s, &|b| b.slope.truncate(2)), "layer 1, slope: expected 5 elements, found 2");
+    row(&|s| block(s, &|b| b.channels = 70_000), "layer 1, c_out: 70000 does not fit the field");
+    row(&|s| block(s, &|b| b.neuron = None), "layer 1, reset");
+    row(&|s| block(s, &|b| b.offset[0] = f32::INFINITY), "expected a finite number");
+    row(&|s| block(s, &|b| b.gate = GateSpec::Fixed(vec![1.0; 3])), "layer 1, factor: expected 10 elements, found 3");
+    row(&|s| s.layers.truncate(2), "a head at the end");
+    row(&|s| s.steps = 0, "alpha");
+    row(&|s| s.meta.push(("a=b".into(), String::new())), "meta key \"a=b\"");
+    let failed: Vec<_> = rows.iter().filter(|(e, text)| !e.to_string().contains(text)).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+proptest! {
+    #[test]
+    fn hostile_bytes_never_panic(
+        changes in prop::collection::vec((0usize..4096, any::<u8>()), 1..8),
+        truncate in 0usize..4096,
+        resealed in any::<bool>(),
+    ) {
+        let mut bytes = example::tiny();
+        for (at, value) in changes {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        if truncate < bytes.len() && truncate % 7 == 0 {
+            bytes.truncate(truncate.max(96));
+        }
+        if resealed {
+            reseal(&mut bytes);
+        }
+        if let Ok(model) = Model::parse(&bytes) {
+            // Whatever was accepted can be walked to its head.
+            let last = model.layers().last();
+            prop_assert!(matches!(last, Some(bitspike_format::Layer::Head(_))));
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert!(Model::parse(&bytes).is_err());
+    }
+}

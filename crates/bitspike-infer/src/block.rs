@@ -1,0 +1,171 @@
+//! Convolution to neuron, one neuron after another through all steps.
+//!
+//! The obviously right form of [`Block`]: every neuron is computed by itself, its potential in a register, and nothing
+//! between the input's spikes and its own is stored.
+
+use crate::arena::{WINDOW, window};
+use crate::gate::Factors;
+use crate::source::{BinarySource, Bits, RealSource};
+use bitspike_format::{Affine, Block, Map, Neuron, Pool, Reset};
+
+/// One step of a neuron: its new potential, and whether it fires.
+#[inline]
+pub(crate) fn fire(neuron: &Neuron, v: f32, z: f32) -> (f32, bool) {
+    let u = (neuron.decay * v) + z;
+    let spike = u >= neuron.threshold;
+    let v = match (spike, neuron.reset) {
+        (false, _) => u,
+        (true, Reset::Soft) => u - neuron.threshold,
+        (true, Reset::Hard) => 0.0,
+    };
+    (v, spike)
+}
+
+/// What comes in.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    /// Frames of consecutive steps, `[channel][row][column]` each; one frame alone stands for all steps.
+    Frames(&'a [f32]),
+    /// Spikes or counts.
+    Bits(Bits<'a>),
+}
+
+/// Steps `first .. first + steps` of a block: spikes, or counts, in `out`, `[step][plane][row][column][word]`.
+///
+/// `potentials` holds the neurons' potentials between calls, or is empty where all steps are computed at once.
+pub(crate) fn block(
+    b: &Block<'_>,
+    (first, steps): (usize, usize),
+    input: Input<'_>,
+    out: &mut [u32],
+    potentials: &mut [u32],
+    scratch: &mut [u32],
+) -> Option<()> {
+    let neuron = b.neuron?;
+    let (map, neurons) = (b.output(), b.neurons());
+    let out = out.get_mut(..steps * map.bit_words())?;
+    out.fill(0);
+    let (under, rest) = scratch.split_at_mut_checked(steps)?;
+    let (bits, rest) = rest.split_at_mut_checked(steps)?;
+    let binary = match input {
+        Input::Bits(bits) => Some(BinarySource::new(&b.conv, bits)?),
+        Input::Frames(_) => None,
+    };
+    let factors = Factors::new(&b.gate, &b.conv, &b.affine, binary.as_ref(), (first, steps), rest)?;
+    let pooled = b.pool == Pool::Current;
+    for y in 0..neurons.rows {
+        for x in 0..neurons.columns {
+            let mut corners = [(0, 0); WINDOW];
+            let window = window(b.pool);
+            for (corner, (dy, dx)) in corners.iter_mut().zip(window) {
+                *corner = if pooled { (2 * y + dy, 2 * x + dx) } else { (y, x) };
+            }
+            let corners = corners.get(..window.len())?;
+            if let Some(source) = &binary {
+                for (step, under) in under.iter_mut().enumerate() {
+                    *under = 0;
+                    for (y, x) in corners {
+                        *under += source.under(step, *y, *x)?;
+                    }
+                }
+            }
+            for word in 0..neurons.words() {
+                bits.fill(0);
+                for lane in 0..(neurons.channels - 32 * word).min(32) {
+                    let channel = 32 * word + lane;
+                    let (a, offset) = at(&b.affine, channel, pooled)?;
+                    let potential = ((y * neurons.columns) + x) * neurons.channels + channel;
+                    let mut v = potentials.get(potential).map_or(0.0, |bits| f32::from_bits(*bits));
+                    let mut constant = None;
+                    for (step, bits) in bits.iter_mut().enumerate() {
+                        let sum = match (input, &binary) {
+                            (_, Some(source)) => binary_sum(source, step, corners, channel, *under.get(step)?)?,
+                            (Input::Frames(frames), _) => match constant {
+                                Some(sum) => sum,
+                                None => {
+                                    let len = b.conv.input.len();
+                                    let alone = frames.len() == len;
+                                    let from = if alone { 0 } else { step * len };
+                                    let source = RealSource::new(&b.conv, frames.get(from..from + len)?)?;
+                                    let sum = real_sum(&source, corners, channel)?;
+                                    constant = alone.then_some(sum);
+                                    sum
+                                }
+                            },
+                            _ => return None,
+                        };
+                        let z = (a * sum) + offset;
+                        let z = factors.at(step, channel).map_or(z, |k| z * k);
+                        let (next, spike) = fire(&neuron, v, z);
+                        v = next;
+                        *bits |= u32::from(spike) << lane;
+                    }
+                    if let Some(kept) = potentials.get_mut(potential) {
+                        *kept = v.to_bits();
+                    }
+                }
+                for (step, bits) in bits.iter().enumerate() {
+                    put(b.pool, &map, step, (y, x, word), *bits, out);
+                }
+            }
+        }
+    }
+    Some(())
+}
+
+/// Slope and offset of a channel.
+pub(crate) fn at(affine: &Affine<'_>, channel: usize, pooled: bool) -> Option<(f32, f32)> {
+    let a = affine.slope.get(channel)?;
+    Some((if pooled { a * 0.25 } else { a }, affine.offset.get(channel)?))
+}
+
+fn binary_sum(
+    source: &BinarySource<'_>,
+    step: usize,
+    corners: &[(usize, usize)],
+    channel: usize,
+    under: u32,
+) -> Option<f32> {
+    let mut sum = 0;
+    for (y, x) in corners {
+        sum += source.sum(step, *y, *x, channel, 0)?;
+    }
+    Some(sum.wrapping_sub(under as i32) as f32)
+}
+
+fn real_sum(source: &RealSource<'_>, corners: &[(usize, usize)], channel: usize) -> Option<f32> {
+    let mut sums = [0.0; WINDOW];
+    for (sum, (y, x)) in sums.iter_mut().zip(corners) {
+        *sum = source.sum(*y, *x, channel)?;
+    }
+    let [a, b, c, d] = sums;
+    Some(if corners.len() == 1 { a } else { (a + b) + (c + d) })
+}
+
+/// Writes the bits of a word of neurons, or adds them to the window that they belong to.
+pub(crate) fn put(pool: Pool, map: &Map, step: usize, (y, x, word): (usize, usize, usize), bits: u32, out: &mut [u32]) {
+    let (words, plane) = (map.words(), map.pixels() * map.words());
+    let from = step * map.bit_words();
+    match pool {
+        Pool::None | Pool::Current => {
+            if let Some(out) = out.get_mut(from + (y * map.columns + x) * words + word) {
+                *out = bits;
+            }
+        }
+        // A last odd row or column belongs to no window.
+        _ if y / 2 >= map.rows || x / 2 >= map.columns => {}
+        Pool::MaxSpikes => {
+            if let Some(out) = out.get_mut(from + (y / 2 * map.columns + x / 2) * words + word) {
+                *out |= bits;
+            }
+        }
+        Pool::Spikes => {
+            let mut carry = bits;
+            for p in 0..map.planes {
+                if let Some(out) = out.get_mut(from + p * plane + (y / 2 * map.columns + x / 2) * words + word) {
+                    (*out, carry) = (*out ^ carry, *out & carry);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! A network as self-contained C99, for firmware without Rust. Needs the feature `std`.
+//!
+//! Weights become constant arrays, and one function runs a whole sample in the caller's memory: no heap, no mutable globals,
+//! nothing of the C library but `memcpy` and `memset`. The arithmetic is that of [`run`](crate::run()) operation by
+//! operation, so the logits are the same to the last bit wherever `float` and `double` are IEEE 754. A test with stored
+//! samples comes along.
+//!
+//! ```
+//! use bitspike_format::{Model, example};
+//! let bytes = example::tiny();
+//! let model = Model::parse(&bytes).unwrap();
+//! let c = bitspike_infer::c99::export(&model, "tiny", &[0.5; 32])?;
+//! assert!(c.header.contains("void tiny_run(uint32_t *arena, const float *input, float *logits);"));
+//! # Ok::<(), bitspike_infer::c99::ExportError>(())
+//! ```
+
+use crate::arena::Parts;
+use crate::{InferError, run, run_words};
+use bitspike_format::{Block, Factor, Features, Gate, Head, Layer, Model, Pool, Reals, Reset, Weights};
+use std::fmt::{self, Write};
+
+/// The files of an export; the names are those that they include each other by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// `NAME.h`
+    pub header: String,
+    /// `NAME.c`
+    pub source: String,
+    /// `NAME_test.c`: a program that compares stored samples.
+    pub test: String,
+}
+
+/// A network that cannot become C, or a call that cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The name is no C identifier in lower case.
+    Name {
+        /// The name.
+        found: String,
+    },
+    /// A kind of layer that has no C form.
+    Unsupported {
+        /// Index of the layer.
+        layer: usize,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The samples of the test have the wrong length.
+    Infer(InferError),
+}
+
+impl ExportError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => "use letters, digits and underscores, and begin with a letter",
+            Self::Unsupported { .. } => {
+                "run the file with the Rust runtime or its C interface, which take residual networks"
+            }
+            Self::Infer(error) => error.hint(),
+        }
+    }
+}
+
+impl fmt::Display for ExportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { found } => write!(f, "{found:?} cannot begin names in C"),
+            Self::Unsupported { layer, what } => write!(f, "layer {layer} is {what}, which is not exported as C"),
+            Self::Infer(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ExportError {}
+
+impl From<InferError> for ExportError {
+    fn from(error: InferError) -> Self {
+        Self::Infer(error)
+    }
+}
+
+/// The C sources of a network. `samples` are inputs for the test, one after the other.
+///
+/// # Errors
+/// [`ExportError`] names the layer, or what is wrong with the call.
+pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources, ExportError> {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(word) {
+        return Err(ExportError::Name { found: name.to_owned() });
+    }
+    let n = model.network();
+    let mut arrays = String::new();
+    let mut blocks = String::new();
+    let mut head = None;
+    let mut count = 0;
+    for (i, layer) in model.layers().enumerate() {
+        match layer {
+            Layer::Block(b) if b.neuron.is_some() => {
+                blocks += &block(&mut arrays, i, &b);
+                count += 1;
+            }
+            Layer::Head(h) => {
+                reals(&mut arrays, "HEAD_WEIGHTS", h.weights);
+                reals(&mut arrays, "HEAD_BIAS", h.bias);
+                head = Some(h);
+            }
+            Layer::Block(_) | Layer::Residual(_) => {
+                return Err(ExportError::Unsupported { layer: i, what: "part of a residual network" });
+            }
+            Layer::Neurons(_) => return Err(ExportError::Unsupported { layer: i, what: "neurons alone" }),
+        }
+    }
+    let head = head.ok_or(InferError::Internal)?;
+    let steps = n.steps;
+    let parts = Parts::new(model, steps).ok_or(InferError::TooLarge)?;
+    // The C code always has room for sums and counts of the widest gate.
+    let gates = model.layers().map(|layer| match layer {
+        Layer::Block(b) => 2 * steps + b.conv.input.channels + b.conv.channels + steps * b.conv.channels,
+        Layer::Head(h) => 2 * n.classes + h.input.channels,
+        _ => 0,
+    });
+    let arena = parts.even + parts.odd + gates.max().unwrap_or(0);
+    let inputs = n.input.len() * if n.sequence { steps } else { 1 };
+    let [c, h, w] = [n.input.channels, n.input.rows, n.input.columns];
+    let frames = if n.sequence { format!("[{steps}]") } else { String::new() };
+    let (input_rows, expected_rows, count_of) = vectors(model, samples, inputs)?;
+    let description = format!(
+        "{} binary weights, {} real parameters, T = {steps}{}",
+        model.binary_weights(),
+        model.real_parameters(),
+        model.meta_value("name").filter(|n| !n.contains("*/")).map_or(String::new(), |n| format!(", {n}")),
+    );
+    let pairs = [
+        ("UPPER", name.to_ascii_uppercase()),
+        ("NAME", name.to_owned()),
+        ("ARRAYS", arrays),
+        ("BLOCKS", blocks),
+        ("STEPS", steps.to_string()),
+        ("BLOCK_COUNT", count.to_string()),
+        ("FRAME", n.input.len().to_string()),
+        ("CLASSES", n.classes.to_string()),
+        ("EVEN", parts.even.to_string()),
+        ("ODD", parts.odd.to_string()),
+        ("SEQUENCE", u8::from(n.sequence).to_string()),
+        ("INPUTS", inputs.to_string()),
+        ("INPUT_SHAPE", format!("{frames}[{c}][{h}][{w}], channel, row, column")),
+        ("ARENA", arena.to_string()),
+        ("CONST", constant_bytes(model).to_string()),
+        ("DESCRIPTION", description),
+        ("SAMPLES", count_of.to_string()),
+        ("INPUT_ROWS", input_rows),
+        ("EXPECTED_ROWS", expected_rows),
+    ];
+    let mut pairs: Vec<(&str, String)> = pairs.into();
+    pairs.extend(head_pairs(&head));
+    Ok(Sources {
+        header: fill(include_str!("header.h"), &pairs),
+        source: fill(include_str!("kernel.c"), &pairs),
+        test: fill(include_str!("test.c"), &pairs),
+    })
+}
+
+/// Bytes of all arrays.
+fn constant_bytes(model: &Model<'_>) -> u64 {
+    let normalise = model.network().normalise.map_or(0, |(mean, std)| mean.len() + std.len()) as u64;
+    let signs = model.layers().map(|layer| match layer {
+        Layer::Block(Block { conv, .. }) => match conv.weights {
+            Weights::Signs(words) => words.len() as u64,
+            Weights::Real(_) => 0,
+        },
+        _ => 0,
+    });
+    4 * (signs.sum::<u64>() + model.real_parameters() - normalise)
+}
+
+fn head_pairs(head: &Head<'_>) -> [(&'static str, String); 6] {
+    [
+        ("HEAD_ROWS", head.input.rows.to_string()),
+        ("HEAD_COLUMNS", head.input.columns.to_string()),
+        ("HEAD_CHANNELS", head.input.channels.to_string()),
+        ("HEAD_PLANES", head.input.planes.to_string()),
+        ("HEAD_AVERAGE", u8::from(head.features == Features::Average).to_string()),
+        ("HEAD_UNIT", float(head.unit())),
+    ]
+}
+
+/// Replaces `@KEY@`.
+fn fill(template: &str, pairs: &[(&str, String)]) -> String {
+    let mut parts = template.split('@');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    while let (Some(key), Some(text)) = (parts.next(), parts.next()) {
+        out += pairs.iter().find(|(k, _)| *k == key).map_or("", |(_, v)| v);
+        out += text;
+    }
+    out
+}
+
+/// A finite float exactly: hexadecimal, which C99 has.
+fn float(v: f32) -> String {
+    let (bits, sign) = (v.to_bits(), if v.is_sign_negative() { "-" } else { "" });
+    let (exponent, mantissa) = (bits >> 23 & 0xFF, bits & 0x7F_FFFF);
+    match (exponent, mantissa) {
+        (0, 0) => format!("{sign}0.0f"),
+        // Subnormal: no leading one.
+        (0, m) => format!("{sign}0x0.{:06x}p-126f", m << 1),
+        (e, m) => format!("{sign}0x1.{:06x}p{}f", m << 1, e as i32 - 127),
+    }
+}
+
+fn rows(out: &mut String, values: impl Iterator<Item = String>) {
+    for (i, value) in values.enumerate() {
+        out.push_str(if i % 8 == 0 { if i == 0 { "    " } else { ",\n    " } } else { ", " });
+        out.push_str(&value);
+    }
+}
+
+fn reals(out: &mut String, name: &str, values: Reals<'_>) {
+    let _ = writeln!(out, "static const float {name}[{}] = {{", values.len());
+    rows(out, values.iter().map(float));
+    out.push_str("};\n");
+}
+
+/// Writes the arrays of a block; returns its entry in the table.
+fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
+    let (signs, weights) = match b.conv.weights {
+        Weights::Signs(words) => {
+            let _ = writeln!(out, "static const uint32_t SIGNS_{i}[{}] = {{", words.len());
+            rows(out, words.iter().map(|w| format!("{w:#010x}u")));
+            out.push_str("};\n");
+            (format!("SIGNS_{i}"), "0".to_owned())
+        }
+        Weights::Real(values) => {
+            reals(out, &format!("WEIGHTS_{i}"), values);
+            ("0".to_owned(), format!("WEIGHTS_{i}"))
+        }
+    };
+    reals(out, &format!("SLOPE_{i}"), b.affine.slope);
+    reals(out, &format!("OFFSET_{i}"), b.affine.offset);
+    let mut factor = |f: &Factor<'_>| {
+        reals(out, &format!("ALPHA_{i}"), f.values);
+        (format!("ALPHA_{i}"), f.channels)
+    };
+    let (gate, (alpha, channels), inside) = match &b.gate {
+        Gate::None => (0, ("0".to_owned(), 1), false),
+        Gate::Fixed(f) => (1, factor(f), false),
+        Gate::Sample { alpha, per_channel, inside } => (if *per_channel { 3 } else { 2 }, factor(alpha), *inside),
+    };
+    let pool = match b.pool {
+        Pool::None => 0,
+        Pool::Current => 1,
+        Pool::Spikes => 2,
+        Pool::MaxSpikes => 3,
+    };
+    let (input, c) = (b.conv.input, &b.conv);
+    let (decay, threshold, hard) =
+        b.neuron.map_or((0.0, 1.0, false), |n| (n.decay, n.threshold, n.reset == Reset::Hard));
+    format!(
+        "    {{{signs}, {weights}, SLOPE_{i}, OFFSET_{i}, {alpha}, {}u, {}u, {}u, {}u, {}u, {}u, {}u, {}u, {pool}u, {gate}u, \
+         {channels}u, {}u, {}, {}, {}u}},\n",
+        input.rows,
+        input.columns,
+        input.channels,
+        input.planes,
+        c.channels,
+        c.kernel,
+        c.stride,
+        c.padding,
+        u8::from(inside),
+        float(decay),
+        float(threshold),
+        u8::from(hard),
+    )
+}
+
+/// Samples and their logits as C, and how many there are.
+fn vectors(model: &Model<'_>, samples: &[f32], inputs: usize) -> Result<(String, String, usize), ExportError> {
+    if samples.is_empty() || !samples.len().is_multiple_of(inputs) {
+        return Err(InferError::Input { expected: inputs, found: samples.len() }.into());
+    }
+    let mut arena = vec![0; run_words(model)?];
+    let mut logits = vec![0.0; model.network().classes];
+    let (mut input_rows, mut expected_rows) = (String::new(), String::new());
+    for sample in samples.chunks_exact(inputs) {
+        run(model, &mut arena, sample, &mut logits, &mut ())?;
+        for (out, values) in [(&mut input_rows, sample), (&mut expected_rows, &logits)] {
+            out.push_str("    {\n");
+            rows(out, values.iter().map(|v| float(*v)));
+            out.push_str("},\n");
+        }
+    }
+    Ok((input_rows, expected_rows, samples.len() / inputs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::float;
+
+    #[test]
+    fn floats_are_exact() {
+        let rows = [
+            (0.0f32, "0.0f"),
+            (-0.0, "-0.0f"),
+            (1.0, "0x1.000000p0f"),
+            (-0.75, "-0x1.800000p-1f"),
+            (f32::MAX, "0x1.fffffep127f"),
+            (f32::MIN_POSITIVE, "0x1.000000p-126f"),
+            (f32::from_bits(1), "0x0.000002p-126f"),
+        ];
+        let wrong: Vec<_> = rows.iter().filter(|(v, text)| float(*v) != *text).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}

@@ -1,0 +1,361 @@
+//! The same arithmetic for hosts: spike by spike, on vector instructions and threads. Needs the feature `std`.
+//!
+//! | part | how |
+//! |---|---|
+//! | binary convolution | spike by spike, so the cost follows the firing rate; on AVX2 256 output channels are counted at once, as bits |
+//! | static image | the stem's convolution once for all T |
+//! | gate, affine map, neuron | one pass over the 16-bit sums, all T of a neuron in registers, spikes written as bits |
+//!
+//! Results are those of [`run`](crate::run()) to the last bit: sums are integers, and every float operation is the one that the
+//! format defines. Residual networks, and layers whose sums could leave 16 bits, run by the portable code.
+//!
+//! ```
+//! use bitspike_format::{Model, example};
+//! use bitspike_infer::fast::Engine;
+//! let bytes = example::tiny();
+//! let model = Model::parse(&bytes).unwrap();
+//! let engine = Engine::new(&model)?;
+//! let mut workspace = engine.workspace();
+//! let mut logits = [0.0; 10];
+//! engine.run(&mut workspace, &[0.5; 32], &mut logits, &mut ())?;
+//!
+//! let mut many = [0.0; 3 * 10];
+//! engine.run_batch(&[0.5; 3 * 32], &mut many, 2)?;
+//! assert_eq!(logits, many[20..]);
+//! # Ok::<(), bitspike_infer::InferError>(())
+//! ```
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx2;
+mod lists;
+mod path;
+mod portable;
+mod prepare;
+
+pub use path::{Path, PathError};
+
+use crate::arena::by_steps;
+use crate::block::{self, put};
+use crate::head::{head, mean};
+use crate::run::check;
+use crate::source::{BinarySource, Bits};
+use crate::{InferError, Observer};
+use bitspike_format::{Block, Gate, Layer, Model, Pool};
+use lists::Lists;
+use prepare::{Binary, Prepared, Stem};
+
+/// A network made ready for the fast kernels. Its weights are copied: as bits for AVX2, as bytes for the portable path.
+#[derive(Debug)]
+pub struct Engine<'m> {
+    model: Model<'m>,
+    path: Path,
+    layers: Vec<Prepared>,
+}
+
+/// Buffers of one inference, kept from one to the next.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    from: Vec<u32>,
+    to: Vec<u32>,
+    unpooled: Vec<u32>,
+    lists: Lists,
+    sums: Vec<i16>,
+    reals: Vec<f32>,
+    pooled: Vec<f32>,
+    gate: Vec<u32>,
+    factors: Vec<f32>,
+    scratch: Vec<u32>,
+}
+
+impl<'m> Engine<'m> {
+    /// Prepares a network for the best kernels that the processor has.
+    ///
+    /// # Errors
+    /// [`InferError::TooLarge`] where the portable code could not run it either.
+    pub fn new(model: &Model<'m>) -> Result<Self, InferError> {
+        Self::with_path(model, Path::best())
+    }
+
+    /// Prepares a network for given kernels; for the portable ones where the processor lacks them.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with_path(model: &Model<'m>, path: Path) -> Result<Self, InferError> {
+        let path = if path.is_available() { path } else { Path::Portable };
+        crate::run_words(model)?;
+        let layers = model.layers().map(|layer| Prepared::new(&layer, path)).collect();
+        Ok(Self { model: *model, path, layers })
+    }
+
+    /// The kernels in use.
+    #[must_use]
+    pub fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Empty buffers; they grow in the first inference.
+    #[must_use]
+    pub fn workspace(&self) -> Workspace {
+        Workspace::default()
+    }
+
+    /// Computes the logits of a sample; as [`run`](crate::run()), without an arena.
+    ///
+    /// # Errors
+    /// [`InferError`] if a length is wrong; nothing was computed then.
+    pub fn run(
+        &self,
+        workspace: &mut Workspace,
+        input: &[f32],
+        logits: &mut [f32],
+        observer: &mut impl Observer,
+    ) -> Result<(), InferError> {
+        let n = self.model.network();
+        if by_steps(&self.model) {
+            workspace.scratch.resize(crate::run_words(&self.model)?, 0);
+            return crate::run(&self.model, &mut workspace.scratch, input, logits, observer);
+        }
+        let frame = n.input.len();
+        let sequence = n.steps > 1 && input.len() == frame * n.steps;
+        check(&self.model, 0, &[], if sequence { frame } else { input.len() }, logits)?;
+        self.whole(workspace, input, logits, observer).ok_or(InferError::Internal)
+    }
+
+    /// Computes the logits of many samples, `[sample][value]` → `[sample][class]`, on so many threads (0: as many as there
+    /// are cores). The result does not depend on their number.
+    ///
+    /// # Errors
+    /// [`InferError`] if a length is wrong; nothing was computed then.
+    pub fn run_batch(&self, inputs: &[f32], logits: &mut [f32], threads: usize) -> Result<(), InferError> {
+        let n = self.model.network();
+        let values = n.input.len() * if n.sequence { n.steps } else { 1 };
+        if !inputs.len().is_multiple_of(values) {
+            return Err(InferError::Input { expected: values, found: inputs.len() });
+        }
+        let samples = inputs.len() / values;
+        if logits.len() != samples * n.classes {
+            return Err(InferError::Logits { expected: samples * n.classes, found: logits.len() });
+        }
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { cores() } else { threads }.clamp(1, samples.max(1));
+        let run = |inputs: &[f32], logits: &mut [f32]| {
+            let mut workspace = self.workspace();
+            let samples = inputs.chunks_exact(values).zip(logits.chunks_exact_mut(n.classes));
+            samples.into_iter().try_for_each(|(x, y)| self.run(&mut workspace, x, y, &mut ()))
+        };
+        if threads == 1 {
+            return run(inputs, logits);
+        }
+        let share = samples.div_ceil(threads);
+        let parts = inputs.chunks(share * values).zip(logits.chunks_mut(share * n.classes));
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = parts.map(|(x, y)| scope.spawn(|| run(x, y))).collect();
+            workers.into_iter().try_for_each(|w| w.join().unwrap_or(Err(InferError::Internal)))
+        })
+    }
+
+    fn whole(&self, ws: &mut Workspace, input: &[f32], logits: &mut [f32], observer: &mut impl Observer) -> Option<()> {
+        let steps = self.model.network().steps;
+        let mut map = self.model.network().input;
+        for (i, (layer, prepared)) in self.model.layers().zip(&self.layers).enumerate() {
+            match layer {
+                Layer::Block(b) => {
+                    match prepared {
+                        Prepared::Stem(stem) => self.stem(stem, &b, ws, input)?,
+                        Prepared::Binary(binary) => self.binary(binary, &b, ws)?,
+                        Prepared::Other => self.other(&b, ws, i, input)?,
+                    }
+                    map = b.output();
+                    std::mem::swap(&mut ws.from, &mut ws.to);
+                    let out = Bits { words: &ws.from, map };
+                    for t in 0..steps {
+                        observer.spikes(i, t, &map, out.step(t)?);
+                    }
+                }
+                Layer::Head(h) => {
+                    let bits = Bits { words: &ws.from, map };
+                    ws.gate.clear();
+                    ws.gate.resize(h.bias.len(), 0);
+                    ws.scratch.resize(ws.scratch.len().max(h.bias.len() + map.channels), 0);
+                    for t in 0..steps {
+                        head(&h, bits, t, &mut ws.gate, &mut ws.scratch)?;
+                    }
+                    mean(&ws.gate, steps, logits);
+                }
+                Layer::Residual(_) | Layer::Neurons(_) => return None,
+            }
+        }
+        Some(())
+    }
+
+    fn stem(&self, stem: &Stem, b: &Block<'_>, ws: &mut Workspace, input: &[f32]) -> Option<()> {
+        let (steps, sums) = (self.model.network().steps, b.conv.output());
+        let (frame, len) = (b.conv.input.len(), sums.pixels() * stem.width);
+        let frames = input.len() / frame.max(1);
+        ws.reals.resize(frames * len, 0.0);
+        for (x, y) in input.chunks_exact(frame).zip(ws.reals.chunks_exact_mut(len)) {
+            path::stem(self.path, stem, &b.conv, x, y);
+        }
+        if b.pool == Pool::Current {
+            portable::pool(&ws.reals, [frames, sums.rows, sums.columns, stem.width], &mut ws.pooled);
+            std::mem::swap(&mut ws.reals, &mut ws.pooled);
+        }
+        let job = Job {
+            sums: Sums::Reals(&ws.reals, frames == 1),
+            steps,
+            width: stem.width,
+            slope: &stem.slope,
+            offset: &stem.offset,
+            factors: None,
+            neuron: b.neuron?,
+        };
+        self.fire(b, &job, &mut ws.to, &mut ws.unpooled)
+    }
+
+    fn binary(&self, binary: &Binary, b: &Block<'_>, ws: &mut Workspace) -> Option<()> {
+        let steps = self.model.network().steps;
+        let bits = Bits { words: &ws.from, map: b.conv.input };
+        ws.lists.fill(bits.words, &b.conv.input, steps);
+        let rows = b.neurons().pixels();
+        ws.sums.resize(steps * rows * binary.width, 0);
+        path::events(self.path, binary, b, &ws.lists, steps, &mut ws.sums);
+        let sums = &ws.sums[..steps * rows * binary.width];
+        let factors = self.factors(binary, b, bits, sums, &mut ws.gate, &mut ws.factors)?;
+        let job = Job {
+            sums: Sums::Integers(sums),
+            steps,
+            width: binary.width,
+            slope: &binary.slope,
+            offset: &binary.offset,
+            factors: factors.then_some(&ws.factors),
+            neuron: b.neuron?,
+        };
+        self.fire(b, &job, &mut ws.to, &mut ws.unpooled)
+    }
+
+    /// Factors `[step][width]` of the gate, if there is one.
+    fn factors(
+        &self,
+        binary: &Binary,
+        b: &Block<'_>,
+        bits: Bits<'_>,
+        sums: &[i16],
+        gate: &mut Vec<u32>,
+        factors: &mut Vec<f32>,
+    ) -> Option<bool> {
+        let (steps, width, channels) = (self.model.network().steps, binary.width, b.conv.channels);
+        factors.clear();
+        match &b.gate {
+            Gate::None => return Some(false),
+            Gate::Fixed(factor) => {
+                for t in 0..steps {
+                    factors.extend((0..width).map(|c| factor.at(t, c.min(channels - 1))));
+                }
+            }
+            Gate::Sample { .. } => {
+                let map = b.conv.output();
+                // Windows of a pooled current cover the map only where its sides are even.
+                let covered = b.pool != Pool::Current || (map.rows.is_multiple_of(2) && map.columns.is_multiple_of(2));
+                let own = crate::arena::gate_width(&b.gate, channels);
+                gate.clear();
+                gate.resize(b.conv.input.channels + width + own, 0);
+                let (counts, rest) = gate.split_at_mut(b.conv.input.channels);
+                let (totals, own) = rest.split_at_mut(width);
+                for (t, sums) in sums.chunks_exact(sums.len() / steps).enumerate() {
+                    totals.fill(0);
+                    if covered {
+                        path::totals(self.path, sums, totals);
+                    } else {
+                        BinarySource::new(&b.conv, bits)?.map_sums(t, counts, &mut totals[..channels])?;
+                    }
+                    crate::gate::sample(&b.gate, &b.affine, &totals[..channels], map.pixels(), t, own);
+                    let one = own.len() == 1;
+                    factors.extend((0..width).map(|c| f32::from_bits(own[if one { 0 } else { c.min(channels - 1) }])));
+                }
+            }
+        }
+        Some(true)
+    }
+
+    /// Neurons, and the pooling of their spikes.
+    fn fire(&self, b: &Block<'_>, job: &Job<'_>, to: &mut Vec<u32>, unpooled: &mut Vec<u32>) -> Option<()> {
+        let (neurons, map) = (b.neurons(), b.output());
+        let words = job.steps * neurons.pixels() * neurons.words();
+        if matches!(b.pool, Pool::None | Pool::Current) {
+            to.resize(words, 0);
+            path::neurons(self.path, job, to);
+            return Some(());
+        }
+        unpooled.resize(words, 0);
+        path::neurons(self.path, job, unpooled);
+        to.clear();
+        to.resize(job.steps * map.bit_words(), 0);
+        let mut bits = unpooled.iter();
+        for t in 0..job.steps {
+            for y in 0..neurons.rows {
+                for x in 0..neurons.columns {
+                    for word in 0..neurons.words() {
+                        put(b.pool, &map, t, (y, x, word), *bits.next()?, to);
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// A block that the fast kernels do not take.
+    fn other(&self, b: &Block<'_>, ws: &mut Workspace, layer: usize, input: &[f32]) -> Option<()> {
+        let steps = self.model.network().steps;
+        let gate = crate::arena::gate_words(&b.gate, b.conv.input.channels, b.conv.channels, steps)?;
+        ws.scratch.resize(ws.scratch.len().max(2 * steps + gate), 0);
+        ws.to.resize(steps * b.output().bit_words(), 0);
+        let bits = block::Input::Bits(Bits { words: &ws.from, map: b.conv.input });
+        let input = if layer == 0 { block::Input::Frames(input) } else { bits };
+        block::block(b, (0, steps), input, &mut ws.to, &mut [], &mut ws.scratch)
+    }
+}
+
+/// Sums that neurons see, `[step][pixel][width]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sums<'a> {
+    /// Of spikes.
+    Integers(&'a [i16]),
+    /// Of a frame; the flag says that there is one for all steps.
+    Reals(&'a [f32], bool),
+}
+
+/// What the pass over the sums needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) sums: Sums<'a>,
+    pub(crate) steps: usize,
+    /// Channels, padded to whole words.
+    pub(crate) width: usize,
+    /// `[width]`, the quarter of a pooled current in it; 0 beyond the last channel, so that nothing fires there.
+    pub(crate) slope: &'a [f32],
+    /// `[width]`.
+    pub(crate) offset: &'a [f32],
+    /// `[step][width]`.
+    pub(crate) factors: Option<&'a [f32]>,
+    pub(crate) neuron: bitspike_format::Neuron,
+}
+
+impl Job<'_> {
+    /// Number of pixels; checks all lengths, so that kernels need not.
+    ///
+    /// # Panics
+    /// If a length does not fit, which the engine rules out.
+    pub(crate) fn rows(&self, out: &[u32]) -> usize {
+        let rows = out.len() / (self.steps * (self.width / 32));
+        let (len, steps) = match self.sums {
+            Sums::Integers(sums) => (sums.len(), self.steps),
+            Sums::Reals(sums, constant) => (sums.len(), if constant { 1 } else { self.steps }),
+        };
+        assert!(self.width.is_multiple_of(32) && out.len() == self.steps * rows * (self.width / 32), "whole words");
+        assert_eq!(len, steps * rows * self.width, "a sum per neuron and step");
+        assert!(self.slope.len() == self.width && self.offset.len() == self.width, "slopes and offsets");
+        assert!(self.factors.is_none_or(|f| f.len() == self.steps * self.width), "a factor per step and channel");
+        rows
+    }
+}

@@ -1,0 +1,108 @@
+//! The kernels in plain Rust: the twins of the vector forms, and what other processors run.
+
+use super::lists::Lists;
+use super::prepare::{Binary, Bytes, Signs, Stem};
+use super::{Job, Sums};
+use crate::block::fire;
+use bitspike_format::{Block, Conv};
+
+/// First and past-the-last kernel index at an output position.
+#[inline(always)]
+pub(super) fn inside(at: usize, stride: usize, padding: usize, kernel: usize, len: usize) -> (usize, usize) {
+    let start = at * stride;
+    let first = padding.saturating_sub(start);
+    (first, (len + padding).saturating_sub(start).min(kernel).max(first))
+}
+
+pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]) {
+    let (map, out) = (conv.input, conv.output());
+    for (pixel, sums) in sums.chunks_exact_mut(stem.width).enumerate() {
+        let (y, x) = (pixel / out.columns, pixel % out.columns);
+        sums.fill(0.0);
+        let (r0, r1) = inside(y, conv.stride, conv.padding, conv.kernel, map.rows);
+        let (c0, c1) = inside(x, conv.stride, conv.padding, conv.kernel, map.columns);
+        for ky in r0..r1 {
+            for kx in c0..c1 {
+                let from = (y * conv.stride + ky - conv.padding) * map.columns + x * conv.stride + kx - conv.padding;
+                for ci in 0..map.channels {
+                    let value = frame[ci * map.pixels() + from];
+                    let row = (ky * conv.kernel + kx) * map.channels + ci;
+                    for (sum, w) in sums.iter_mut().zip(&stem.weights[row * stem.width..]) {
+                        *sum += w * value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sums of the 2×2 windows of `[frame][row][column][width]`, in the order of the definition.
+pub(super) fn pool(sums: &[f32], [frames, rows, columns, width]: [usize; 4], out: &mut Vec<f32>) {
+    out.clear();
+    for frame in 0..frames {
+        for y in 0..rows / 2 {
+            for x in 0..columns / 2 {
+                let at = |dy: usize, dx: usize| {
+                    &sums[((frame * rows + 2 * y + dy) * columns + 2 * x + dx) * width..][..width]
+                };
+                let (upper, lower) = (at(0, 0).iter().zip(at(0, 1)), at(1, 0).iter().zip(at(1, 1)));
+                out.extend(upper.zip(lower).map(|((a, b), (c, d))| (a + b) + (c + d)));
+            }
+        }
+    }
+}
+
+pub(super) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize, sums: &mut [i16]) {
+    let Signs::Bytes(Bytes { weights, kernel, stride }) = &binary.signs else { unreachable!("prepared for this path") };
+    let (map, out, c_in, width) = (b.conv.input, b.neurons(), b.conv.input.channels, binary.width);
+    let (kernel, stride, padding) = (*kernel, *stride, b.conv.padding);
+    for (row, sums) in sums.chunks_exact_mut(width).enumerate().take(steps * out.pixels()) {
+        let (t, pixel) = (row / out.pixels(), row % out.pixels());
+        let (y, x) = (pixel / out.columns, pixel % out.columns);
+        let (r0, r1) = inside(y, stride, padding, kernel, map.rows);
+        let (c0, c1) = inside(x, stride, padding, kernel, map.columns);
+        sums.fill(0);
+        for ky in r0..r1 {
+            for kx in c0..c1 {
+                let from = (y * stride + ky - padding) * map.columns + x * stride + kx - padding;
+                for channel in lists.of(t * map.pixels() + from) {
+                    let row = ((ky * kernel + kx) * c_in + usize::from(*channel)) * width;
+                    for (sum, w) in sums.iter_mut().zip(&weights[row..][..width]) {
+                        *sum += i16::from(*w);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn totals(sums: &[i16], totals: &mut [u32]) {
+    for sums in sums.chunks_exact(totals.len()) {
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total = total.wrapping_add(i32::from(*sum) as u32);
+        }
+    }
+}
+
+pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
+    let (rows, width) = (job.rows(out), job.width);
+    out.fill(0);
+    for row in 0..rows {
+        for c in 0..width {
+            let mut v = 0.0;
+            for t in 0..job.steps {
+                let i = (t * rows + row) * width + c;
+                let sum = match job.sums {
+                    Sums::Integers(sums) => f32::from(sums[i]),
+                    Sums::Reals(sums, constant) => sums[if constant { row * width + c } else { i }],
+                };
+                let z = (job.slope[c] * sum) + job.offset[c];
+                let z = job.factors.map_or(z, |k| z * k[t * width + c]);
+                let (next, spike) = fire(&job.neuron, v, z);
+                v = next;
+                out[(i - c) / 32 + c / 32] |= u32::from(spike) << (c % 32);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Parameters as the kernels want them.
+
+use super::Path;
+use crate::arena::window;
+use bitspike_format::{Affine, Block, Conv, Layer, Pool, Weights};
+
+/// Parameters of a layer.
+#[derive(Debug)]
+pub(crate) enum Prepared {
+    /// A real block.
+    Stem(Stem),
+    /// A binary block whose sums fit 16 bits.
+    Binary(Binary),
+    /// Anything else.
+    Other,
+}
+
+/// A real convolution.
+#[derive(Debug)]
+pub(crate) struct Stem {
+    /// Channels, padded to a multiple of 32.
+    pub(crate) width: usize,
+    /// `[tap][channel in][width]`.
+    pub(crate) weights: Vec<f32>,
+    pub(crate) slope: Vec<f32>,
+    pub(crate) offset: Vec<f32>,
+}
+
+/// A binary convolution.
+#[derive(Debug)]
+pub(crate) struct Binary {
+    /// Channels, padded to a multiple of 32.
+    pub(crate) width: usize,
+    pub(crate) signs: Signs,
+    pub(crate) slope: Vec<f32>,
+    pub(crate) offset: Vec<f32>,
+}
+
+/// Signs in the form that a path wants.
+#[derive(Debug)]
+pub(crate) enum Signs {
+    /// For plain Rust.
+    Bytes(Bytes),
+    /// For AVX2.
+    Rows(Vec<Rows>),
+}
+
+/// Weights as bytes, with the pooling of the current in them.
+///
+/// Pooled, the sum of the outputs `(2y + dy, 2x + dx)` is one output of a convolution with stride `2s` and a kernel of
+/// `k + s`: input row `2 s y + (s dy + ky) − p` meets the weight of every `(dy, ky)` with the same `s dy + ky`.
+#[derive(Debug)]
+pub(crate) struct Bytes {
+    /// `[tap][channel in][width]`, 0 beyond the last channel.
+    pub(crate) weights: Vec<i8>,
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+}
+
+/// Signs of up to 256 output channels as bits: row `tap · c_in + ci`, bit c for channel c of the block. A last row of zeros
+/// stands for no spike.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// First output channel.
+    pub(crate) first: usize,
+    /// 256, or 128 with two rows in an element.
+    pub(crate) lanes: usize,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// 256 bits that do not cross a cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(32))]
+pub(crate) struct Row(pub(crate) [u32; 8]);
+
+impl Prepared {
+    pub(crate) fn new(layer: &Layer<'_>, path: Path) -> Self {
+        match layer {
+            Layer::Block(b) if b.neuron.is_some() => match b.conv.weights {
+                Weights::Real(_) => Self::Stem(Stem::new(b)),
+                Weights::Signs(_) if Binary::takes(b) => Self::Binary(Binary::new(b, path)),
+                Weights::Signs(_) => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
+fn padded(affine: &Affine<'_>, width: usize, pool: Pool) -> (Vec<f32>, Vec<f32>) {
+    let factor = if pool == Pool::Current { 0.25 } else { 1.0 };
+    let mut slope: Vec<f32> = affine.slope.iter().map(|a| a * factor).collect();
+    let mut offset: Vec<f32> = affine.offset.iter().collect();
+    slope.resize(width, 0.0);
+    offset.resize(width, 0.0);
+    (slope, offset)
+}
+
+impl Stem {
+    fn new(b: &Block<'_>) -> Self {
+        let (conv, width) = (&b.conv, b.conv.channels.next_multiple_of(32));
+        let mut weights = vec![0.0; conv.taps() * conv.input.channels * width];
+        if let Weights::Real(reals) = conv.weights {
+            for (i, w) in reals.iter().enumerate() {
+                weights[i / conv.channels * width + i % conv.channels] = w;
+            }
+        }
+        let (slope, offset) = padded(&b.affine, width, b.pool);
+        Self { width, weights, slope, offset }
+    }
+}
+
+impl Binary {
+    /// Whether all sums, and the numbers of all rows, fit 16 bits.
+    fn takes(b: &Block<'_>) -> bool {
+        let window = if b.pool == Pool::Current { 4 } else { 1 };
+        window * b.conv.taps() * b.conv.input.channels * b.conv.input.largest() <= i16::MAX as usize
+    }
+
+    fn new(b: &Block<'_>, path: Path) -> Self {
+        let width = b.conv.channels.next_multiple_of(32);
+        let signs = match path {
+            Path::Portable => Signs::Bytes(Bytes::new(b, width)),
+            Path::Avx2 => Signs::Rows(Rows::all(&b.conv)),
+        };
+        let (slope, offset) = padded(&b.affine, width, b.pool);
+        Self { width, signs, slope, offset }
+    }
+}
+
+impl Bytes {
+    fn new(b: &Block<'_>, width: usize) -> Self {
+        let (conv, c_in) = (&b.conv, b.conv.input.channels);
+        let pooled = b.pool == Pool::Current;
+        let (kernel, stride) =
+            if pooled { (conv.kernel + conv.stride, 2 * conv.stride) } else { (conv.kernel, conv.stride) };
+        let mut weights = vec![0i8; kernel * kernel * c_in * width];
+        for (dy, dx) in window(b.pool) {
+            for channel in 0..conv.channels {
+                for ky in 0..conv.kernel {
+                    for kx in 0..conv.kernel {
+                        let tap = (ky + dy * conv.stride) * kernel + kx + dx * conv.stride;
+                        for ci in 0..c_in {
+                            let sign = sign(conv, channel, ky * conv.kernel + kx, ci);
+                            weights[(tap * c_in + ci) * width + channel] += if sign { 1 } else { -1 };
+                        }
+                    }
+                }
+            }
+        }
+        Self { weights, kernel, stride }
+    }
+}
+
+impl Rows {
+    fn all(conv: &Conv<'_>) -> Vec<Self> {
+        let mut blocks = Vec::new();
+        let mut first = 0;
+        while first < conv.channels {
+            // Half a register is better than a register half empty.
+            let lanes = if conv.channels - first > 128 { 256 } else { 128 };
+            blocks.push(Self::new(conv, first, lanes));
+            first += lanes;
+        }
+        blocks
+    }
+
+    fn new(conv: &Conv<'_>, first: usize, lanes: usize) -> Self {
+        let (c_in, words) = (conv.input.channels, lanes / 32);
+        let count = conv.taps() * c_in + 1;
+        let mut rows = vec![Row::default(); count.div_ceil(8 / words)];
+        for lane in 0..lanes.min(conv.channels - first) {
+            for row in 0..count - 1 {
+                if sign(conv, first + lane, row / c_in, row % c_in) {
+                    let word = row * words + lane / 32;
+                    rows[word / 8].0[word % 8] |= 1 << (lane % 32);
+                }
+            }
+        }
+        Self { first, lanes, rows }
+    }
+}
+
+/// Whether a weight is +1.
+fn sign(conv: &Conv<'_>, channel: usize, tap: usize, ci: usize) -> bool {
+    let Weights::Signs(words) = conv.weights else { return false };
+    let word = words.get((channel * conv.taps() + tap) * conv.input.words() + ci / 32).unwrap_or(0);
+    word >> (ci % 32) & 1 == 1
+}

@@ -1,0 +1,116 @@
+//! Exported C, compiled without warnings and run: logits equal to the last bit.
+#![cfg(feature = "std")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod common;
+
+use bitspike_format::{Features, GateSpec, Model, ModelSpec, Pool, example, write};
+use bitspike_infer::c99::{ExportError, export};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The C compiler, unless the machine has none: then the tests say so and check nothing.
+fn compiler() -> Option<String> {
+    let cc = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    match Command::new(&cc).arg("--version").output() {
+        Ok(out) if out.status.success() => Some(cc),
+        _ => {
+            eprintln!("skipped: no C compiler {cc:?} on this machine; set CC to one");
+            None
+        }
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Exports, compiles with every warning an error, runs; returns what the program says and whether it ended well.
+fn run(
+    cc: &str,
+    name: &str,
+    spec: &ModelSpec,
+    samples: &[f32],
+    flags: &[&str],
+    change: &dyn Fn(String) -> String,
+) -> (String, bool) {
+    let bytes = write(spec).unwrap();
+    let model = Model::parse(&bytes).unwrap();
+    let c = export(&model, "net", samples).unwrap();
+    let folder = folder(name);
+    std::fs::write(folder.join("net.h"), &c.header).unwrap();
+    std::fs::write(folder.join("net.c"), change(c.source)).unwrap();
+    std::fs::write(folder.join("net_test.c"), &c.test).unwrap();
+    let out = Command::new(cc)
+        .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-O2"])
+        .args(flags)
+        .args(["net.c", "net_test.c", "-o", "net_test"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
+    let out = Command::new(folder.join("net_test")).output().unwrap();
+    (String::from_utf8_lossy(&out.stdout).into_owned(), out.status.success())
+}
+
+fn same(source: String) -> String {
+    source
+}
+
+#[test]
+fn random_chains_agree_bit_for_bit() {
+    let Some(cc) = compiler() else { return };
+    for seed in 0..24 {
+        let (spec, frames) = common::random(seed, false);
+        let (text, ok) = run(&cc, &format!("random{seed}"), &spec, &frames, &[], &same);
+        assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+    }
+}
+
+#[test]
+fn gates_and_poolings_agree_with_and_without_fused_instructions() {
+    let Some(cc) = compiler() else { return };
+    let native = Command::new(&cc).args(["-march=native", "-E", "-x", "c", "/dev/null"]).output();
+    let native: &[&str] = if native.is_ok_and(|o| o.status.success()) { &["-march=native"] } else { &[] };
+    let per_channel = |steps: usize, channels: usize, numbers: &mut example::Numbers| GateSpec::Sample {
+        alpha: numbers.take(steps * channels),
+        per_channel: true,
+        inside: true,
+    };
+    let gates: [example::GateOf<'_>; 2] = [&example::sample_gate, &per_channel];
+    for (i, pool) in [Pool::Current, Pool::Spikes, Pool::MaxSpikes].into_iter().enumerate() {
+        for (k, gate) in gates.into_iter().enumerate() {
+            let spec = example::chain("32-40-P-33-P", [3, 13, 12], 4, Features::Flatten, pool, gate);
+            let samples = example::Numbers::new(4).take(5 * 3 * 13 * 12);
+            let (text, ok) = run(&cc, &format!("gates{i}{k}"), &spec, &samples, native, &same);
+            assert!(ok && text.contains("5 of 5 samples agree"), "{pool:?} {k}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_test_program_notices_a_changed_network() {
+    let Some(cc) = compiler() else { return };
+    let spec = example::tiny_spec();
+    let samples = example::Numbers::new(4).take(3 * 32);
+    let change = |source: String| source.replace("u >= b->threshold", "u >= 0.5f * b->threshold");
+    let (text, ok) = run(&cc, "changed", &spec, &samples, &[], &change);
+    assert!(!ok && text.contains("logits differ"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused() {
+    let bytes = example::tiny();
+    let model = Model::parse(&bytes).unwrap();
+    for name in ["", "Net", "1net", "my-net", "net;"] {
+        assert!(matches!(export(&model, name, &[0.0; 32]), Err(ExportError::Name { .. })), "{name}");
+    }
+    assert!(matches!(export(&model, "net", &[0.0; 31]), Err(ExportError::Infer(_))));
+    assert!(matches!(export(&model, "net", &[]), Err(ExportError::Infer(_))));
+    let (spec, frames) = common::random(3, true);
+    let bytes = write(&spec).unwrap();
+    let error = export(&Model::parse(&bytes).unwrap(), "net", &frames).unwrap_err();
+    assert_eq!(error, ExportError::Unsupported { layer: 0, what: "part of a residual network" });
+}

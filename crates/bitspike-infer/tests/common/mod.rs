@@ -1,0 +1,388 @@
+//! The obviously right twin: a network computed from its description, with floats for spikes and none of the crate's code but
+//! the logistic function; and descriptions of random networks.
+#![allow(dead_code)]
+
+use bitspike_format::{
+    BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, ResidualSpec, WeightSpec,
+    example::Numbers,
+};
+use bitspike_infer::Observer;
+use bitspike_infer::math::sigmoid;
+
+/// So many cases per property, unless `PROPTEST_CASES` gives another number.
+pub fn cases(usual: u32) -> proptest::prelude::ProptestConfig {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        proptest::prelude::ProptestConfig::default()
+    } else {
+        proptest::prelude::ProptestConfig::with_cases(usual)
+    }
+}
+
+/// Values `[channel][row][column]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    pub shape: [usize; 3],
+    pub values: Vec<f32>,
+}
+
+impl Map {
+    fn zeros(shape: [usize; 3]) -> Self {
+        Self { shape, values: vec![0.0; shape.iter().product()] }
+    }
+
+    fn get(&self, c: usize, y: isize, x: isize) -> f32 {
+        let [_, h, w] = self.shape;
+        if y < 0 || x < 0 || y as usize >= h || x as usize >= w {
+            return 0.0;
+        }
+        self.values[(c * h + y as usize) * w + x as usize]
+    }
+
+    fn at(&mut self, c: usize, y: usize, x: usize) -> &mut f32 {
+        &mut self.values[(c * self.shape[1] + y) * self.shape[2] + x]
+    }
+}
+
+/// What a network gives.
+#[derive(Debug, PartialEq)]
+pub struct Outcome {
+    /// Spikes or counts of layer, step.
+    pub spikes: Vec<Vec<Map>>,
+    pub logits: Vec<f32>,
+}
+
+/// Sums of a convolution. Of spikes (`binary`) they are integers, so their order does not matter.
+fn conv(b: &BlockSpec, x: &Map, binary: bool) -> Map {
+    let [c_in, h, w] = x.shape;
+    let k = b.kernel;
+    let side = |n: usize| (n + 2 * b.padding - k) / b.stride + 1;
+    let mut out = Map::zeros([b.channels, side(h), side(w)]);
+    let (WeightSpec::Real(weights) | WeightSpec::Signs(weights)) = &b.weights;
+    for co in 0..b.channels {
+        for oy in 0..side(h) {
+            for ox in 0..side(w) {
+                let mut sum = 0.0f32;
+                for ky in 0..k {
+                    for kx in 0..k {
+                        for ci in 0..c_in {
+                            let w = weights[((co * c_in + ci) * k + ky) * k + kx];
+                            let w = if !binary {
+                                w
+                            } else if w >= 0.0 {
+                                1.0
+                            } else {
+                                -1.0
+                            };
+                            let iy = (oy * b.stride + ky) as isize - b.padding as isize;
+                            let ix = (ox * b.stride + kx) as isize - b.padding as isize;
+                            sum += w * x.get(ci, iy, ix);
+                        }
+                    }
+                }
+                *out.at(co, oy, ox) = sum;
+            }
+        }
+    }
+    out
+}
+
+/// k of every channel at step t of `steps`.
+fn factors(b: &BlockSpec, sums: &Map, t: usize, steps: usize) -> Option<Vec<f32>> {
+    let [c, h, w] = sums.shape;
+    let of = |values: &[f32], co: usize| {
+        let t = t.min(steps - 1);
+        if values.len() == steps { values[t] } else { values[t * c + co] }
+    };
+    match &b.gate {
+        GateSpec::None => None,
+        GateSpec::Fixed(f) => Some((0..c).map(|co| of(f, co)).collect()),
+        GateSpec::Sample { alpha, per_channel, inside } => {
+            let mean = |co: usize| {
+                let sum: f64 = sums.values[co * h * w..(co + 1) * h * w].iter().map(|v| f64::from(*v)).sum();
+                (f64::from(b.slope[co]) * sum) / (h * w) as f64 + f64::from(b.offset[co])
+            };
+            let all = ((0..c).map(mean).fold(0.0, |s, m| s + m) / c as f64) as f32;
+            let factor = |co| {
+                let (m, a) = (if *per_channel { mean(co) as f32 } else { all }, of(alpha, co));
+                if *inside { sigmoid(a * m) } else { a * sigmoid(m) }
+            };
+            Some((0..c).map(factor).collect())
+        }
+    }
+}
+
+fn neuron(n: &Neuron, v: &mut Map, z: &Map) -> Map {
+    let mut s = Map::zeros(z.shape);
+    for ((v, z), s) in v.values.iter_mut().zip(&z.values).zip(&mut s.values) {
+        let u = n.decay * *v + z;
+        *s = if u >= n.threshold { 1.0 } else { 0.0 };
+        *v = match n.reset {
+            Reset::Soft => u - n.threshold * *s,
+            Reset::Hard => u * (1.0 - *s),
+        };
+    }
+    s
+}
+
+/// Sum of the 2×2 windows, in the order of the definition.
+fn window_sums(x: &Map) -> Map {
+    let [c, h, w] = x.shape;
+    let mut out = Map::zeros([c, h / 2, w / 2]);
+    for c in 0..c {
+        for y in 0..h / 2 {
+            for x_ in 0..w / 2 {
+                let v = |dy: usize, dx: usize| x.get(c, (2 * y + dy) as isize, (2 * x_ + dx) as isize);
+                *out.at(c, y, x_) = (v(0, 0) + v(0, 1)) + (v(1, 0) + v(1, 1));
+            }
+        }
+    }
+    out
+}
+
+/// Current of a block from its sums.
+fn current(b: &BlockSpec, sums: Map, t: usize, steps: usize) -> Map {
+    let k = factors(b, &sums, t, steps);
+    let pooled = b.pool == Pool::Current;
+    let mut z = if pooled { window_sums(&sums) } else { sums };
+    let per = z.shape[1] * z.shape[2];
+    for (i, z) in z.values.iter_mut().enumerate() {
+        let c = i / per;
+        let a = if pooled { 0.25 * b.slope[c] } else { b.slope[c] };
+        *z = a * *z + b.offset[c];
+        if let Some(k) = &k {
+            *z *= k[c];
+        }
+    }
+    z
+}
+
+/// Runs a description for so many steps; `frames` holds one frame or one per step.
+pub fn twin(spec: &ModelSpec, frames: &[f32], steps: usize) -> Outcome {
+    let len: usize = spec.input.iter().product();
+    let mut state: Vec<Option<Map>> = vec![None; spec.layers.len()];
+    let mut spikes = vec![Vec::new(); spec.layers.len()];
+    let mut sums = vec![0.0f32; spec.classes];
+    for t in 0..steps {
+        let from = if frames.len() == len { 0 } else { t * len };
+        let mut x = Map { shape: spec.input, values: frames[from..from + len].to_vec() };
+        // In quarters after an average pooling of spikes.
+        let mut unit = 1.0f32;
+        for (i, layer) in spec.layers.iter().enumerate() {
+            match layer {
+                LayerSpec::Block(b) => {
+                    let z = current(b, conv(b, &x, matches!(b.weights, WeightSpec::Signs(_))), t, spec.steps);
+                    let Some(n) = &b.neuron else {
+                        x = z;
+                        continue;
+                    };
+                    let v = state[i].get_or_insert_with(|| Map::zeros(z.shape));
+                    let s = neuron(n, v, &z);
+                    unit = 1.0;
+                    x = match b.pool {
+                        Pool::None | Pool::Current => s,
+                        Pool::Spikes => {
+                            unit = 0.25;
+                            window_sums(&s)
+                        }
+                        Pool::MaxSpikes => {
+                            let mut s = window_sums(&s);
+                            s.values.iter_mut().for_each(|v| *v = v.min(1.0));
+                            s
+                        }
+                    };
+                    spikes[i].push(x.clone());
+                }
+                LayerSpec::Residual(r) => {
+                    let v = state[i].get_or_insert_with(|| Map::zeros(x.shape));
+                    let s = neuron(r.block.neuron.as_ref().unwrap(), v, &x);
+                    let mut y = current(&r.block, conv(&r.block, &s, true), t, spec.steps);
+                    spikes[i].push(s);
+                    let around = match &r.projection {
+                        None => x.clone(),
+                        Some((weights, slope, offset)) => {
+                            let mut p = window_sums(&x);
+                            p.values.iter_mut().for_each(|v| *v *= 0.25);
+                            let one = BlockSpec {
+                                kernel: 1,
+                                stride: 1,
+                                padding: 0,
+                                weights: WeightSpec::Real(weights.clone()),
+                                slope: slope.clone(),
+                                offset: offset.clone(),
+                                gate: GateSpec::None,
+                                ..r.block.clone()
+                            };
+                            current(&one, conv(&one, &p, false), t, spec.steps)
+                        }
+                    };
+                    y.values.iter_mut().zip(&around.values).for_each(|(y, a)| *y += a);
+                    x = y;
+                }
+                LayerSpec::Neurons(n) => {
+                    let v = state[i].get_or_insert_with(|| Map::zeros(x.shape));
+                    x = neuron(n, v, &x);
+                    spikes[i].push(x.clone());
+                }
+                LayerSpec::Head(h) => head(h, &x, unit, &mut sums),
+            }
+        }
+    }
+    Outcome { spikes, logits: sums.iter().map(|s| s / steps as f32).collect() }
+}
+
+fn head(h: &HeadSpec, x: &Map, unit: f32, sums: &mut [f32]) {
+    let [c, rows, columns] = x.shape;
+    let pixels = rows * columns;
+    for (o, sum) in sums.iter_mut().enumerate() {
+        let mut y = 0.0f32;
+        let unit = match h.features {
+            Features::Flatten => {
+                for p in 0..pixels {
+                    for c_ in 0..c {
+                        let f = c_ * pixels + p;
+                        y += h.weights[o * c * pixels + f] * x.values[f];
+                    }
+                }
+                unit
+            }
+            Features::Average => {
+                for c_ in 0..c {
+                    let n: f32 = x.values[c_ * pixels..(c_ + 1) * pixels].iter().sum();
+                    y += h.weights[o * c + c_] * n;
+                }
+                unit / pixels as f32
+            }
+        };
+        *sum += y * unit + h.bias[o];
+    }
+}
+
+/// Collects what an observer sees as the twin's maps.
+pub struct Collect(pub Vec<Vec<Map>>);
+
+impl Observer for Collect {
+    fn spikes(&mut self, layer: usize, step: usize, map: &bitspike_format::Map, words: &[u32]) {
+        assert_eq!(words.len(), map.bit_words());
+        if self.0.len() <= layer {
+            self.0.resize(layer + 1, Vec::new());
+        }
+        assert_eq!(self.0[layer].len(), step, "steps in order");
+        let mut out = Map::zeros([map.channels, map.rows, map.columns]);
+        for y in 0..map.rows {
+            for x in 0..map.columns {
+                for c in 0..32 * map.words() {
+                    for plane in 0..map.planes {
+                        let word = words[((plane * map.rows + y) * map.columns + x) * map.words() + c / 32];
+                        let bit = word >> (c % 32) & 1;
+                        if c < map.channels {
+                            *out.at(c, y, x) += (bit << plane) as f32;
+                        } else {
+                            assert_eq!(bit, 0, "a spike beyond the last channel");
+                        }
+                    }
+                }
+            }
+        }
+        self.0[layer].push(out);
+    }
+}
+
+/// A random network with odd sizes, and an input for it.
+pub fn random(seed: u64, residual: bool) -> (ModelSpec, Vec<f32>) {
+    let mut numbers = Numbers::new(seed);
+    let mut draw = |n: usize| ((numbers.draw() + 1.0) / 2.0 * n as f32) as usize % n;
+    let steps = 1 + draw(4);
+    let side = [4, 6, 7, 9, 12];
+    let input = [1 + draw(3), side[draw(5)], side[draw(5)]];
+    let widths = [1, 3, 8, 31, 32, 33, 40, 64, 70];
+    let count = 1 + draw(3);
+    let mut choices = Vec::new();
+    for _ in 0..=count {
+        choices.push([draw(9), draw(4), draw(6), draw(2), draw(2), draw(4)]);
+    }
+    let features = if draw(2) == 0 { Features::Flatten } else { Features::Average };
+    let sequence = draw(3) == 0;
+    let classes = 1 + draw(11);
+    let (mut layers, mut map) = (Vec::new(), input);
+    let mut gate_of = |kind: usize, per_channel: usize, channels: usize| {
+        let len = if per_channel == 1 { steps * channels } else { steps };
+        match kind {
+            0 | 1 => GateSpec::None,
+            2 => GateSpec::Fixed(numbers.take(len).into_iter().map(|v| 1.0 + 0.5 * v).collect()),
+            k => GateSpec::Sample {
+                alpha: numbers.take(len).into_iter().map(|v| 1.5 + 0.5 * v).collect(),
+                per_channel: k == 4,
+                inside: k == 5,
+            },
+        }
+    };
+    let mut blocks = Vec::new();
+    for (i, [width, pool, gate, per_channel, reset, geometry]) in choices.into_iter().enumerate() {
+        let channels = widths[width];
+        let gate = if i == 0 { GateSpec::None } else { gate_of(gate, per_channel, channels) };
+        blocks.push((channels, pool, gate, reset, geometry));
+    }
+    let mut numbers = Numbers::new(seed ^ 0x5555);
+    for (i, (channels, pool, gate, reset, geometry)) in blocks.into_iter().enumerate() {
+        let pool = [Pool::None, Pool::Current, Pool::Spikes, Pool::MaxSpikes][pool];
+        let small = map[1] < 4 || map[2] < 4;
+        let pool = if small || residual { Pool::None } else { pool };
+        let mut b = bitspike_format::example::block(&mut numbers, [map[0], channels], i == 0, gate, pool);
+        let neuron = b.neuron.as_mut().unwrap();
+        neuron.decay = [0.5, 1.0, 0.0, 0.75][geometry];
+        neuron.reset = [Reset::Soft, Reset::Hard][reset];
+        if !residual && !small {
+            (b.kernel, b.stride, b.padding) = [(3, 1, 1), (3, 1, 1), (1, 1, 0), (3, 2, 0)][geometry];
+            let taps = b.kernel * b.kernel;
+            let (WeightSpec::Real(w) | WeightSpec::Signs(w)) = &mut b.weights;
+            w.truncate(map[0] * channels * taps);
+        }
+        let side = |n: usize| (n + 2 * b.padding - b.kernel) / b.stride + 1;
+        if residual && i == 0 {
+            b.neuron = None;
+            map = [channels, map[1], map[2]];
+            layers.push(LayerSpec::Block(b));
+        } else if residual {
+            let even = map[1].is_multiple_of(2) && map[2].is_multiple_of(2) && map[1] > 2 && map[2] > 2;
+            if channels != map[0] && even {
+                b.stride = 2;
+                let projection =
+                    Some((numbers.take(map[0] * channels), numbers.take(channels), numbers.take(channels)));
+                map = [channels, map[1] / 2, map[2] / 2];
+                layers.push(LayerSpec::Residual(ResidualSpec { block: b, projection }));
+            } else {
+                let gate = b.gate.clone();
+                let gate = match gate {
+                    GateSpec::Sample { per_channel, inside, .. } => {
+                        GateSpec::Sample { alpha: vec![1.25; steps], per_channel, inside }
+                    }
+                    other => other,
+                };
+                let gate = if let GateSpec::Fixed(_) = gate { GateSpec::Fixed(vec![0.75; steps]) } else { gate };
+                let block = bitspike_format::example::block(&mut numbers, [map[0], map[0]], false, gate, Pool::None);
+                layers.push(LayerSpec::Residual(ResidualSpec { block, projection: None }));
+            }
+        } else {
+            map = [channels, side(map[1]), side(map[2])];
+            if pool != Pool::None {
+                let too_small = map[1] < 2 || map[2] < 2;
+                if too_small {
+                    b.pool = Pool::None;
+                } else {
+                    map = [channels, map[1] / 2, map[2] / 2];
+                }
+            }
+            layers.push(LayerSpec::Block(b));
+        }
+    }
+    if residual {
+        layers.push(LayerSpec::Neurons(Neuron { decay: 0.5, threshold: 1.0, reset: Reset::Soft }));
+    }
+    let count = if features == Features::Flatten { map.iter().product() } else { map[0] };
+    let weights = numbers.take(classes * count);
+    layers.push(LayerSpec::Head(HeadSpec { features, weights, bias: numbers.take(classes) }));
+    let len: usize = input.iter().product();
+    let frames = numbers.take(if sequence { steps * len } else { len }).into_iter().map(|v| 1.5 * v).collect();
+    let spec = ModelSpec { steps, sequence, input, classes, normalise: None, layers, meta: Vec::new() };
+    (spec, frames)
+}

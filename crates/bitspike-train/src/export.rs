@@ -1,0 +1,284 @@
+//! From a trained network to the description of a `.bsnn` file: batch norm, scale and constant gates folded.
+//!
+//! ```text
+//! trained:  z = k (γ (S f − μ)/√(v + ε) + β)        f: unit of the input times the scale of the weights
+//! folded:   z = k (a S + b)       a = f γ/√(v + ε)       b = β − μ γ/√(v + ε)
+//! ```
+//!
+//! A gate that is a constant at evaluation and the same at every time step disappears into a and b; one that differs from
+//! step to step stays as a factor from the file; one per sample stays a gate. Folding rounds: a current may differ in its
+//! last bits from the trainer's, and a spike where the potential lies within rounding of the threshold.
+
+use crate::param::host;
+use crate::recipe::Recipe;
+use bitspike_data::{DataSet, Normalize};
+use bitspike_format::{
+    BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, ResidualSpec, WeightSpec,
+};
+use bitspike_nn::layers::{Agmm, Conv2d, GatePosition, TimeBatchNorm};
+use bitspike_nn::network::{Blocks, ConvPlan, Head, Network, Plan, Pooling};
+use bitspike_nn::ops::conv::WeightScale;
+use bitspike_nn::ops::gate::{GateApply, GatePool};
+use bitspike_nn::ops::neuron::Reset as TrainedReset;
+use burn::tensor::activation::sigmoid;
+
+/// A network that has no deployed form.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// An option that the runtime does not have.
+    #[error("{layer}: {what} cannot be exported: {reason}")]
+    Unsupported {
+        /// Module path of the layer.
+        layer: String,
+        /// Key of the recipe with its value.
+        what: String,
+        /// Why.
+        reason: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The description is no network; names the array or field.
+    #[error(transparent)]
+    Write(#[from] bitspike_format::WriteError),
+}
+
+impl ExportError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unsupported { remedy, .. } => Some((*remedy).to_owned()),
+            Self::Write(_) => None,
+        }
+    }
+}
+
+/// The description of a trained network. `data` gives the normalisation of its images.
+///
+/// # Errors
+/// [`ExportError`] names layer, option, reason and remedy.
+pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network) -> Result<ModelSpec, ExportError> {
+    let fold = Fold { plan };
+    let mut layers = Vec::new();
+    let convs = &plan.convs;
+    match &network.body {
+        Blocks::Vgg(chain) => {
+            for (block, conv) in std::iter::once(&chain.stem).chain(&chain.blocks).zip(convs) {
+                let pool = match (conv.pooled, plan.options.network.pooling) {
+                    (false, _) => Pool::None,
+                    (true, Pooling::Current) => Pool::Current,
+                    (true, Pooling::Spikes) => Pool::Spikes,
+                    (true, Pooling::MaxSpikes) => Pool::MaxSpikes,
+                };
+                // Counts of quarters come in where the layer in front averaged its spikes.
+                let quarters =
+                    layers.last().is_some_and(|l| matches!(l, LayerSpec::Block(b) if b.pool == Pool::Spikes));
+                let unit = if quarters { 0.25 } else { 1.0 };
+                let neuron = Some(fold.neuron(&block.neuron));
+                let b = fold.block(conv, &block.conv, &block.norm, block.gate.as_ref(), unit, pool, neuron)?;
+                layers.push(LayerSpec::Block(b));
+            }
+        }
+        Blocks::BiReal(chain) => {
+            let stem = Conv2d::Real(chain.stem.conv.clone());
+            let b = fold.block(&convs[0], &stem, &chain.stem.norm, None, 1.0, Pool::None, None)?;
+            layers.push(LayerSpec::Block(b));
+            for (block, conv) in chain.blocks.iter().zip(&convs[1..]) {
+                let neuron = Some(fold.neuron(&block.neuron));
+                let b = fold.block(conv, &block.conv, &block.norm, block.gate.as_ref(), 1.0, Pool::None, neuron)?;
+                let projection = match &block.shortcut {
+                    None => None,
+                    Some(s) => {
+                        joint(&format!("{}.shortcut", conv.name), &s.norm)?;
+                        let (slope, offset) = s.norm.folded();
+                        Some((host(s.conv.weight.val()), host(slope), host(offset)))
+                    }
+                };
+                layers.push(LayerSpec::Residual(ResidualSpec { block: b, projection }));
+            }
+            layers.push(LayerSpec::Neurons(fold.neuron(&chain.last)));
+        }
+    }
+    layers.push(LayerSpec::Head(HeadSpec {
+        features: if plan.options.network.head == Head::Average { Features::Average } else { Features::Flatten },
+        weights: host(network.head.weight.val()),
+        bias: host(network.head.bias.val()),
+    }));
+    // A constant channel counts as having a deviation of 1, as in training.
+    let whole = |std: &[f32]| std.iter().map(|s| if *s == 0.0 { 1.0 } else { *s }).collect::<Vec<_>>();
+    let normalise = match &recipe.augment.normalize {
+        Normalize::None => None,
+        Normalize::DataSet => Some((data.channel_mean.clone(), whole(&data.channel_std))),
+        Normalize::Fixed { mean, std } => Some((mean.clone(), whole(std))),
+        other => {
+            return Err(ExportError::Unsupported {
+                layer: "input".to_owned(),
+                what: format!("augment.normalize = {other:?}"),
+                reason: "the format knows a mean and a deviation per channel",
+                remedy: "export with the version of bitspike that added this normalisation",
+            });
+        }
+    };
+    let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+    let classes = data.test.classes.iter().enumerate().map(|(i, c)| (format!("class.{i}"), one_line(c)));
+    let mut meta = vec![
+        ("name".to_owned(), one_line(&recipe.name)),
+        ("method".to_owned(), recipe.method.to_string()),
+        ("seed".to_owned(), recipe.seed.to_string()),
+        ("data".to_owned(), one_line(&data.name)),
+        ("layers".to_owned(), plan.options.network.layers.to_string()),
+    ];
+    meta.extend(classes);
+    Ok(ModelSpec {
+        steps: plan.options.network.steps,
+        sequence: false,
+        input: plan.input,
+        classes: plan.classes,
+        normalise,
+        layers,
+        meta,
+    })
+}
+
+/// Refuses a norm whose steps differ.
+fn joint(layer: &str, norm: &TimeBatchNorm) -> Result<(), ExportError> {
+    if norm.is_joint() {
+        return Ok(());
+    }
+    Err(ExportError::Unsupported {
+        layer: layer.to_owned(),
+        what: "norm.kind = \"bntt\" or \"tebn\"".to_owned(),
+        reason: "the format has one slope and offset per channel for all time steps",
+        remedy: "train with norm.kind = \"joint\"",
+    })
+}
+
+struct Fold<'a> {
+    plan: &'a Plan,
+}
+
+impl Fold<'_> {
+    fn neuron(&self, neuron: &bitspike_nn::layers::Neuron) -> Neuron {
+        let decay = match &neuron.decay_logit {
+            Some(logit) => host(sigmoid(logit.val()))[0],
+            None => self.plan.options.neuron.decay() as f32,
+        };
+        let p = neuron.params();
+        let reset = match p.reset {
+            TrainedReset::Soft => Reset::Soft,
+            TrainedReset::Hard => Reset::Hard,
+        };
+        Neuron { decay, threshold: p.v_threshold, reset }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn block(
+        &self,
+        place: &ConvPlan,
+        conv: &Conv2d,
+        norm: &TimeBatchNorm,
+        gate: Option<&Agmm>,
+        unit: f32,
+        pool: Pool,
+        neuron: Option<Neuron>,
+    ) -> Result<BlockSpec, ExportError> {
+        let stem = place.name == "stem";
+        let channels = place.conv.channels[1];
+        let weights = match conv {
+            Conv2d::Real(real) if stem => WeightSpec::Real(host(real.weight.val())),
+            Conv2d::Real(_) => {
+                return Err(ExportError::Unsupported {
+                    layer: place.name.clone(),
+                    what: "method = \"full-precision\"".to_owned(),
+                    reason: "the format keeps real weights in the first layer and the classifier only",
+                    remedy: "export a run with binary weights",
+                });
+            }
+            // As the estimator makes them: standardised weights have other signs than their latent values.
+            Conv2d::Binary(binary) => WeightSpec::Signs(host(binary.weight())),
+        };
+        joint(&place.name, norm)?;
+        let (slope, offset) = norm.folded();
+        let (mut slope, mut offset) = (host(slope), host(offset));
+        let scales = match &weights {
+            WeightSpec::Signs(w) if self.plan.options.network.weight_scale == WeightScale::MeanAbs => {
+                let mean = |w: &[f32]| w.iter().map(|w| f64::from(w.abs())).sum::<f64>() / w.len() as f64;
+                w.chunks(w.len() / channels).map(|w| mean(w) as f32).collect()
+            }
+            _ => vec![1.0; channels],
+        };
+        slope.iter_mut().zip(scales).for_each(|(a, scale)| *a *= scale * unit);
+        let gate = self.gate(&place.name, gate, &mut slope, &mut offset)?;
+        Ok(BlockSpec {
+            channels,
+            kernel: place.conv.kernel,
+            stride: place.conv.stride,
+            padding: place.conv.padding,
+            weights,
+            slope,
+            offset,
+            gate,
+            pool,
+            neuron,
+        })
+    }
+
+    fn gate(
+        &self,
+        layer: &str,
+        gate: Option<&Agmm>,
+        slope: &mut [f32],
+        offset: &mut [f32],
+    ) -> Result<GateSpec, ExportError> {
+        let (Some(gate), Some(config)) = (gate, &self.plan.options.gate) else { return Ok(GateSpec::None) };
+        let p = gate.params();
+        if p.apply == GateApply::Gradient {
+            return Ok(GateSpec::None);
+        }
+        let refuse = |what: &str, reason, remedy| {
+            Err(ExportError::Unsupported { layer: layer.to_owned(), what: what.to_owned(), reason, remedy })
+        };
+        let before = config.position == GatePosition::BeforeNorm;
+        if let Some(factor) = gate.fixed_factor() {
+            let width = factor.dims()[1];
+            let factor = host(factor);
+            let (first, steps) = (&factor[..width], factor.chunks_exact(width));
+            if steps.clone().all(|step| step == first) {
+                for (c, (a, b)) in slope.iter_mut().zip(offset).enumerate() {
+                    let k = first[if width == 1 { 0 } else { c }];
+                    *a *= k;
+                    // In front of the norm the factor meets the sum alone.
+                    *b *= if before { 1.0 } else { k };
+                }
+                return Ok(GateSpec::None);
+            }
+            if before {
+                return refuse(
+                    "agmm.position = \"before-norm\"",
+                    "its factor differs from step to step, and in front of the norm it is no factor of the current",
+                    "train with agmm.position = \"after-norm\"",
+                );
+            }
+            return Ok(GateSpec::Fixed(factor));
+        }
+        if before {
+            return refuse(
+                "agmm.position = \"before-norm\"",
+                "a gate per sample stands after the batch norm in the format",
+                "train with agmm.position = \"after-norm\", or with agmm.eval_gate = \"ema\" and a fixed alpha",
+            );
+        }
+        let per_channel = match p.pool {
+            GatePool::Chw => false,
+            GatePool::Hw => true,
+            _ => {
+                return refuse(
+                    "agmm.pool = \"none\"",
+                    "a gate per element would need a logistic function for every neuron and step",
+                    "train with agmm.pool = \"chw\" or \"hw\"",
+                );
+            }
+        };
+        Ok(GateSpec::Sample { alpha: host(gate.alpha.val()), per_channel, inside: p.alpha_inside })
+    }
+}

@@ -1,0 +1,75 @@
+//! Arguments of the commands around `.bsnn` files.
+
+use clap::Args as ClapArgs;
+use std::path::PathBuf;
+
+/// Arguments of `export`.
+#[derive(ClapArgs, Debug)]
+pub struct ExportArgs {
+    /// Run folder
+    pub run_folder: PathBuf,
+    /// File to write
+    #[arg(long, short, value_name = "FILE.bsnn")]
+    pub out: PathBuf,
+    /// Which checkpoint: best or last
+    #[arg(long, default_value = "last", value_parser = ["last", "best"])]
+    pub checkpoint: String,
+    /// Also write the network as self-contained C99 into this folder, with a test
+    #[arg(long, value_name = "DIR")]
+    pub c: Option<PathBuf>,
+    /// Test images that go into the C test with the logits they should give
+    #[arg(long, default_value_t = 4, value_name = "N", requires = "c")]
+    pub c_samples: usize,
+    /// Print machine-readable JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(ClapArgs, Debug)]
+pub struct VerifyArgs {
+    /// Run folder
+    pub run_folder: PathBuf,
+    /// File to compare with it
+    pub model: PathBuf,
+    /// Which checkpoint: best or last
+    #[arg(long, default_value = "last", value_parser = ["last", "best"])]
+    pub checkpoint: String,
+    /// Test images to compare; 0 for all
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub samples: usize,
+    /// Fail (exit code 1) if fewer predictions agree, 0 to 1
+    #[arg(long, default_value_t = 0.999, value_name = "SHARE")]
+    pub min_agreement: f64,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: super::RunArgs,
+}
+
+/// Arguments of `infer`.
+#[derive(ClapArgs, Debug)]
+pub struct InferArgs {
+    /// File to run
+    pub model: PathBuf,
+    /// Data set, such as fashion-mnist or cifar10; without it, the images carried inside the program
+    #[arg(long, value_name = "SET")]
+    pub data: Option<String>,
+    /// Folder with the data set's files
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Test images to run; 0 for all
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub samples: usize,
+    /// CPU threads; without it, all cores. Results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Kernels: portable, avx2; without it, the best of this processor
+    #[arg(long, value_name = "NAME")]
+    pub kernels: Option<String>,
+    /// Fail (exit code 1) below this accuracy, 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    pub min_accuracy: Option<f64>,
+    /// Print machine-readable JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,98 @@
+//! `bitspike export`: a run becomes a `.bsnn` file, and C if wanted.
+
+use super::bytes;
+use crate::args::ExportArgs;
+use crate::error::CliError;
+use crate::output;
+use bitspike_format::{Model, write};
+use bitspike_run::{Checkpoint as Which, RunFolder, atomic_write, write_text_atomic};
+use bitspike_train::checkpoint::Checkpoint;
+use bitspike_train::trainer::{read_recipe, same_data};
+use bitspike_train::{device, export, network};
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Written {
+    file: String,
+    bytes: usize,
+    bytes_arithmetic: u64,
+    binary_weights: u64,
+    real_parameters: u64,
+    arena_bytes_run: usize,
+    arena_bytes_step: usize,
+    c: Option<String>,
+}
+
+pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
+    let device = device::by_name("cpu")?;
+    let folder = RunFolder::open(&args.run_folder)?;
+    let recipe = read_recipe(&folder)?;
+    let which = if args.checkpoint == "best" { Which::Best } else { Which::Last };
+    let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
+    let data = bitspike_data::load(&recipe.data)?;
+    same_data(&folder.read_info()?, &data)?;
+    let (plan, network) = network::load(&recipe, &data, &checkpoint, &device)?;
+    let mut spec = export::describe(&recipe, &data, &plan, &network)?;
+    spec.meta.push(("epoch".to_owned(), checkpoint.progress.epoch.to_string()));
+    let file = write(&spec).map_err(export::ExportError::from)?;
+    let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.out.clone(), source: e })?;
+    atomic_write(&args.out, |out| out.write_all(&file))?;
+    let c = args.c.as_deref().map(|folder| write_c(&model, &data.test, folder, args.c_samples)).transpose()?;
+    let result = Written {
+        file: args.out.display().to_string(),
+        bytes: file.len(),
+        bytes_arithmetic: model.binary_weights().div_ceil(8) + 4 * model.real_parameters(),
+        binary_weights: model.binary_weights(),
+        real_parameters: model.real_parameters(),
+        arena_bytes_run: 4 * bitspike_infer::run_words(&model)?,
+        arena_bytes_step: 4 * bitspike_infer::step_words(&model)?,
+        c,
+    };
+    if args.json {
+        output::json(&result)?;
+    } else {
+        output::result(&format!(
+            "{}: {} ({} binary weights at 1 bit and {} real parameters: {})\n\
+             memory of an inference: {} for whole images, {} step by step{}",
+            result.file,
+            bytes(result.bytes as u64),
+            result.binary_weights,
+            result.real_parameters,
+            bytes(result.bytes_arithmetic),
+            bytes(result.arena_bytes_run as u64),
+            bytes(result.arena_bytes_step as u64),
+            result.c.as_ref().map_or(String::new(), |c| format!("\nC: {c}"))
+        ))?;
+    }
+    Ok(true)
+}
+
+/// Writes `NAME.h`, `NAME.c` and `NAME_test.c`; returns how to run the test.
+fn write_c(
+    model: &Model<'_>,
+    set: &bitspike_data::ImageSet,
+    folder: &Path,
+    samples: usize,
+) -> Result<String, CliError> {
+    const NAME: &str = "bsnn_model";
+    let count = samples.clamp(1, set.len());
+    let images: Vec<f32> = (0..count).flat_map(|i| pixels(model, set, i)).collect();
+    let c = bitspike_infer::c99::export(model, NAME, &images)?;
+    std::fs::create_dir_all(folder).map_err(|source| CliError::Read { path: folder.to_owned(), source })?;
+    for (ending, text) in [(".h", &c.header), (".c", &c.source), ("_test.c", &c.test)] {
+        write_text_atomic(folder.join(format!("{NAME}{ending}")), text)?;
+    }
+    let folder = folder.display();
+    Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test"))
+}
+
+/// An image as the network wants it.
+pub(super) fn pixels(model: &Model<'_>, set: &bitspike_data::ImageSet, i: usize) -> Vec<f32> {
+    let n = model.network();
+    let plane = n.input.pixels().max(1);
+    let bytes = set.image(i).unwrap_or_default();
+    bytes.iter().enumerate().map(|(k, byte)| n.pixel(k / plane, *byte)).collect()
+}

@@ -1,0 +1,241 @@
+//! `bitspike infer`: a deployed file over a data set, and `inspect` of one.
+
+use super::{bytes, recipe};
+use crate::args::{InferArgs, RecipeArgs};
+use crate::error::CliError;
+use crate::output;
+use bitspike_format::{Map, Model};
+use bitspike_infer::fast::{Engine, Path as Kernels};
+use bitspike_infer::{Observer, best};
+use bitspike_run::Energy;
+use bitspike_train::energy::{LayerCost, costs, estimate_costs};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// What `infer --json` prints.
+#[derive(Serialize)]
+struct Scores {
+    model: String,
+    data: String,
+    kernels: &'static str,
+    samples: usize,
+    accuracy: f64,
+    firing_rates: Vec<(String, f64)>,
+    sop_per_inference: f64,
+    energy: Energy,
+    batch1_ms_median: f64,
+    batch1_ms_p95: f64,
+    batch1_ms_min: f64,
+    images_per_second: f64,
+}
+
+/// Spikes (or quarters) and values of every layer.
+struct Rates(Vec<(f64, f64)>);
+
+impl Observer for Rates {
+    fn spikes(&mut self, layer: usize, _: usize, map: &Map, words: &[u32]) {
+        self.0.resize(self.0.len().max(layer + 1), (0.0, 0.0));
+        let plane = words.len() / map.planes.max(1);
+        for (p, words) in words.chunks_exact(plane.max(1)).enumerate() {
+            let ones: u64 = words.iter().map(|w| u64::from(w.count_ones())).sum();
+            self.0[layer].0 += (ones << p) as f64 * f64::from(map.unit());
+        }
+        self.0[layer].1 += map.len() as f64;
+    }
+}
+
+pub fn run(args: &InferArgs) -> Result<bool, CliError> {
+    let file = super::read_bytes(&args.model)?;
+    let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
+    let kernels = match &args.kernels {
+        Some(name) => name.parse().map_err(|e| CliError::Usage(format!("--kernels: {e}")))?,
+        None => Kernels::best(),
+    };
+    let data = RecipeArgs { data: args.data.clone(), data_dir: args.data_dir.clone(), ..RecipeArgs::default() };
+    let data = bitspike_data::load(&recipe(&data, None)?.data)?;
+    let (n, set) = (model.network(), &data.test);
+    let shape = [n.input.channels, n.input.rows, n.input.columns];
+    if set.shape != shape || set.classes.len() != n.classes {
+        return Err(CliError::Usage(format!(
+            "the file takes frames of {shape:?} and knows {} classes; {} has {:?} and {}",
+            n.classes,
+            data.name,
+            set.shape,
+            set.classes.len()
+        )));
+    }
+    if n.sequence {
+        return Err(CliError::Usage("the file takes sequences of frames; this command shows it images".to_owned()));
+    }
+    let samples = if args.samples == 0 { set.len() } else { args.samples.min(set.len()) };
+    let engine = Engine::with_path(&model, kernels)?;
+    let inputs: Vec<f32> = (0..samples).flat_map(|i| super::export::pixels(&model, set, i)).collect();
+    let mut logits = vec![0.0; samples * n.classes];
+    let start = Instant::now();
+    engine.run_batch(&inputs, &mut logits, args.threads.unwrap_or(0))?;
+    let seconds = start.elapsed().as_secs_f64();
+    let predicted = logits.chunks_exact(n.classes).map(best);
+    let correct = predicted.zip(&set.labels).filter(|(p, l)| *p == **l as usize).count();
+    // Rates, and one image at a time, on the first of them.
+    let (mut rates, mut workspace, mut one) = (Rates(Vec::new()), engine.workspace(), vec![0.0; n.classes]);
+    let mut times = Vec::new();
+    for (i, image) in inputs.chunks_exact(n.input.len()).take(500).enumerate() {
+        engine.run(&mut workspace, image, &mut one, &mut rates)?;
+        if i < 100 {
+            let start = Instant::now();
+            engine.run(&mut workspace, image, &mut one, &mut ())?;
+            times.push(1e3 * start.elapsed().as_secs_f64());
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)));
+    let rates: Vec<Option<f64>> = rates.0.iter().map(|(s, all)| (*all > 0.0).then(|| s / all)).collect();
+    let costs = costs(&model, &rates);
+    let sops = costs.iter().filter_map(|c| c.rate.map(|r| r * c.repeats * c.macs)).sum();
+    let scores = Scores {
+        model: args.model.display().to_string(),
+        data: data.name.clone(),
+        kernels: engine.path().name(),
+        samples,
+        accuracy: correct as f64 / samples.max(1) as f64,
+        firing_rates: names(&model).into_iter().zip(&rates).filter_map(|(n, r)| Some((n, (*r)?))).collect(),
+        sop_per_inference: sops,
+        energy: estimate_costs(&costs, n.steps as f64),
+        batch1_ms_median: at(0.5).copied().unwrap_or(0.0),
+        batch1_ms_p95: at(0.95).copied().unwrap_or(0.0),
+        batch1_ms_min: at(0.0).copied().unwrap_or(0.0),
+        images_per_second: samples as f64 / seconds.max(1e-9),
+    };
+    if args.json {
+        output::json(&scores)?;
+    } else {
+        let rates: Vec<String> = scores.firing_rates.iter().map(|(n, r)| format!("{n} {r:.3}")).collect();
+        output::result(&format!(
+            "{} on {} test images of {}: accuracy {:.2} %\n\
+             firing rates {}; {:.3e} additions per spike and image\n\
+             one image on one thread, {} kernels: median {:.3} ms, p95 {:.3}, min {:.3}; together {:.0} images/s\n\
+             energy per image, estimates, not measurements: {:.3} uJ compute only; {:.3} uJ with memory traffic; \
+             {:.3} uJ the same network without spikes\n{}",
+            scores.model,
+            scores.samples,
+            scores.data,
+            100.0 * scores.accuracy,
+            rates.join(", "),
+            scores.sop_per_inference,
+            scores.kernels,
+            scores.batch1_ms_median,
+            scores.batch1_ms_p95,
+            scores.batch1_ms_min,
+            scores.images_per_second,
+            scores.energy.compute_pj * 1e-6,
+            scores.energy.with_memory_pj * 1e-6,
+            scores.energy.quantised_ann_pj * 1e-6,
+            scores.energy.assumptions
+        ))?;
+    }
+    Ok(args.min_accuracy.is_none_or(|min| scores.accuracy >= min))
+}
+
+/// Names of the layers, as the trainer has them.
+fn names(model: &Model<'_>) -> Vec<String> {
+    let last = model.layers().count().saturating_sub(1);
+    let name = |(i, layer): (usize, bitspike_format::Layer<'_>)| match layer {
+        bitspike_format::Layer::Neurons(_) => "last".to_owned(),
+        _ if i == 0 => "stem".to_owned(),
+        _ if i == last => "head".to_owned(),
+        _ => format!("blocks.{}", i - 1),
+    };
+    model.layers().enumerate().map(name).collect()
+}
+
+/// What `inspect FILE.bsnn --json` prints.
+#[derive(Serialize)]
+struct Inspected {
+    file: String,
+    flash_bytes: usize,
+    arena_bytes_run: usize,
+    arena_bytes_step: usize,
+    binary_weights: u64,
+    real_parameters: u64,
+    t: usize,
+    input: [usize; 3],
+    classes: usize,
+    layers: Vec<InspectedLayer>,
+    meta: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct InspectedLayer {
+    name: String,
+    binary: bool,
+    weight_bytes: f64,
+    macs: f64,
+    repeats: f64,
+    neurons: f64,
+}
+
+/// `bitspike inspect FILE.bsnn`.
+pub(super) fn inspect(path: &Path, json: bool) -> Result<bool, CliError> {
+    let file = super::read_bytes(path)?;
+    let model = Model::parse(&file).map_err(|source| CliError::Format { path: path.to_owned(), source })?;
+    let n = model.network();
+    let layer = |(name, c): (String, LayerCost)| InspectedLayer {
+        name,
+        binary: c.binary,
+        weight_bytes: c.weight_bytes,
+        macs: c.macs,
+        repeats: c.repeats,
+        neurons: c.neurons,
+    };
+    let report = Inspected {
+        file: path.display().to_string(),
+        flash_bytes: model.file_bytes(),
+        arena_bytes_run: 4 * bitspike_infer::run_words(&model)?,
+        arena_bytes_step: 4 * bitspike_infer::step_words(&model)?,
+        binary_weights: model.binary_weights(),
+        real_parameters: model.real_parameters(),
+        t: n.steps,
+        input: [n.input.channels, n.input.rows, n.input.columns],
+        classes: n.classes,
+        layers: names(&model).into_iter().zip(costs(&model, &[])).map(layer).collect(),
+        meta: model.meta().lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect(),
+    };
+    if json {
+        output::json(&report)?;
+        return Ok(true);
+    }
+    let [c, h, w] = report.input;
+    let mut text = format!(
+        "{}: {} in flash; memory of an inference {} for whole images, {} step by step\n\
+         {c}x{h}x{w}, {} classes, T = {}; {} binary weights and {} real parameters\n\n\
+         {:12} {:>5} {:>12} {:>14} {:>4} {:>10}\n",
+        report.file,
+        bytes(report.flash_bytes as u64),
+        bytes(report.arena_bytes_run as u64),
+        bytes(report.arena_bytes_step as u64),
+        report.classes,
+        report.t,
+        report.binary_weights,
+        report.real_parameters,
+        "layer",
+        "bits",
+        "weights, B",
+        "MAC per step",
+        "x",
+        "neurons"
+    );
+    for l in &report.layers {
+        let bits = if l.binary { 1 } else { 32 };
+        text += &format!(
+            "{:12} {bits:>5} {:>12} {:>14} {:>4} {:>10}\n",
+            l.name, l.weight_bytes, l.macs, l.repeats, l.neurons
+        );
+    }
+    text += "\nadditions per spike and energy depend on the firing rates: `bitspike infer` measures them\n";
+    for (key, value) in report.meta.iter().filter(|(k, _)| !k.starts_with("class.")) {
+        text += &format!("{key} = {value}\n");
+    }
+    output::result(&text)?;
+    Ok(true)
+}

@@ -1,0 +1,140 @@
+//! From a trained run to a deployed file, as users do it: `export`, `verify`, `infer`, `inspect`.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A recipe that trains in about a second.
+const SMALL: &str = "name = 'small'\n[data]\ntrain_limit = 256\ntest_limit = 60\n[network]\nlayers = '8-P-16-P-12'\n\
+                     [train]\nepochs = 1\nbatch_size = 32\nlog_every = 100\ndiagnose_every = 100\n";
+
+fn bitspike(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bitspike")).current_dir(folder).args(args).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(out: &Output) -> serde_json::Value {
+    serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", text(&out.stdout), text(&out.stderr)))
+}
+
+/// A folder with a recipe and a run of it with some keys set.
+fn trained(sets: &[&str]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("r.toml"), SMALL).expect("writable");
+    let mut args = vec!["train", "r.toml", "--out", "run", "--quiet", "--threads", "1"];
+    for set in sets {
+        args.extend(["--set", set]);
+    }
+    let out = bitspike(dir.path(), &args);
+    assert!(out.status.success(), "{sets:?}: {}", text(&out.stderr));
+    dir
+}
+
+#[test]
+fn every_exportable_option_keeps_its_predictions() {
+    let rows: &[&[&str]] = &[
+        &["method=bsnn"],
+        &["method=agmm", "network.T=3"],
+        &["agmm.pool=hw", "network.pooling=spikes"],
+        &["agmm.alpha=step-channel", "agmm.alpha_inside=true", "network.pooling=max-spikes"],
+        &["agmm.eval_gate=ema"],
+        &["agmm.pool=nchw", "network.head=average"],
+        &["method=const-gate", "neuron.kind=if"],
+        &["agmm.apply=gradient", "neuron.reset=hard"],
+        &["network.weight_scale=mean-abs", "neuron.kind=plif", "norm.threshold_dependent=true"],
+        &["network.family=bi-real", "network.layers=8-8-16", "network.head=average"],
+        &["agmm.eval_gate=ema", "agmm.alpha=fixed", "agmm.position=before-norm", "agmm.pool=const"],
+    ];
+    let mut failed = Vec::new();
+    for sets in rows {
+        let dir = trained(sets);
+        let out = bitspike(dir.path(), &["export", "run", "-o", "net.bsnn", "--json"]);
+        if !out.status.success() {
+            failed.push(format!("{sets:?}: {}", text(&out.stderr)));
+            continue;
+        }
+        let verify = ["verify", "run", "net.bsnn", "--samples", "60", "--threads", "1", "--json"];
+        let out = bitspike(dir.path(), &verify);
+        let report = json(&out);
+        let sum =
+            |key: &str| -> u64 { report["layers"].as_array().unwrap().iter().map(|l| l[key].as_u64().unwrap()).sum() };
+        // Rounding may move a spike, and what follows it in a sample; a wrong fold moves thousands.
+        let ok = out.status.success()
+            && report["paths_agree"] == 60
+            && report["same_predictions"] == 60
+            && sum("trainer_spikes") > 1000
+            && sum("different") * 1000 <= sum("values");
+        if !ok {
+            failed.push(format!("{sets:?}: {report}"));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused_with_layer_reason_and_remedy() {
+    let rows: &[(&[&str], &str)] = &[
+        (&["method=full-precision"], "blocks.0: method = \"full-precision\""),
+        (&["agmm.pool=none"], "agmm.pool = \"none\""),
+        (&["agmm.position=before-norm"], "agmm.position = \"before-norm\""),
+    ];
+    for (sets, message) in rows {
+        let dir = trained(sets);
+        let out = bitspike(dir.path(), &["export", "run", "-o", "net.bsnn"]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{sets:?}: {error}");
+        assert!(error.contains(message) && error.contains("hint:"), "{sets:?}: {error}");
+        assert!(!dir.path().join("net.bsnn").exists(), "nothing is written");
+    }
+}
+
+#[test]
+fn a_file_is_inspected_run_and_refused_when_damaged() {
+    let dir = trained(&[]);
+    let out = bitspike(dir.path(), &["export", "run", "-o", "net.bsnn", "--c", "c", "--c-samples", "2", "--json"]);
+    let written = json(&out);
+    let size = std::fs::metadata(dir.path().join("net.bsnn")).unwrap().len();
+    assert_eq!(written["bytes"], size);
+    for name in ["bsnn_model.h", "bsnn_model.c", "bsnn_model_test.c"] {
+        assert!(dir.path().join("c").join(name).exists(), "{name}");
+    }
+    let inspected = json(&bitspike(dir.path(), &["inspect", "net.bsnn", "--json"]));
+    assert_eq!((&inspected["flash_bytes"], &inspected["layers"][1]["binary"]), (&size.into(), &true.into()));
+    assert!(text(&bitspike(dir.path(), &["inspect", "net.bsnn"]).stdout).contains("blocks.1"));
+
+    let infer = ["infer", "net.bsnn", "--samples", "60", "--json"];
+    let (one, portable) = (json(&bitspike(dir.path(), &infer)), {
+        let mut args = infer.to_vec();
+        args.extend(["--kernels", "portable", "--threads", "3"]);
+        json(&bitspike(dir.path(), &args))
+    });
+    assert_eq!((&one["accuracy"], &one["sop_per_inference"]), (&portable["accuracy"], &portable["sop_per_inference"]));
+    assert!(one["energy"]["with_memory_pj"].as_f64() > one["energy"]["compute_pj"].as_f64());
+    let eval = json(&bitspike(dir.path(), &["eval", "run", "--json", "--threads", "1"]));
+    assert_eq!(one["accuracy"], eval["accuracy"]);
+    let high = ["infer", "net.bsnn", "--samples", "60", "--min-accuracy", "1.01"];
+    assert_eq!(bitspike(dir.path(), &high).status.code(), Some(1));
+
+    let mut bytes = std::fs::read(dir.path().join("net.bsnn")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(dir.path().join("net.bsnn"), bytes).unwrap();
+    for args in [&["infer", "net.bsnn"][..], &["inspect", "net.bsnn"], &["verify", "run", "net.bsnn"]] {
+        let out = bitspike(dir.path(), args);
+        assert_eq!(out.status.code(), Some(2));
+        assert!(text(&out.stderr).contains("checksum") && text(&out.stderr).contains("hint:"), "{}", text(&out.stderr));
+    }
+}
+
+#[test]
+fn verify_notices_another_network() {
+    let (one, other) = (trained(&[]), trained(&["seed=2"]));
+    let path = other.path().join("run");
+    assert!(bitspike(one.path(), &["export", "run", "-o", "net.bsnn"]).status.success());
+    let args = ["verify", path.to_str().unwrap(), "net.bsnn", "--samples", "20", "--threads", "1"];
+    let out = bitspike(one.path(), &args);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stdout).contains("first difference: sample 0, layer stem"), "{}", text(&out.stdout));
+}
