@@ -1,0 +1,71 @@
+//! Prophesee DAT, change-detection events.
+//!
+//! Text lines that start with `% `, one byte of event type, one byte of event size, then records, little-endian:
+//!
+//! ```text
+//! offset  Version 2 (type 0 or 12, size 8)         no version or Version 1 (type 0, size 8)
+//! 0       time in µs, 32 bits                      the same
+//! 4       x bits 0-13, y bits 14-27, p bits 28-31  x bits 0-8, y bits 9-16, p bit 17
+//! ```
+//!
+//! The 32-bit time overflows after 71.6 minutes and is unrolled. Source: Prophesee's description of the format.
+
+use super::{Decode, prophesee_header};
+use crate::input::{Input, Unroll, u32_le};
+use crate::{Event, EventError};
+
+pub(crate) struct Dat {
+    time: Unroll,
+    old: bool,
+    geometry: Option<(u32, u32)>,
+}
+
+impl Dat {
+    pub(crate) fn new(input: &mut Input) -> Result<Self, EventError> {
+        let header = prophesee_header(input)?;
+        input.need(2, "DAT event type and size")?;
+        let (kind, size) = (input.data()[0], input.data()[1]);
+        if !matches!(kind, 0 | 12) {
+            return Err(input.unsupported(
+                format!("DAT events of type {kind} are not read"),
+                "types 0 and 12, change-detection events, are read; export those",
+            ));
+        }
+        if size != 8 {
+            return Err(input.wrong(1, "DAT event size", "8", size));
+        }
+        input.consume(2);
+        let old = header.value("version").is_none_or(|v| v.trim() == "1");
+        let side = |key| header.value(key).and_then(|v| v.trim().parse().ok());
+        let geometry = side("width").zip(side("height")).or(header.geometry);
+        Ok(Self { time: Unroll::default(), old, geometry })
+    }
+}
+
+impl Decode for Dat {
+    fn decode(&mut self, input: &mut Input, out: &mut [Event]) -> Result<usize, EventError> {
+        let have = input.records(8, "DAT event")?;
+        let n = (have / 8).min(out.len());
+        let mut time = self.time;
+        if self.old {
+            for (e, r) in out.iter_mut().zip(input.data()[..8 * n].chunks_exact(8)) {
+                let w = u32_le(&r[4..]);
+                let t = time.time(u32_le(r).into(), 32);
+                *e = Event { t, x: (w & 0x1ff) as u16, y: (w >> 9 & 0xff) as u16, p: w >> 17 & 1 != 0 };
+            }
+        } else {
+            for (e, r) in out.iter_mut().zip(input.data()[..8 * n].chunks_exact(8)) {
+                let w = u32_le(&r[4..]);
+                let t = time.time(u32_le(r).into(), 32);
+                *e = Event { t, x: (w & 0x3fff) as u16, y: (w >> 14 & 0x3fff) as u16, p: w >> 28 != 0 };
+            }
+        }
+        self.time = time;
+        input.consume(8 * n);
+        Ok(n)
+    }
+
+    fn geometry(&self) -> Option<(u32, u32)> {
+        self.geometry
+    }
+}
