@@ -16,8 +16,10 @@ mod event;
 mod format;
 mod input;
 mod reader;
+mod writer;
 
 pub use error::{ErrorKind, EventError};
 pub use event::{Event, Summary};
 pub use format::{Camera, Evt3Time, Format};
 pub use reader::{EventReader, ReadOptions, TimeUnit};
+pub use writer::EventWriter;

@@ -25,9 +25,13 @@ pub(crate) struct Bin40 {
 
 /// Whether the bytes look like these records: times that do not fall, over as many records as are there.
 pub(crate) fn plausible(data: &[u8]) -> bool {
-    let (mut time, mut last, mut records, mut on) = (Unroll::default(), 0, 0, 0);
-    for r in data.chunks_exact(5).filter(|r| r[1] != OVERFLOW_ROW).take(4096) {
-        let t = time.time(u64::from(u32::from_be_bytes([0, r[2] & 0x7f, r[3], r[4]])), 23);
+    let (mut time, mut added, mut last, mut records, mut on) = (Unroll::default(), 0, 0, 0, 0);
+    for r in data.chunks_exact(5).take(4096) {
+        if r[1] == OVERFLOW_ROW {
+            added += OVERFLOW_US;
+            continue;
+        }
+        let t = added + time.time(u64::from(u32::from_be_bytes([0, r[2] & 0x7f, r[3], r[4]])), 23);
         if t < last || t - last > 1 << 21 {
             return false;
         }
