@@ -222,6 +222,24 @@ impl Unroll {
     }
 }
 
+impl Unroll {
+    /// If none of these counter values is below the one before, takes them all and returns what to add to each.
+    #[inline]
+    pub(crate) fn rising(&mut self, values: impl Iterator<Item = u64>) -> Option<i64> {
+        let (mut last, mut fell) = (self.last, false);
+        for v in values {
+            fell |= v < last;
+            last = v;
+        }
+        // The sum with the largest counter must fit; it always does short of files made to overflow.
+        if fell || self.base > i64::MAX >> 1 {
+            return None;
+        }
+        self.last = last;
+        Some(self.base)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

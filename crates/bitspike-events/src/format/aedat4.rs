@@ -40,8 +40,10 @@ pub(crate) struct Aedat4 {
     table: Option<u64>,
     stream: Option<i32>,
     geometry: Option<(u32, u32)>,
-    /// The unpacked packet, and what of it is events not yet delivered.
+    /// The unpacked packet, in a buffer that is kept at its largest size, and its length.
     packet: Vec<u8>,
+    length: usize,
+    /// What of the packet is events not yet delivered.
     events: std::ops::Range<usize>,
     /// Offset of the packet in the file.
     packet_at: u64,
@@ -121,6 +123,7 @@ impl Aedat4 {
             stream,
             geometry,
             packet: Vec::new(),
+            length: 0,
             events: 0..0,
             packet_at: input.offset(),
         })
@@ -154,8 +157,8 @@ impl Aedat4 {
                 reason,
             })?;
             // Without a description every packet is looked into.
-            if self.stream.is_some() || self.packet.get(8..12) == Some(b"EVTS") {
-                let body = self.packet.get(4..).unwrap_or_default();
+            if self.stream.is_some() || self.packet[..self.length].get(8..12) == Some(b"EVTS") {
+                let body = self.packet[..self.length].get(4..).unwrap_or_default();
                 let Some(events) = Table::root(body, b"EVTS").and_then(|t| t.vector(0, EVENT)) else {
                     return Err(input.wrong(8, "AEDAT4 packet", "a FlatBuffer EVTS", "damaged bytes"));
                 };
@@ -169,27 +172,31 @@ impl Aedat4 {
     }
 
     fn unpack(&mut self, data: &[u8]) -> Result<(), (&'static str, String)> {
-        self.packet.clear();
         let limit = u64::from(MAX_PACKET) + 1;
-        let (codec, done) = match self.codec {
+        match self.codec {
             Codec::None => {
+                self.packet.clear();
                 self.packet.extend_from_slice(data);
-                return Ok(());
+                self.length = data.len();
             }
-            Codec::Lz4 => ("LZ4", lz4_flex::frame::FrameDecoder::new(data).take(limit).read_to_end(&mut self.packet)),
-            Codec::Zstd => (
-                "Zstandard",
-                match ruzstd::decoding::StreamingDecoder::new(data) {
-                    Ok(d) => d.take(limit).read_to_end(&mut self.packet),
+            Codec::Lz4 => {
+                self.length =
+                    super::lz4::unpack(data, &mut self.packet, MAX_PACKET as usize).map_err(|e| ("LZ4", e))?;
+            }
+            Codec::Zstd => {
+                self.packet.clear();
+                let decoder =
+                    ruzstd::decoding::StreamingDecoder::new(data).map_err(|e| ("Zstandard", e.to_string()))?;
+                match decoder.take(limit).read_to_end(&mut self.packet) {
+                    Ok(n) if n as u64 == limit => {
+                        return Err(("Zstandard", format!("a packet of more than {MAX_PACKET} bytes")));
+                    }
+                    Ok(n) => self.length = n,
                     Err(e) => return Err(("Zstandard", e.to_string())),
-                },
-            ),
-        };
-        match done {
-            Ok(n) if n as u64 == limit => Err((codec, format!("a packet of more than {MAX_PACKET} bytes"))),
-            Ok(_) => Ok(()),
-            Err(e) => Err((codec, e.to_string())),
+                }
+            }
         }
+        Ok(())
     }
 }
 

@@ -57,20 +57,25 @@ impl Decode for Evt2 {
             // At most one event a word, so this many words fit.
             let words = (have / 4).min(out.len());
             let mut bad = None;
-            for (i, r) in input.data()[..4 * words].chunks_exact(4).enumerate() {
+            let mut rest = input.data()[..4 * words].chunks_exact(4);
+            let mut slots = out.iter_mut();
+            while let Some(r) = rest.next() {
                 let w = u32_le(r);
                 let kind = w >> 28;
-                if kind < 2 {
-                    let t = high.base | i64::from(w >> 22 & 0x3f);
-                    out[n] = Event { t, x: (w >> 11 & 0x7ff) as u16, y: (w & 0x7ff) as u16, p: kind != 0 };
-                    n += usize::from(high.known);
+                if kind < 2 && high.known {
+                    if let Some(e) = slots.next() {
+                        let t = high.base | i64::from(w >> 22 & 0x3f);
+                        *e = Event { t, x: (w >> 11 & 0x7ff) as u16, y: (w & 0x7ff) as u16, p: kind != 0 };
+                    }
                 } else if kind == 8 {
                     high.set(w);
-                } else if !matches!(kind, 0xa | 0xe | 0xf) {
-                    bad = Some((i, kind));
+                } else if !matches!(kind, 0 | 1 | 0xa | 0xe | 0xf) {
+                    bad = Some((words - 1 - rest.len(), kind));
                     break;
                 }
             }
+            let left = slots.len();
+            n = out.len() - left;
             self.high = high;
             match bad {
                 // Events before the wrong word are delivered first; it is met again by the next call.

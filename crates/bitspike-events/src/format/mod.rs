@@ -10,6 +10,7 @@ pub(crate) mod es;
 pub(crate) mod evt2;
 pub(crate) mod evt3;
 pub(crate) mod flatbuf;
+pub(crate) mod lz4;
 pub(crate) mod npy;
 pub(crate) mod zip;
 
