@@ -223,20 +223,28 @@ impl Unroll {
 }
 
 impl Unroll {
-    /// If none of these counter values is below the one before, takes them all and returns what to add to each.
+    /// What to add to counter values as long as they do not fall.
     #[inline]
-    pub(crate) fn rising(&mut self, values: impl Iterator<Item = u64>) -> Option<i64> {
-        let (mut last, mut fell) = (self.last, false);
-        for v in values {
-            fell |= v < last;
-            last = v;
-        }
+    pub(crate) fn base(&self) -> i64 {
+        self.base
+    }
+
+    /// The last counter value.
+    #[inline]
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Takes a run of values that ends with `last`, decoded with [`Unroll::base`], if none of them fell; otherwise
+    /// leaves everything as it was.
+    #[inline]
+    pub(crate) fn rose_to(&mut self, last: u64, fell: bool) -> bool {
         // The sum with the largest counter must fit; it always does short of files made to overflow.
-        if fell || self.base > i64::MAX >> 1 {
-            return None;
+        let fits = !fell && self.base <= i64::MAX >> 1;
+        if fits {
+            self.last = last;
         }
-        self.last = last;
-        Some(self.base)
+        fits
     }
 }
 

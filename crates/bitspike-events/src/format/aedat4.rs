@@ -15,7 +15,7 @@
 
 use super::Decode;
 use super::flatbuf::Table;
-use crate::input::{Input, u16_le, u32_le, u64_le};
+use crate::input::{Input, u32_le};
 use crate::{Event, EventError};
 use std::io::Read;
 
@@ -208,10 +208,11 @@ impl Decode for Aedat4 {
         let n = (self.events.len() / EVENT).min(out.len());
         let rows = &self.packet[self.events.start..self.events.start + n * EVENT];
         let mut signs = 0;
-        for (e, r) in out.iter_mut().zip(rows.chunks_exact(EVENT)) {
-            let (x, y) = (u16_le(&r[8..]), u16_le(&r[10..]));
+        for (e, r) in out.iter_mut().zip(rows.as_chunks::<EVENT>().0) {
+            let row = u128::from_le_bytes(*r);
+            let (x, y) = ((row >> 64) as u16, (row >> 80) as u16);
             signs |= x | y;
-            *e = Event { t: u64_le(r) as i64, x, y, p: r[12] != 0 };
+            *e = Event { t: row as i64, x, y, p: (row >> 96) as u8 != 0 };
         }
         if signs > i16::MAX as u16 {
             return Err(EventError::Value {

@@ -45,6 +45,17 @@ impl Evt2 {
     }
 }
 
+/// Words looked at together.
+const BLOCK: usize = 16;
+
+/// An event of EVT 2.0.
+#[inline]
+fn event(base: i64, w: u32) -> Event {
+    // Both places from one word, side by side as they are stored: one store instead of two.
+    let place = w >> 11 & 0x7ff | w << 16 & 0x07ff_0000;
+    Event { t: base | i64::from(w >> 22 & 0x3f), x: place as u16, y: (place >> 16) as u16, p: w >> 28 != 0 }
+}
+
 impl Decode for Evt2 {
     fn decode(&mut self, input: &mut Input, out: &mut [Event]) -> Result<usize, EventError> {
         let mut n = 0;
@@ -57,25 +68,43 @@ impl Decode for Evt2 {
             // At most one event a word, so this many words fit.
             let words = (have / 4).min(out.len());
             let mut bad = None;
-            let mut rest = input.data()[..4 * words].chunks_exact(4);
-            let mut slots = out.iter_mut();
-            while let Some(r) = rest.next() {
-                let w = u32_le(r);
-                let kind = w >> 28;
-                if kind < 2 && high.known {
-                    if let Some(e) = slots.next() {
-                        let t = high.base | i64::from(w >> 22 & 0x3f);
-                        *e = Event { t, x: (w >> 11 & 0x7ff) as u16, y: (w & 0x7ff) as u16, p: kind != 0 };
+            // As arrays, because a word put together from bytes of a slice is loaded byte by byte.
+            let data = &input.data().as_chunks::<4>().0[..words];
+            let mut done = 0;
+            while done < words {
+                // Nearly all words are events. A block of nothing else is found by its top bits and done without
+                // looking at each.
+                if high.known
+                    && let Some(block) = data.get(done..done + BLOCK)
+                    && block.iter().fold(0, |all, r| all | u32::from_le_bytes(*r)) >> 29 == 0
+                {
+                    for (e, r) in out[n..n + BLOCK].iter_mut().zip(block) {
+                        *e = event(high.base, u32::from_le_bytes(*r));
                     }
-                } else if kind == 8 {
-                    high.set(w);
-                } else if !matches!(kind, 0 | 1 | 0xa | 0xe | 0xf) {
-                    bad = Some((words - 1 - rest.len(), kind));
+                    (n, done) = (n + BLOCK, done + BLOCK);
+                    continue;
+                }
+                let end = (done + BLOCK).min(words);
+                for r in &data[done..end] {
+                    let w = u32::from_le_bytes(*r);
+                    match w >> 28 {
+                        0 | 1 if high.known => {
+                            out[n] = event(high.base, w);
+                            n += 1;
+                        }
+                        8 => high.set(w),
+                        0 | 1 | 0xa | 0xe | 0xf => {}
+                        kind => {
+                            bad = Some((done, kind));
+                            break;
+                        }
+                    }
+                    done += 1;
+                }
+                if bad.is_some() {
                     break;
                 }
             }
-            let left = slots.len();
-            n = out.len() - left;
             self.high = high;
             match bad {
                 // Events before the wrong word are delivered first; it is met again by the next call.

@@ -19,7 +19,7 @@
 //! Source: Prophesee's description of the format.
 
 use super::{Decode, prophesee_header};
-use crate::input::{Input, Unroll, u16_le};
+use crate::input::{Input, Unroll};
 use crate::{Event, EventError};
 
 /// What a time low smaller than the one before it means in EVT 3.0.
@@ -83,12 +83,17 @@ impl State {
 }
 
 /// Writes the events of a vector's bits to the front of `out`, which has room for all of them, and returns how many.
+/// `first` is the event of bit 0.
 #[inline]
-fn vector(out: &mut [Event], s: &State, mut mask: u16) -> usize {
-    let n = mask.count_ones() as usize;
-    for e in &mut out[..n] {
-        *e = Event { t: s.t, x: s.x.wrapping_add(mask.trailing_zeros() as u16), y: s.y, p: s.p };
-        mask &= mask.wrapping_sub(1);
+fn vector(out: &mut [Event], first: Event, mut mask: u32) -> usize {
+    let mut n = 0;
+    for e in out {
+        if mask == 0 {
+            break;
+        }
+        *e = Event { x: first.x.wrapping_add(mask.trailing_zeros() as u16), ..first };
+        mask &= mask - 1;
+        n += 1;
     }
     n
 }
@@ -103,45 +108,63 @@ impl Decode for Evt3 {
             }
             let mut s = self.state;
             let (mut used, mut bad) = (0, None);
-            let words = &input.data()[..have];
+            let words = input.data()[..have].as_chunks::<2>().0;
             // Rows and single events are six words of seven, in an order that no predictor can guess. Both are done
             // without a branch: every word of the two kinds writes an event, and only a single event moves on.
             if s.known && self.left.is_none() {
-                let mut rest = words.chunks_exact(2);
+                // In variables of their own: as parts of a struct that is lent out they would live in memory.
+                let (mut t, mut y, mut x, mut p) = (s.t, s.y, s.x, s.p);
                 // A vector of 32 bits is written whole, so the fast way ends where 32 no longer fit.
                 while n + 32 <= out.len() {
-                    let Some(r) = rest.next() else { break };
-                    let w = u16_le(r);
+                    let Some(r) = words.get(used) else { break };
+                    let w = u16::from_le_bytes(*r);
                     if w & 0xd000 == 0 {
                         let (single, v) = (w & 0x2000 != 0, w & 0x7ff);
-                        s.y = if single { s.y } else { v };
-                        out[n] = Event { t: s.t, x: v, y: s.y, p: w & 0x800 != 0 };
+                        y = if single { y } else { v };
+                        out[n] = Event { t, x: v, y, p: w & 0x800 != 0 };
                         n += usize::from(single);
-                    } else {
-                        match w >> 12 {
-                            3 => (s.x, s.p) = (w & 0x7ff, w & 0x800 != 0),
-                            4 => {
-                                n += vector(&mut out[n..n + 32], &s, w & 0xfff);
-                                s.x = s.x.wrapping_add(12);
-                            }
-                            5 => {
-                                n += vector(&mut out[n..n + 32], &s, w & 0xff);
-                                s.x = s.x.wrapping_add(8);
-                            }
-                            6 | 8 => s.time(w, self.time),
-                            7 | 0xa | 0xe | 0xf => {}
-                            // The careful way below reports it.
-                            _ => break,
-                        }
+                        used += 1;
+                        continue;
                     }
-                    used += 2;
+                    match w >> 12 {
+                        3 => {
+                            (x, p) = (w & 0x7ff, w & 0x800 != 0);
+                            // Sensors write vectors of 32 bits, in words of 12, 12 and 8.
+                            if let Some([a, b, c]) = words.get(used + 1..used + 4)
+                                && let [a, b, c] = [a, b, c].map(|w| u16::from_le_bytes(*w))
+                                && (a >> 12, b >> 12, c >> 12) == (4, 4, 5)
+                            {
+                                let mask = u32::from(a & 0xfff) | u32::from(b & 0xfff) << 12 | u32::from(c) << 24;
+                                n += vector(&mut out[n..n + 32], Event { t, x, y, p }, mask);
+                                x = x.wrapping_add(32);
+                                used += 3;
+                            }
+                        }
+                        4 => {
+                            n += vector(&mut out[n..n + 32], Event { t, x, y, p }, (w & 0xfff).into());
+                            x = x.wrapping_add(12);
+                        }
+                        5 => {
+                            n += vector(&mut out[n..n + 32], Event { t, x, y, p }, (w & 0xff).into());
+                            x = x.wrapping_add(8);
+                        }
+                        6 | 8 => {
+                            s.time(w, self.time);
+                            t = s.t;
+                        }
+                        7 | 0xa | 0xe | 0xf => {}
+                        // The careful way below reports it.
+                        _ => break,
+                    }
+                    used += 1;
                 }
+                (s.y, s.x, s.p) = (y, x, p);
             }
-            for r in words[used..].chunks_exact(2) {
+            for r in &words[used..] {
                 if n == out.len() {
                     break;
                 }
-                let w = u16_le(r);
+                let w = u16::from_le_bytes(*r);
                 match w >> 12 {
                     2 => {
                         out[n] = Event { t: s.t, x: w & 0x7ff, y: s.y, p: w & 0x800 != 0 };
@@ -172,13 +195,13 @@ impl Decode for Evt3 {
                         break;
                     }
                 }
-                used += 2;
+                used += 1;
             }
             self.state = s;
             if let (Some(kind), true) = (bad, used == 0 && n == 0) {
                 return Err(input.wrong(1, "EVT3 word type", "0, 2 to 8, 10, 14 or 15", kind));
             }
-            input.consume(used);
+            input.consume(2 * used);
         }
         Ok(n)
     }
