@@ -110,6 +110,16 @@ pub enum EventError {
         /// What was given.
         found: String,
     },
+    /// An event lies beyond the sensor.
+    #[error("event {index}: place: expected below {size:?}, found {place:?}")]
+    Outside {
+        /// Number of the event, from 0.
+        index: usize,
+        /// Column and row.
+        place: (u16, u16),
+        /// Width and height.
+        size: (u16, u16),
+    },
     /// An event cannot be expressed in the format being written.
     #[error("{}: event {index}: {what}: expected {expected}, found {found}", path.display())]
     Unwritable {
@@ -130,7 +140,7 @@ impl EventError {
     /// The kind of trouble.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Option { .. } | Self::Unwritable { .. } => ErrorKind::Invalid,
+            Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } => ErrorKind::Invalid,
             Self::Io { .. } => ErrorKind::Io,
             Self::Unsupported { .. } | Self::Unrecognised { .. } | Self::NeedsFile { .. } => ErrorKind::Unsupported,
             Self::Truncated { .. } | Self::Value { .. } | Self::Compressed { .. } => ErrorKind::Corrupt,
@@ -155,6 +165,7 @@ impl EventError {
             }
             Self::NeedsFile { .. } => "save the stream to a file and open that".into(),
             Self::Option { key, .. } => format!("set `{key}`"),
+            Self::Outside { .. } => "give the size of the sensor, or crop the events to it first".into(),
             Self::Unwritable { .. } => "crop, sort or shift the events first, or choose another format".into(),
         }
     }
@@ -168,7 +179,7 @@ impl EventError {
             | Self::Compressed { offset, .. }
             | Self::Unsupported { offset, .. } => Some(*offset),
             Self::Unrecognised { .. } | Self::NeedsFile { .. } => Some(0),
-            Self::Option { .. } | Self::Unwritable { .. } => None,
+            Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } => None,
         }
     }
 }

@@ -11,15 +11,24 @@
 //! What each format says about time, polarity, orientation and cut-off files stands at the top of its file in
 //! `src/format`, and as one table in `docs/events.md`. This crate knows nothing of networks or training.
 
+pub mod augment;
 mod error;
 mod event;
+mod filter;
 mod format;
+mod frames;
 mod input;
+mod random;
 mod reader;
+mod simulate;
 mod writer;
 
 pub use error::{ErrorKind, EventError};
 pub use event::{Event, Summary};
+pub use filter::{BackgroundActivity, Refractory, remove_hot_pixels};
 pub use format::{Camera, Evt3Time, Format};
+pub use frames::{FrameKind, Framing, SplitBy};
+pub use random::Random;
 pub use reader::{EventReader, ReadOptions, TimeUnit};
+pub use simulate::{Simulator, SimulatorConfig, saccades};
 pub use writer::EventWriter;
