@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Bytes asked from the system at a time: large enough to hide the call, small enough to stay in the cache.
-const CHUNK: usize = 1 << 17;
+const CHUNK: usize = 1 << 16;
 
 /// What a reader can be made of when the format needs to jump.
 pub(crate) trait ReadSeek: Read + Seek + Send {}
