@@ -1,0 +1,185 @@
+//! The one error type of the crate: facts in the variants, what to do in [`EventError::hint`].
+
+use std::path::PathBuf;
+
+/// What kind of trouble an [`EventError`] is; decides what a program should tell its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An option, or an event to be written, is wrong.
+    Invalid,
+    /// The bytes of a file contradict their format.
+    Corrupt,
+    /// A valid thing that this crate does not do.
+    Unsupported,
+    /// The operating system refused.
+    Io,
+}
+
+/// Everything that can go wrong between a file and events.
+///
+/// Offsets count bytes of the file from its start; inside compressed parts they are those of the part.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The operating system reported an error.
+    #[error("{}: byte {offset}: {source}", path.display())]
+    Io {
+        /// File.
+        path: PathBuf,
+        /// Bytes read or written so far.
+        offset: u64,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// A file ends too early.
+    #[error("{}: {what} starts at byte {offset} and needs {expected} bytes, found {found}", path.display())]
+    Truncated {
+        /// File.
+        path: PathBuf,
+        /// Part of the file that is incomplete.
+        what: &'static str,
+        /// Offset of that part.
+        offset: u64,
+        /// Bytes needed from `offset`.
+        expected: u64,
+        /// Bytes there.
+        found: u64,
+    },
+    /// A field has a value that cannot be.
+    #[error("{}: byte {offset}: {what}: expected {expected}, found {found}", path.display())]
+    Value {
+        /// File.
+        path: PathBuf,
+        /// Offset of the field.
+        offset: u64,
+        /// Name of the field.
+        what: &'static str,
+        /// What would be accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A compressed part cannot be unpacked.
+    #[error("{}: byte {offset}: damaged {codec} data: {reason}", path.display())]
+    Compressed {
+        /// File.
+        path: PathBuf,
+        /// Offset of the compressed part.
+        offset: u64,
+        /// Kind of compression.
+        codec: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A valid file, or part of one, that is not read.
+    #[error("{}: byte {offset}: {what}", path.display())]
+    Unsupported {
+        /// File.
+        path: PathBuf,
+        /// Where it was seen.
+        offset: u64,
+        /// What is not read.
+        what: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// The content is of no known format.
+    #[error("{}: byte 0: no known event format, found {found}", path.display())]
+    Unrecognised {
+        /// File.
+        path: PathBuf,
+        /// The first bytes.
+        found: String,
+    },
+    /// A format that is read by jumping around was given as a stream.
+    #[error("{}: byte 0: {format} cannot be read from a stream", path.display())]
+    NeedsFile {
+        /// Name of the stream.
+        path: PathBuf,
+        /// Name of the format.
+        format: &'static str,
+    },
+    /// An option is missing or has a value that cannot be used.
+    #[error("{key}: expected {expected}, found {found}")]
+    Option {
+        /// Name of the option.
+        key: &'static str,
+        /// What would be accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// An event lies beyond the sensor.
+    #[error("event {index}: place: expected below {size:?}, found {place:?}")]
+    Outside {
+        /// Number of the event, from 0.
+        index: usize,
+        /// Column and row.
+        place: (u16, u16),
+        /// Width and height.
+        size: (u16, u16),
+    },
+    /// An event cannot be expressed in the format being written.
+    #[error("{}: event {index}: {what}: expected {expected}, found {found}", path.display())]
+    Unwritable {
+        /// File being written.
+        path: PathBuf,
+        /// Number of the event, from 0.
+        index: u64,
+        /// Name of the value.
+        what: &'static str,
+        /// What the format can hold.
+        expected: String,
+        /// The value.
+        found: String,
+    },
+}
+
+impl EventError {
+    /// The kind of trouble.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } => ErrorKind::Invalid,
+            Self::Io { .. } => ErrorKind::Io,
+            Self::Unsupported { .. } | Self::Unrecognised { .. } | Self::NeedsFile { .. } => ErrorKind::Unsupported,
+            Self::Truncated { .. } | Self::Value { .. } | Self::Compressed { .. } => ErrorKind::Corrupt,
+        }
+    }
+
+    /// What to do about it, one sentence, for a `hint:` line.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Io { .. } => "check that the path exists, may be used, and that the disk is not full".into(),
+            Self::Truncated { .. } => {
+                "the file is incomplete: copy it again; events before this offset have been delivered".into()
+            }
+            Self::Value { .. } | Self::Compressed { .. } => {
+                "the file is damaged, or of another format: copy it again, or name the format".into()
+            }
+            Self::Unsupported { instead, .. } => (*instead).into(),
+            Self::Unrecognised { .. } => {
+                "known: AEDAT 2.0, 3.1 and 4, EVT2, EVT2.1, EVT3, DAT, 40-bit .bin, Event Stream, HDF5, npz, npy, CSV; \
+                 a file without a header needs its format named"
+                    .into()
+            }
+            Self::NeedsFile { .. } => "save the stream to a file and open that".into(),
+            Self::Option { key, .. } => format!("set `{key}`"),
+            Self::Outside { .. } => "give the size of the sensor, or crop the events to it first".into(),
+            Self::Unwritable { .. } => "crop, sort or shift the events first, or choose another format".into(),
+        }
+    }
+
+    /// The byte offset, where the error has one.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Io { offset, .. }
+            | Self::Truncated { offset, .. }
+            | Self::Value { offset, .. }
+            | Self::Compressed { offset, .. }
+            | Self::Unsupported { offset, .. } => Some(*offset),
+            Self::Unrecognised { .. } | Self::NeedsFile { .. } => Some(0),
+            Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } => None,
+        }
+    }
+}

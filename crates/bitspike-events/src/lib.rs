@@ -1,0 +1,34 @@
+//! Event-camera formats in and out, filters, frames and a camera simulator
+//!
+//! ```text
+//! file or stream → EventReader → batches of Event → filters, augmentation → frames [T, C, H, W]
+//! ```
+//!
+//! - [`EventReader`] tells a format by its content and decodes it into batches that the caller owns. Memory does not
+//!   grow with the file. Every error has the byte offset.
+//! - Whatever the format, an [`Event`] has microseconds, x to the right, y downwards, and true for ON.
+//!
+//! What each format says about time, polarity, orientation and cut-off files stands at the top of its file in
+//! `src/format`, and as one table in `docs/events.md`. This crate knows nothing of networks or training.
+
+pub mod augment;
+mod error;
+mod event;
+mod filter;
+mod format;
+mod frames;
+mod input;
+mod random;
+mod reader;
+mod simulate;
+mod writer;
+
+pub use error::{ErrorKind, EventError};
+pub use event::{Event, Summary};
+pub use filter::{BackgroundActivity, Refractory, remove_hot_pixels};
+pub use format::{Camera, Evt3Time, Format};
+pub use frames::{FrameKind, Framing, SplitBy};
+pub use random::Random;
+pub use reader::{EventReader, ReadOptions, TimeUnit};
+pub use simulate::{Simulator, SimulatorConfig, saccades};
+pub use writer::EventWriter;
