@@ -228,10 +228,12 @@ pub struct ReportArgs {
 /// What to do with data.
 #[derive(Subcommand, Debug)]
 pub enum DataCommand {
-    /// What a file or folder holds: kind, counts, shapes, classes, values, hashes
+    /// What a file or folder holds: kind, counts, shapes, classes, values, hashes; for event recordings their figures
     Inspect {
         /// File or folder
         path: PathBuf,
+        #[command(flatten)]
+        events: EventArgs,
         /// Print machine-readable JSON on standard output
         #[arg(long)]
         json: bool,
@@ -240,8 +242,39 @@ pub enum DataCommand {
     Verify {
         /// File or folder
         path: PathBuf,
+        #[command(flatten)]
+        events: EventArgs,
         /// Print machine-readable JSON on standard output
         #[arg(long)]
         json: bool,
     },
+    /// Write an event recording in another format
+    Convert {
+        /// Recording of any format that is read
+        from: PathBuf,
+        /// File to write; its extension says the format: .raw (EVT3), .es, .npz or .csv
+        to: PathBuf,
+        #[command(flatten)]
+        events: EventArgs,
+    },
+}
+
+/// What an event file does not say about itself.
+#[derive(ClapArgs, Debug, Default)]
+pub struct EventArgs {
+    /// Read as this event format instead of telling it by the content, such as evt2 or bin40
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Camera of an AEDAT 2.0 file that does not name it, such as dvs128 or davis346
+    #[arg(long, value_name = "CAMERA")]
+    pub camera: Option<String>,
+    /// Columns of a CSV file in order, such as t,x,y,p; - for one to leave out
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
+    pub columns: Option<String>,
+    /// Unit of the times in CSV, npz and npy: s, ms, us or ns
+    #[arg(long, value_name = "UNIT")]
+    pub time_unit: Option<String>,
+    /// EVT3: take a time low smaller than the one before for 4096 us passed, as expelliarmus does
+    #[arg(long)]
+    pub low_turns: bool,
 }

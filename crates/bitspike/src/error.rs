@@ -27,6 +27,9 @@ pub enum CliError {
     /// The report.
     #[error(transparent)]
     Report(#[from] bitspike_report::ReportError),
+    /// Event files.
+    #[error(transparent)]
+    Events(#[from] bitspike_events::EventError),
     /// A device.
     #[error(transparent)]
     Device(#[from] bitspike_train::device::DeviceError),
@@ -96,6 +99,7 @@ impl CliError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Train(e) => e.hint(),
+            Self::Events(e) => Some(e.hint()),
             Self::Compare(CompareError::Run { source, .. }) => source.hint(),
             Self::Compare(CompareError::OtherRecipe { .. }) => {
                 Some("choose another --out, or move the old comparison away".to_owned())

@@ -273,3 +273,40 @@ fn data_commands_see_what_is_wrong() {
     let out = bitspike(dir.path(), &["data", "verify", "train-labels-idx1-ubyte"]);
     assert!(out.status.code() == Some(0) || out.status.code() == Some(1), "{}", text(&out.stderr));
 }
+
+/// Recordings of event cameras: figures, damage, and conversion there and back.
+#[test]
+fn data_commands_read_event_recordings() {
+    let dir = folder("");
+    let rows: String = (0..200).map(|i| format!("{},{},{},{}\n", 10 * i, i % 34, i % 29, i % 2)).collect();
+    std::fs::write(dir.path().join("a.csv"), format!("t_us,x,y,p\n{rows}")).unwrap();
+    let figures = |file: &str| {
+        let out = bitspike(dir.path(), &["data", "inspect", file, "--json"]);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap()
+    };
+    let a = figures("a.csv");
+    assert_eq!((&a["events"], &a["on"], &a["t_last"]), (&200.into(), &100.into(), &1990.into()));
+    assert_eq!((&a["x_max"], &a["y_max"], &a["steps_back"]), (&33.into(), &28.into(), &0.into()));
+    for to in ["b.raw", "b.es", "b.npz", "b.csv"] {
+        let out = bitspike(dir.path(), &["data", "convert", "a.csv", to]);
+        assert!(out.status.success(), "{to}: {}", text(&out.stderr));
+        assert_eq!(figures(to)["sha256_txyp_le_i64"], a["sha256_txyp_le_i64"], "{to}");
+        assert!(bitspike(dir.path(), &["data", "verify", to]).status.success());
+    }
+    let whole = std::fs::read(dir.path().join("b.es")).unwrap();
+    std::fs::write(dir.path().join("cut.es"), &whole[..whole.len() - 2]).unwrap();
+    let out = bitspike(dir.path(), &["data", "verify", "cut.es"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stdout).contains("after 199 events"), "{}", text(&out.stdout));
+    for (args, word) in [
+        (&["data", "convert", "cut.es", "c.npz"][..], "byte"),
+        (&["data", "convert", "a.csv", "c.dat"], ".npz"),
+        (&["data", "inspect", "a.csv", "--format", "evt4"], "evt21"),
+    ] {
+        let out = bitspike(dir.path(), args);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(text(&out.stderr).contains(word), "{args:?}: {}", text(&out.stderr));
+    }
+    assert!(!dir.path().join("c.npz").exists(), "a failed conversion leaves no file");
+}

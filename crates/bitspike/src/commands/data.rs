@@ -1,5 +1,7 @@
 //! `bitspike data`: what files hold, and whether they are whole.
 
+mod events;
+
 use crate::args::DataCommand;
 use crate::error::CliError;
 use crate::output;
@@ -7,7 +9,10 @@ use bitspike_data::{Inspection, Verification, inspect, verify_path};
 
 pub fn run(command: &DataCommand) -> Result<bool, CliError> {
     match command {
-        DataCommand::Inspect { path, json } => {
+        DataCommand::Inspect { path, events, json } => {
+            if let Some(reader) = events::open(path, events)? {
+                return events::inspect(path, reader, *json).map(|()| true);
+            }
             let found = inspect(path)?;
             if *json {
                 output::json(&found)?
@@ -16,7 +21,10 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
             }
             Ok(true)
         }
-        DataCommand::Verify { path, json } => {
+        DataCommand::Verify { path, events, json } => {
+            if let Some(reader) = events::open(path, events)? {
+                return events::verify(path, reader, *json);
+            }
             let found = verify_path(path)?;
             if *json {
                 output::json(&found)?
@@ -25,6 +33,7 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
             }
             Ok(found.ok)
         }
+        DataCommand::Convert { from, to, events } => events::convert(from, to, events).map(|()| true),
     }
 }
 
