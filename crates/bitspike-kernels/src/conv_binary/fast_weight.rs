@@ -240,9 +240,7 @@ multiversioned! {
     /// sums `[row][BLOCK]` += part * scale of the row.
     fn add_scaled(parts: &[Sums], scales: &[f32], sums: &mut [f32]) {
         for ((scale, Sums(part)), sums) in scales.iter().zip(parts).zip(sums.as_chunks_mut::<BLOCK>().0) {
-            for i in 0..BLOCK {
-                sums[i] += part[i] as f32 * scale;
-            }
+            sums.iter_mut().zip(part).for_each(|(sum, &part)| *sum += part as f32 * scale);
         }
     }
 }

@@ -55,9 +55,7 @@ multiversioned! {
     /// Adds up the signs, byte by byte.
     fn add_signs(steps: &[Step], sums: &mut [i16; 2 * BLOCK]) {
         for step in steps {
-            for i in 0..2 * BLOCK {
-                sums[i] += i16::from(step.sign[i]);
-            }
+            sums.iter_mut().zip(&step.sign).for_each(|(sum, &sign)| *sum += i16::from(sign));
         }
     }
 }
