@@ -1,7 +1,7 @@
 //! `bitspike compare` and `bitspike sweep`: methods × seeds, and points of a grid, one table and one page.
 
 use super::{device, recipe, threads, warn};
-use crate::args::{CompareArgs, RecipeArgs, SweepArgs};
+use crate::args::{CompareArgs, SweepArgs};
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::{interrupt, output};
@@ -9,7 +9,7 @@ use bitspike_report::Comparison;
 use bitspike_run::{REPORT_FILE, RunFolder};
 use bitspike_train::compare::{Job, jobs, run as run_jobs};
 use bitspike_train::method::Method;
-use std::collections::BTreeSet;
+use bitspike_train::recipe::Recipe;
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &CompareArgs) -> Result<bool, CliError> {
@@ -28,17 +28,16 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
     let methods = methods(&args.compare.methods)?;
     let seeds = seeds(&args.compare.seeds)?;
     let out = args.compare.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/sweep-{}", plain.name)));
-    let points = points(&args.grid)?;
-    let mut all = Vec::new();
+    let at = |point: Vec<String>| -> Result<(Recipe, PathBuf), CliError> {
+        let folder = out.join(point.join(","));
+        let mut with = args.compare.recipe.clone();
+        with.sets.extend(point);
+        Ok((recipe(&with, None)?, folder))
+    };
+    let points = points(&args.grid)?.into_iter().map(at).collect::<Result<Vec<_>, _>>()?;
     // Seeds outside, so that an interrupted sweep has every point at the first seed.
-    for &seed in &seeds {
-        for point in &points {
-            let mut with = RecipeArgs { sets: args.compare.recipe.sets.clone(), ..args.compare.recipe.clone() };
-            with.sets.extend(point.iter().map(|(key, value)| format!("{key}={value}")));
-            let folder = point.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
-            all.extend(jobs(&recipe(&with, None)?, &methods, &[seed], &out.join(folder)));
-        }
-    }
+    let pairs = seeds.iter().flat_map(|seed| points.iter().map(move |point| (seed, point)));
+    let all: Vec<Job> = pairs.flat_map(|(&seed, (recipe, folder))| jobs(recipe, &methods, &[seed], folder)).collect();
     let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
     let comparison = carry_out(&args.compare, &all, &out, &what)?;
     if !args.compare.run.json {
@@ -50,12 +49,7 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
 /// Runs the jobs, then shows them side by side.
 fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result<Comparison, CliError> {
     let device = device(&args.run)?;
-    let mut warned = BTreeSet::new();
-    for job in jobs {
-        if job.recipe.warnings().into_iter().any(|text| warned.insert(text)) {
-            warn(&job.recipe);
-        }
-    }
+    warn(jobs.iter().map(|job| &job.recipe));
     let threads = threads(&args.run);
     let parallel = args.jobs.unwrap_or(threads).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
@@ -104,26 +98,23 @@ fn front(comparison: &Comparison) -> String {
     text
 }
 
-/// Every combination of the values of a grid.
-fn points(grid: &[String]) -> Result<Vec<Vec<(String, String)>>, CliError> {
+/// Every combination of the values of a grid, as `key=value` pairs.
+fn points(grid: &[String]) -> Result<Vec<Vec<String>>, CliError> {
     let mut points = vec![Vec::new()];
     for axis in grid {
         let bad =
             || CliError::Usage(format!("--grid is {axis:?}; expected KEY=VALUE,VALUE,... such as optim.lr=0.05,0.1"));
         let (key, values) = axis.split_once('=').ok_or_else(bad)?;
+        let key = key.trim();
         let values: Vec<&str> = values.split(',').map(str::trim).collect();
-        if key.trim().is_empty() || values.iter().any(|v| v.is_empty() || v.contains(['/', '\\'])) {
+        if key.is_empty() || values.iter().any(|v| v.is_empty() || v.contains(['/', '\\'])) {
             return Err(bad());
         }
-        if key.trim() == "data" || key.trim().starts_with("data.") || matches!(key.trim(), "seed" | "method" | "name") {
+        if key.starts_with("data.") || matches!(key, "data" | "seed" | "method" | "name") {
             let how = "the data are the same for all runs, and --methods and --seeds have flags of their own";
-            return Err(CliError::Usage(format!("--grid cannot go over {}: {how}", key.trim())));
+            return Err(CliError::Usage(format!("--grid cannot go over {key}: {how}")));
         }
-        let with = |point: &Vec<(String, String)>, value: &str| {
-            let mut point = point.clone();
-            point.push((key.trim().to_owned(), value.to_owned()));
-            point
-        };
+        let with = |point: &Vec<String>, value: &str| [point.as_slice(), &[format!("{key}={value}")]].concat();
         points = points.iter().flat_map(|p| values.iter().map(move |v| with(p, v))).collect();
     }
     Ok(points)
@@ -181,9 +172,8 @@ mod tests {
     fn a_grid_is_every_combination_of_its_axes() {
         let axes = ["optim.lr=0.1, 0.2".to_owned(), "agmm.pool=hw,chw".to_owned()];
         let found = points(&axes).unwrap();
-        let values: Vec<Vec<&str>> = found.iter().map(|p| p.iter().map(|(_, v)| v.as_str()).collect()).collect();
-        assert_eq!(values, [["0.1", "hw"], ["0.1", "chw"], ["0.2", "hw"], ["0.2", "chw"]]);
-        assert_eq!(found[0][0].0, "optim.lr");
+        let values = [["0.1", "hw"], ["0.1", "chw"], ["0.2", "hw"], ["0.2", "chw"]];
+        assert_eq!(found, values.map(|[lr, pool]| [format!("optim.lr={lr}"), format!("agmm.pool={pool}")]));
         for bad in ["optim.lr", "=1", "optim.lr=", "optim.lr=1,,2", "data.set=mnist", "seed=1,2"] {
             assert!(points(&[bad.to_owned()]).is_err(), "{bad:?}");
         }

@@ -1,14 +1,11 @@
 //! `bitspike eval`: accuracy, loss and firing rates of a run.
 
-use super::{device, threads};
+use super::{OpenedRun, device, open_run, threads};
 use crate::args::EvalArgs;
 use crate::error::CliError;
 use crate::output;
-use bitspike_run::{Checkpoint as Which, RunFolder};
-use bitspike_train::checkpoint::Checkpoint;
+use bitspike_train::eval_loader;
 use bitspike_train::evaluate::evaluate;
-use bitspike_train::trainer::{read_recipe, same_data};
-use bitspike_train::{eval_loader, network};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -39,12 +36,7 @@ struct Scores {
 pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
     let device = device(&args.run)?;
     rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
-    let folder = RunFolder::open(&args.run_folder)?;
-    let recipe = read_recipe(&folder)?;
-    let which = if args.checkpoint == "best" { Which::Best } else { Which::Last };
-    let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
-    let data = bitspike_data::load(&recipe.data)?;
-    same_data(&folder.read_info()?, &data)?;
+    let OpenedRun { recipe, data, checkpoint, plan, network } = open_run(&args.run_folder, &args.checkpoint, &device)?;
     let set = match args.split.as_str() {
         "train" => data.train.clone(),
         "validation" => data.validation.clone().ok_or_else(|| {
@@ -52,7 +44,6 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         })?,
         _ => data.test.clone(),
     };
-    let (plan, network) = network::load(&recipe, &data, &checkpoint, &device)?;
     let loader = eval_loader(&recipe, &data, set)?;
     let e = evaluate(&network, &loader, recipe.train.loss, &device);
     let (size, progress) = (plan.summary(), &checkpoint.progress);

@@ -1,14 +1,12 @@
 //! `bitspike export`: a run becomes a `.bsnn` file, and C if wanted.
 
-use super::bytes;
+use super::{OpenedRun, bytes, open_run};
 use crate::args::ExportArgs;
 use crate::error::CliError;
 use crate::output;
 use bitspike_format::{Model, write};
-use bitspike_run::{Checkpoint as Which, RunFolder, atomic_write, write_text_atomic};
-use bitspike_train::checkpoint::Checkpoint;
-use bitspike_train::trainer::{read_recipe, same_data};
-use bitspike_train::{device, export, network};
+use bitspike_run::{atomic_write, write_text_atomic};
+use bitspike_train::{device, export};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -28,13 +26,7 @@ struct Written {
 
 pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let device = device::by_name("cpu")?;
-    let folder = RunFolder::open(&args.run_folder)?;
-    let recipe = read_recipe(&folder)?;
-    let which = if args.checkpoint == "best" { Which::Best } else { Which::Last };
-    let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
-    let data = bitspike_data::load(&recipe.data)?;
-    same_data(&folder.read_info()?, &data)?;
-    let (plan, network) = network::load(&recipe, &data, &checkpoint, &device)?;
+    let OpenedRun { recipe, data, checkpoint, plan, network } = open_run(&args.run_folder, &args.checkpoint, &device)?;
     let mut spec = export::describe(&recipe, &data, &plan, &network)?;
     spec.meta.push(("epoch".to_owned(), checkpoint.progress.epoch.to_string()));
     let file = write(&spec).map_err(export::ExportError::from)?;

@@ -15,10 +15,17 @@ use crate::args::{Args, Command, RecipeArgs, RunArgs};
 use crate::error::CliError;
 use crate::output;
 pub use bench::TorchError;
+use bitspike_data::DataSet;
+use bitspike_nn::network::{Network, Plan};
+use bitspike_run::{Checkpoint as Which, RunFolder};
+use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::device::Device;
 use bitspike_train::method::Method;
+use bitspike_train::network;
 use bitspike_train::recipe::Recipe;
+use bitspike_train::trainer::{read_recipe, same_data};
 use clap::CommandFactory;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Runs a command; `false` if a check failed.
@@ -113,10 +120,35 @@ fn threads(args: &RunArgs) -> usize {
 }
 
 /// Advice of a recipe, to standard error.
-fn warn(recipe: &Recipe) {
-    for warning in recipe.warnings() {
-        output::note(&format!("warning: {warning}"));
+/// Every warning of some recipes, once.
+fn warn<'a>(recipes: impl IntoIterator<Item = &'a Recipe>) {
+    let mut seen = BTreeSet::new();
+    for warning in recipes.into_iter().flat_map(Recipe::warnings) {
+        if seen.insert(warning.clone()) {
+            output::note(&format!("warning: {warning}"));
+        }
     }
+}
+
+/// A run with its data, and the network of one of its checkpoints.
+struct OpenedRun {
+    recipe: Recipe,
+    data: DataSet,
+    checkpoint: Checkpoint,
+    plan: Plan,
+    network: Network,
+}
+
+/// Opens a run at its `best` or `last` checkpoint, on the data it was trained with.
+fn open_run(folder: &Path, checkpoint: &str, device: &Device) -> Result<OpenedRun, CliError> {
+    let folder = RunFolder::open(folder)?;
+    let recipe = read_recipe(&folder)?;
+    let which = if checkpoint == "best" { Which::Best } else { Which::Last };
+    let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
+    let data = bitspike_data::load(&recipe.data)?;
+    same_data(&folder.read_info()?, &data)?;
+    let (plan, network) = network::load(&recipe, &data, &checkpoint, device)?;
+    Ok(OpenedRun { recipe, data, checkpoint, plan, network })
 }
 
 /// Bytes for people: 1 MB = 10⁶ bytes.

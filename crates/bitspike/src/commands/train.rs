@@ -21,7 +21,7 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
             (recipe, folder, false)
         }
     };
-    warn(&recipe);
+    warn([&recipe]);
     let data = bitspike_data::load(&recipe.data)?;
     let command: Vec<String> = std::env::args().collect();
     let mut trainer = if resumed {

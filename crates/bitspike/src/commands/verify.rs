@@ -1,15 +1,12 @@
 //! `bitspike verify`: a deployed file against the trained network.
 
-use super::{device, threads};
+use super::{OpenedRun, device, open_run, threads};
 use crate::args::VerifyArgs;
 use crate::error::CliError;
 use crate::output;
 use bitspike_format::Model;
-use bitspike_run::{Checkpoint as Which, RunFolder};
-use bitspike_train::checkpoint::Checkpoint;
-use bitspike_train::trainer::{read_recipe, same_data};
+use bitspike_train::eval_loader;
 use bitspike_train::verify::verify;
-use bitspike_train::{eval_loader, network};
 use serde::Serialize;
 
 /// What `--json` prints.
@@ -38,15 +35,9 @@ struct Layer {
 pub fn run(args: &VerifyArgs) -> Result<bool, CliError> {
     let device = device(&args.run)?;
     rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
-    let folder = RunFolder::open(&args.run_folder)?;
-    let recipe = read_recipe(&folder)?;
-    let which = if args.checkpoint == "best" { Which::Best } else { Which::Last };
-    let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
     let file = super::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
-    let data = bitspike_data::load(&recipe.data)?;
-    same_data(&folder.read_info()?, &data)?;
-    let (_, network) = network::load(&recipe, &data, &checkpoint, &device)?;
+    let OpenedRun { recipe, data, network, .. } = open_run(&args.run_folder, &args.checkpoint, &device)?;
     let loader = eval_loader(&recipe, &data, data.test.clone())?;
     let samples = if args.samples == 0 { data.test.len() } else { args.samples };
     let a = verify(&model, &network, &loader, samples, &device)?;
