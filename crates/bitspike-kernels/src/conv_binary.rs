@@ -259,18 +259,28 @@ pub fn grad_weight_with_path(
     check(OP, s, Some(x), None, scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dw", len.w, dw.len())?;
-    let events = x.events_per_neuron();
+    exact_grad_weight(path, s, x, x.events_per_neuron(), dy, scale, dw);
+    Ok(())
+}
+
+/// [`grad_weight`] of operands that were checked, by the kernel for so many events per neuron.
+fn exact_grad_weight(
+    path: KernelPath,
+    s: &ConvShape,
+    x: &PackedSpikes,
+    events: f64,
+    dy: &[f32],
+    scale: Option<&[f32]>,
+    dw: &mut [f32],
+) {
     if events_weight::takes(path, s, events) {
-        events_weight::grad_weight(path, s, x, events, dy, scale, dw);
-        return Ok(());
+        return events_weight::grad_weight(path, s, x, events, dy, scale, dw);
     }
     #[cfg(target_arch = "x86_64")]
     if path == KernelPath::Avx512 && table_weight::takes(s, x) {
-        table_weight::grad_weight(s, x, dy, scale, dw);
-        return Ok(());
+        return table_weight::grad_weight(s, x, dy, scale, dw);
     }
     outer::grad_weight(path, s, &Decoded(x), dy, scale, dw);
-    Ok(())
 }
 
 /// Packed spikes read as floats.

@@ -37,9 +37,15 @@ impl Loss {
         let [t, n, k] = logits.dims();
         match self {
             Self::Tet => cross_entropy(logits.reshape([t * n, k]), labels.repeat_dim(0, t)),
-            Self::MeanOutput => cross_entropy(logits.mean_dim(0).reshape([n, k]), labels),
+            Self::MeanOutput => cross_entropy(mean_output(logits), labels),
         }
     }
+}
+
+/// The mean over the time steps, `[T, N, K]` → `[N, K]`.
+pub fn mean_output(logits: Tensor<3>) -> Tensor<2> {
+    let [_, n, k] = logits.dims();
+    logits.mean_dim(0).reshape([n, k])
 }
 
 fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {

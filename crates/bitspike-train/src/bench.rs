@@ -92,7 +92,7 @@ pub fn measure(
     let autodiff = device.clone().autodiff();
     let mut network = Network::new(&plan, &Init::new(1), &autodiff);
     let (mut optimizer, mut flips) = (Optimizer::new(recipe.optim_config()), FlipTracker::new());
-    observe(&network, plan.options.estimator, &mut flips);
+    observe(&network, recipe.estimator(), &mut flips);
     let n = recipe.train.batch_size;
     let (pixels, labels) = random_batch(n, input, classes);
     let image = |n: usize, device: &Device| -> Tensor<5> {
@@ -146,7 +146,7 @@ fn train_step(
     let backward = lap();
     network = optimizer.step(network, &mut grads, recipe.optim.lr);
     let update = lap();
-    observe(&network, recipe.network_options().estimator, flips);
+    observe(&network, recipe.estimator(), flips);
     std::hint::black_box(count_correct(logits.inner(), labels));
     let tracking = lap();
     Ok((network, [start.elapsed().as_secs_f64(), forward, backward, update, tracking]))

@@ -11,6 +11,7 @@ use crate::error::TrainError;
 use crate::network;
 use crate::trainer::read_recipe;
 use bitspike_data::DataSet;
+use bitspike_nn::mean_output;
 use bitspike_nn::network::{Ignore, Network};
 use bitspike_run::{Checkpoint as Which, RunFolder};
 use burn::tensor::activation::{log_softmax, softmax};
@@ -61,17 +62,9 @@ impl Teacher {
 
     /// The loss with the teacher in it, for images `[1 or T, N, C, H, W]` and the student's logits `[T, N, K]`.
     pub(crate) fn loss(&self, loss: Tensor<1>, images: Tensor<5>, logits: Tensor<3>) -> Tensor<1> {
-        let teacher = mean(self.network.forward(images, &mut Ignore));
-        let device = logits.device();
-        let teacher = Tensor::<2>::from_data(teacher.into_data(), &device);
-        loss * (1.0 - self.weight) + divergence(teacher, mean(logits), self.temperature) * self.weight
+        let teacher = Tensor::from_inner(mean_output(self.network.forward(images, &mut Ignore)));
+        loss * (1.0 - self.weight) + divergence(teacher, mean_output(logits), self.temperature) * self.weight
     }
-}
-
-/// Mean over the time steps, `[N, K]`.
-fn mean(logits: Tensor<3>) -> Tensor<2> {
-    let [_, n, k] = logits.dims();
-    logits.mean_dim(0).reshape([n, k])
 }
 
 /// τ² KL(softmax(teacher/τ) ‖ softmax(student/τ)), mean over the rows.

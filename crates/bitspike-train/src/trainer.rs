@@ -402,13 +402,8 @@ pub fn observe<M: Module>(module: &M, estimator: Estimator, flips: &mut FlipTrac
                 return;
             }
             let value = param.val();
-            if self.1.keeps_signs() {
-                self.0.observe(layer_of(name), &value);
-            } else {
-                let (rows, all) = (value.dims()[0], value.shape().num_elements());
-                let proxy = self.1.rows(plain(value).reshape([rows, all / rows]), 0.0);
-                self.0.observe(layer_of(name), &proxy);
-            }
+            let weight = if self.1.keeps_signs() { value } else { self.1.proxy(plain(value), 0.0) };
+            self.0.observe(layer_of(name), &weight);
         }
     }
     visit(module, &mut Observe(flips, estimator));

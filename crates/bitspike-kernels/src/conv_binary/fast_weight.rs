@@ -31,7 +31,7 @@ use rayon::prelude::*;
 use super::fast_input::signs::BLOCK;
 use super::fast_input::tables::{AT_ONCE, Build, PER_TABLE, Table, Unit, key, largest_on};
 use super::fast_input::{SEGMENT, Sums, TILE, look_up_on};
-use super::{check as check_operands, grad_weight_with_path};
+use super::{check as check_operands, exact_grad_weight};
 use crate::bits::PackedSpikes;
 use crate::dispatch::{KernelPath, selected};
 use crate::layout::transpose;
@@ -109,10 +109,12 @@ pub fn grad_weight_fast_with_path(
     ShapeError::length(OP, "dw", len.w, dw.len())?;
     // Fewer channels would leave most lanes and table rows empty.
     let narrow = s.c_in < BLOCK || s.c_out < BLOCK;
-    if narrow || x.planes() > 1 || x.events_per_neuron() < LEAST_EVENTS {
-        return grad_weight_with_path(path, s, x, dy, scale, dw);
+    let events = x.events_per_neuron();
+    if narrow || x.planes() > 1 || events < LEAST_EVENTS {
+        exact_grad_weight(path, s, x, events, dy, scale, dw);
+    } else {
+        grad_weight(path, s, x, dy, scale, seed, dw);
     }
-    grad_weight(path, s, x, dy, scale, seed, dw);
     Ok(())
 }
 

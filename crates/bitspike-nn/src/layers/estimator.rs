@@ -45,13 +45,14 @@ impl Estimator {
         matches!(self, Self::Ste | Self::Ede)
     }
 
-    /// The proxy of weights `[C_out, C_in, K, K]`.
-    pub fn proxy(self, latent: Tensor<4>, progress: f64) -> Tensor<4> {
+    /// The proxy of weights `[C_out, ...]`, such as `[C_out, C_in, K, K]`.
+    pub fn proxy<const D: usize>(self, latent: Tensor<D>, progress: f64) -> Tensor<D> {
         if self == Self::Ste {
             return latent;
         }
-        let [c_out, c_in, kh, kw] = latent.dims();
-        self.rows(latent.reshape([c_out, c_in * kh * kw]), progress).reshape([c_out, c_in, kh, kw])
+        let (shape, rows) = (latent.shape(), latent.dims()[0]);
+        let columns = shape.num_elements() / rows;
+        self.rows(latent.reshape([rows, columns]), progress).reshape(shape)
     }
 
     /// The proxy of rows `[C_out, K]` at `progress` from 0 (start of training) to 1.

@@ -9,14 +9,14 @@
 //! The weights start from the signs of the initial values. The learning-rate schedule acts on r; BSO's own decays, all
 //! constants by 10 every 50 epochs, are not used.
 
-use super::Optimizer;
+use super::{Optimizer, sign};
 use burn::tensor::Tensor;
 
 pub(super) fn step(optimizer: &mut Optimizer, name: &str, w: Tensor<1>, g: Tensor<1>, rate: f64) -> Tensor<1> {
     let (m, w) = match optimizer.take("flip", name) {
         Some(m) => (m * (1.0 - rate) + g * rate, w),
-        // The first step: real starting values become signs, zero counts as plus.
-        None => (g * rate, w.clone().zeros_like().add_scalar(1.0).mask_fill(w.lower_elem(0.0), -1.0)),
+        // The first step: real starting values become signs.
+        None => (g * rate, sign(w)),
     };
     let flips = (w.clone() * m.clone()).greater_elem(optimizer.config.flip_threshold);
     optimizer.keep("flip", name, m);

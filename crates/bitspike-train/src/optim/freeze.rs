@@ -8,7 +8,7 @@
 //! Source: iterative weight freezing, Nagel et al., "Overcoming Oscillations in Quantization-Aware Training", ICML 2022, for
 //! one-bit weights: the integer there is the sign here. Their limit follows a schedule; ours is constant.
 
-use super::Optimizer;
+use super::{Optimizer, sign};
 use burn::tensor::Tensor;
 
 /// Share of the newest step in the moving averages.
@@ -19,7 +19,6 @@ const FROZEN: f64 = 2.0;
 /// The weights after a step from `old` to `new`.
 pub(super) fn step(optimizer: &mut Optimizer, name: &str, old: Tensor<1>, new: Tensor<1>) -> Tensor<1> {
     let limit = optimizer.config.freeze_above;
-    let sign = |w: Tensor<1>| w.greater_equal_elem(0.0).float() * 2.0 - 1.0;
     let before = sign(old.clone());
     let (rate, mean) = match (optimizer.take("flip_rate", name), optimizer.take("mean_sign", name)) {
         (Some(rate), Some(mean)) => (rate, mean),

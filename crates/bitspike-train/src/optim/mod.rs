@@ -171,6 +171,11 @@ impl Optimizer {
     }
 }
 
+/// −1 or +1; zero counts as plus.
+fn sign(w: Tensor<1>) -> Tensor<1> {
+    w.greater_equal_elem(0.0).float() * 2.0 - 1.0
+}
+
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
     grads: &'a mut Gradients,

@@ -13,7 +13,7 @@ use crate::optim::{OptimConfig, OptimizerKind, Schedule};
 use crate::start::StartConfig;
 use bitspike_data::{AugmentConfig, DataConfig};
 use bitspike_nn::Loss;
-use bitspike_nn::layers::{AgmmConfig, NeuronConfig, NormConfig};
+use bitspike_nn::layers::{AgmmConfig, Estimator, NeuronConfig, NormConfig};
 use bitspike_nn::network::{NetworkConfig, NetworkOptions};
 use bitspike_nn::ops::conv::Precision;
 use serde::{Deserialize, Serialize};
@@ -157,7 +157,7 @@ impl Recipe {
             gate: self.method.gate(&self.agmm),
             full_precision: self.method.full_precision(),
             precision: self.precision,
-            estimator: self.method.estimator(self.network.estimator),
+            estimator: self.estimator(),
         }
     }
 
@@ -172,6 +172,11 @@ impl Recipe {
         config.lr_binary_mult *= self.method.lr_binary_mult();
         self.method.rule(&mut config);
         config
+    }
+
+    /// The estimator of the gradient of the sign, with the method applied.
+    pub fn estimator(&self) -> Estimator {
+        self.method.estimator(self.network.estimator)
     }
 
     /// Weight of the firing-rate regulariser in the loss, with the method applied; 0 leaves it out.
