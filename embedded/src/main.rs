@@ -6,8 +6,8 @@
 #![no_std]
 #![no_main]
 
-use bitspike_format::{Map, Model};
-use bitspike_infer::{Observer, run};
+use bitspike_format::Model;
+use bitspike_infer::{Digest, run};
 
 // The case: sizes, and where its files are.
 include!(concat!(env!("BITSPIKE_CASE"), "/case.rs"));
@@ -44,21 +44,6 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe { a_path_to_a_panic_is_left() }
 }
 
-/// Counts spikes, and mixes all words of them into one number (FNV-1a, word by word).
-struct Digest {
-    spikes: u32,
-    hash: u32,
-}
-
-impl Observer for Digest {
-    fn spikes(&mut self, _: usize, _: usize, _: &Map, words: &[u32]) {
-        for word in words {
-            self.spikes = self.spikes.wrapping_add(word.count_ones());
-            self.hash = (self.hash ^ word).wrapping_mul(0x0100_0193);
-        }
-    }
-}
-
 /// Writes eight hexadecimal digits.
 fn hex(value: u32) {
     let mut text = [b' '; 9];
@@ -84,7 +69,7 @@ fn all(arena: &mut [u32; ARENA_WORDS], sample: &mut [f32; INPUTS]) -> bool {
             *to = f32::from_le_bytes(*from);
         }
         let mut logits = [0.0; CLASSES];
-        let mut digest = Digest { spikes: 0, hash: 0x811C_9DC5 };
+        let mut digest = Digest::default();
         if run(&model, arena, sample, &mut logits, &mut digest).is_err() {
             machine::write(b"a sample was refused\n");
             return false;

@@ -40,6 +40,7 @@ mod error;
 #[cfg(feature = "std")]
 pub mod example;
 mod layer;
+pub mod math;
 mod read;
 mod record;
 #[cfg(feature = "std")]

@@ -3,25 +3,10 @@
 //! `embedded_case FOLDER [MODEL.bsnn SAMPLES.f32]`; without a model, a small network with made-up weights.
 #![allow(clippy::print_stdout)]
 
-use bitspike_format::{Features, Map, Model, Pool, example, write};
-use bitspike_infer::{Observer, run, run_words};
+use bitspike_format::{Features, Model, Pool, example, write};
+use bitspike_infer::{Digest, run, run_words};
 use std::fmt::Write;
 use std::path::PathBuf;
-
-/// As `Digest` in `embedded/src/main.rs`.
-struct Digest {
-    spikes: u32,
-    hash: u32,
-}
-
-impl Observer for Digest {
-    fn spikes(&mut self, _: usize, _: usize, _: &Map, words: &[u32]) {
-        for word in words {
-            self.spikes = self.spikes.wrapping_add(word.count_ones());
-            self.hash = (self.hash ^ word).wrapping_mul(0x0100_0193);
-        }
-    }
-}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -42,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words = run_words(&model)?;
     let (mut arena, mut logits, mut expected) = (vec![0; words], vec![0.0; n.classes], String::new());
     for sample in values.chunks_exact(inputs) {
-        let mut digest = Digest { spikes: 0, hash: 0x811C_9DC5 };
+        let mut digest = Digest::default();
         run(&model, &mut arena, sample, &mut logits, &mut digest)?;
         write!(expected, "{:08x} {:08x} ", digest.spikes, digest.hash)?;
         logits.iter().try_for_each(|l| write!(expected, "{:08x} ", l.to_bits()))?;

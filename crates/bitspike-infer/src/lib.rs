@@ -49,7 +49,6 @@ mod error;
 pub mod fast;
 mod gate;
 mod head;
-pub mod math;
 mod observer;
 mod residual;
 mod run;
@@ -57,8 +56,9 @@ mod source;
 mod step;
 
 pub use arena::{run_words, step_words};
+pub use bitspike_format::math;
 pub use error::InferError;
 pub use head::{best, margin};
-pub use observer::Observer;
+pub use observer::{Digest, Observer};
 pub use run::run;
 pub use step::{reset, step, steps_done};

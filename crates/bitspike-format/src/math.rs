@@ -1,10 +1,12 @@
 //! The logistic function, made of single operations: the same bits on every processor.
 //!
-//! Only `+ − · /`, comparisons and bit moves, each rounded by itself. It is the function that the trainer's kernels use.
+//! Only `+ − · /`, comparisons and bit moves, each rounded by itself. The trainer's kernels and the runtime
+//! both call it, so a gate has the same bits in either.
 
-/// `e^x` within 2 ulp for −87.3 ≤ x ≤ 88.3; arguments outside count as the ends of that range.
+/// `e^x` within 2 ulp for −87.3 ≤ x ≤ 88.3; arguments outside count as the ends of that range, NaN stays NaN.
 ///
 /// `x = n ln 2 + r` with |r| ≤ ln 2 / 2, a polynomial in r, then n added to the exponent.
+#[inline(always)]
 #[must_use]
 pub fn exp(x: f32) -> f32 {
     const LOWEST: f32 = -87.3;
@@ -33,8 +35,9 @@ pub fn exp(x: f32) -> f32 {
 /// `1 / (1 + e^−x)`.
 ///
 /// ```
-/// assert_eq!(bitspike_infer::math::sigmoid(0.0), 0.5);
+/// assert_eq!(bitspike_format::math::sigmoid(0.0), 0.5);
 /// ```
+#[inline(always)]
 #[must_use]
 pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
