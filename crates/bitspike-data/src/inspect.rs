@@ -257,7 +257,7 @@ fn part(name: &str, set: &ImageSet) -> Part {
         samples: set.len(),
         shape: Some(set.shape),
         classes: set.classes.iter().zip(set.class_counts()).map(count).collect(),
-        range: set.pixels.iter().min().copied().zip(set.pixels.iter().max().copied()).map(|(a, b)| [a, b]),
+        range: set.bytes().iter().min().copied().zip(set.bytes().iter().max().copied()).map(|(a, b)| [a, b]),
         mean,
         std,
     }

@@ -45,10 +45,10 @@ pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, Se
 pub use error::{DataError, ErrorKind};
 pub use find::search_path;
 pub use inspect::{ClassCount, Inspection, Kind, Part, inspect, inspect_bytes};
-pub use load::load;
+pub use load::{load, load_frames};
 pub use loader::{Batch, Epoch, Loader, LoaderOptions};
 pub use mini::EMBEDDED_LICENSE;
 pub use rng::{Purpose, Rng};
-pub use set::{DataSet, DataSummary, ImageSet, SourceFile};
+pub use set::{DataSet, DataSummary, ImageSet, SourceFile, Values};
 pub use stats::channel_stats;
 pub use verify::{Check, Verification, verify, verify_path};

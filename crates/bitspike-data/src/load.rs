@@ -34,6 +34,15 @@ struct Parts {
 /// [`DataError`]: `Config` for values that cannot be used, `Missing` if the files are not there, and the variants of
 /// the format readers for files that are damaged.
 pub fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
+    load_frames(cfg, 1)
+}
+
+/// As [`load`], with the number of frames `steps` that a sample of a set of sequences has; static images have one.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_frames(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError> {
+    let _ = steps;
     cfg.validate()?;
     let mut parts = match (cfg.set, official::known(cfg.set)) {
         (SetName::FashionMnistMini, Some(known)) => embedded(known)?,
@@ -114,9 +123,7 @@ fn limit(
 ) -> Result<(), DataError> {
     let Some(n) = n else { return Ok(()) };
     check_limit(set.len(), Some(n), key, part)?;
-    set.labels.truncate(n);
-    set.pixels.truncate(n * set.image_len());
-    set.pixels.shrink_to_fit();
+    set.truncate(n);
     *split += &format!("; {part}: first {n} in file order");
     Ok(())
 }

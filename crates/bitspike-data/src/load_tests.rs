@@ -56,8 +56,8 @@ fn limits_then_hold_out() {
     let dir = tiny_mnist(true);
     let cfg = DataConfig { train_limit: Some(4), test_limit: Some(2), validation: 1, ..mnist(&dir) };
     let data = load(&cfg).unwrap();
-    assert_eq!(data.train.pixels, [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
-    assert_eq!(data.validation.as_ref().unwrap().pixels, [3; 4]);
+    assert_eq!(data.train.bytes(), [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
+    assert_eq!(data.validation.as_ref().unwrap().bytes(), [3; 4]);
     assert_eq!(data.test.labels, [0, 1]);
     assert_eq!(
         data.split,

@@ -58,9 +58,11 @@ pub struct Batch {
     pub index: usize,
     /// Number of samples.
     pub n: usize,
+    /// Frames T of a sample; 1 for static images.
+    pub steps: usize,
     /// `[C, H, W]`.
     pub shape: [usize; 3],
-    /// Normalised pixels, `[N, C, H, W]`.
+    /// Normalised values, `[T, N, C, H, W]`.
     pub images: Vec<f32>,
     /// Classes, `[N]`.
     pub labels: Vec<i64>,
@@ -185,16 +187,16 @@ impl Plan {
     fn batch(&self, index: usize, scratch: &mut Scratch) -> Batch {
         let set = &*self.set;
         let ids = self.order[self.range(index)].to_vec();
-        let size = set.image_len();
-        let mut images = vec![0.0; ids.len() * size];
-        let mut labels = Vec::with_capacity(ids.len());
-        for (&id, out) in ids.iter().zip(images.chunks_exact_mut(size)) {
-            let i = id as usize;
-            let pixels = &set.pixels[i * size..(i + 1) * size];
-            self.augment.apply(set.shape, pixels, [self.seed, self.epoch, u64::from(id)], scratch, out);
-            labels.push(i64::from(set.labels[i]));
+        let size = set.frame_len();
+        let mut images = vec![0.0; set.steps * ids.len() * size];
+        let labels = ids.iter().map(|&id| i64::from(set.labels[id as usize])).collect();
+        // Frame by frame; the key is that of the sample, so all its frames are changed alike.
+        for (i, out) in images.chunks_exact_mut(size).enumerate() {
+            let (t, id) = (i / ids.len(), ids[i % ids.len()]);
+            let key = [self.seed, self.epoch, u64::from(id)];
+            self.augment.apply(set, id as usize * set.steps + t, key, scratch, out);
         }
-        Batch { index, n: ids.len(), shape: set.shape, images, labels, sample_ids: ids }
+        Batch { index, n: ids.len(), steps: set.steps, shape: set.shape, images, labels, sample_ids: ids }
     }
 }
 

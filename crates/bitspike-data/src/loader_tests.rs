@@ -124,6 +124,7 @@ fn unusable_options_name_their_key() {
     for (want, set, options) in rows {
         assert!(matches!(Loader::new(set, options), Err(DataError::Config { key, .. }) if key == want), "{want}");
     }
-    let broken = ImageSet { shape: [1, 2, 2], pixels: vec![0; 3], labels: vec![0], classes: vec!["a".into()] };
+    let values = crate::Values::Bytes(vec![0; 3]);
+    let broken = ImageSet { steps: 1, shape: [1, 2, 2], values, labels: vec![0], classes: vec!["a".into()] };
     assert!(matches!(Loader::new(Arc::new(broken), LoaderOptions::default()), Err(DataError::Set { .. })));
 }

@@ -1,27 +1,73 @@
-//! Images with labels in memory, and a data set with its parts.
+//! Labelled samples in memory, and a data set with its parts.
 
 use crate::{DataError, channel_stats};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Labelled images of one shape, as bytes.
+/// Numbers of all samples of a set.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Bytes: pixels, or counts of events, read as `p / 255`.
+    Bytes(Vec<u8>),
+    /// Measured or encoded values, read as they are.
+    Floats(Vec<f32>),
+}
+
+impl Values {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(v) => v.len(),
+            Self::Floats(v) => v.len(),
+        }
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn truncate(&mut self, n: usize) {
+        match self {
+            Self::Bytes(v) => {
+                v.truncate(n);
+                v.shrink_to_fit();
+            }
+            Self::Floats(v) => {
+                v.truncate(n);
+                v.shrink_to_fit();
+            }
+        }
+    }
+
+    fn split_off(&mut self, n: usize) -> Self {
+        match self {
+            Self::Bytes(v) => Self::Bytes(v.split_off(n)),
+            Self::Floats(v) => Self::Floats(v.split_off(n)),
+        }
+    }
+}
+
+/// Labelled samples of one shape: static images, or sequences of frames.
 ///
-/// Shapes: `pixels` is `[N, C, H, W]`, row-major; `labels` is `[N]`.
+/// Shapes: `values` is `[N, T, C, H, W]`, row-major, T = `steps`, which is 1 for static images; `labels` is `[N]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageSet {
-    /// `[C, H, W]` of every image.
+    /// Frames T of every sample; 1 for a static image, which a network sees at each of its time steps.
+    pub steps: usize,
+    /// `[C, H, W]` of every frame.
     pub shape: [usize; 3],
-    /// All pixels, `[N, C, H, W]`.
-    pub pixels: Vec<u8>,
-    /// Class of each image, an index into `classes`.
+    /// All frames, `[N, T, C, H, W]`.
+    pub values: Values,
+    /// Class of each sample, an index into `classes`.
     pub labels: Vec<u32>,
     /// Class names.
     pub classes: Vec<String>,
 }
 
 impl ImageSet {
-    /// Puts the parts together after checking that they fit.
+    /// Static images, after checking that the parts fit.
     ///
     /// ```
     /// use bitspike_data::ImageSet;
@@ -33,7 +79,28 @@ impl ImageSet {
     /// # Errors
     /// [`DataError::Set`] if a length or a label does not fit, or if there is no sample, pixel or class.
     pub fn new(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u32>, classes: Vec<String>) -> Result<Self, DataError> {
-        let set = Self { shape, pixels, labels, classes };
+        Self::sequences(1, shape, Values::Bytes(pixels), labels, classes)
+    }
+
+    /// Samples of `steps` frames each, after checking that the parts fit.
+    ///
+    /// ```
+    /// use bitspike_data::{ImageSet, Values};
+    /// let counts = Values::Bytes(vec![0, 1, 2, 0]); // two frames of one pixel for each of two samples
+    /// let set = ImageSet::sequences(2, [1, 1, 1], counts, vec![0, 0], vec!["a".into()]).unwrap();
+    /// assert_eq!((set.len(), set.image(1)), (2, Some([2u8, 0].as_slice())));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); and for a value that is not finite.
+    pub fn sequences(
+        steps: usize,
+        shape: [usize; 3],
+        values: Values,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let set = Self { steps, shape, values, labels, classes };
         set.check()?;
         Ok(set)
     }
@@ -41,45 +108,74 @@ impl ImageSet {
     pub(crate) fn check(&self) -> Result<(), DataError> {
         let err = |what, expected: String, found: String| Err(DataError::Set { what, expected, found });
         let [c, h, w] = self.shape;
-        let size = c.checked_mul(h).and_then(|n| n.checked_mul(w)).filter(|&n| n > 0);
+        let size = [c, h, w].iter().try_fold(self.steps, |n, &d| n.checked_mul(d)).filter(|&n| n > 0);
         let Some(size) = size else {
-            return err("shape", "[C, H, W], each at least 1".into(), format!("{:?}", self.shape));
+            let found = format!("{:?} and {} steps", self.shape, self.steps);
+            return err("shape", "[C, H, W] and steps, each at least 1".into(), found);
         };
         if self.labels.is_empty() || self.labels.len() > u32::MAX as usize {
             return err("samples", format!("1 to {}", u32::MAX), self.labels.len().to_string());
         }
-        if self.labels.len().checked_mul(size) != Some(self.pixels.len()) {
-            return err("pixels", format!("{} * {size}", self.labels.len()), self.pixels.len().to_string());
+        if self.labels.len().checked_mul(size) != Some(self.values.len()) {
+            return err("pixels", format!("{} * {size}", self.labels.len()), self.values.len().to_string());
         }
         if let Some((i, l)) = self.labels.iter().enumerate().find(|(_, l)| **l as usize >= self.classes.len()) {
             return err("labels", format!("below {}", self.classes.len()), format!("{l} at sample {i}"));
         }
+        if let Values::Floats(values) = &self.values
+            && let Some(i) = values.iter().position(|v| !v.is_finite())
+        {
+            return err("values", "finite numbers".into(), format!("{} in sample {}", values[i], i / size));
+        }
         Ok(())
     }
 
-    /// Number of images.
+    /// Number of samples.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// True if there is no image; a set made by [`ImageSet::new`] or [`load`](crate::load) has at least one.
+    /// True if there is no sample; a set made by [`ImageSet::new`] or [`load`](crate::load) has at least one.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Bytes of one image, C·H·W.
-    pub fn image_len(&self) -> usize {
+    /// Values of one frame, C·H·W.
+    pub fn frame_len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Pixels of image `i`, `[C, H, W]`; `None` if there is no such image.
-    pub fn image(&self, i: usize) -> Option<&[u8]> {
-        let size = self.image_len();
-        let start = i.checked_mul(size)?;
-        self.pixels.get(start..start.checked_add(size)?)
+    /// Values of one sample, T·C·H·W.
+    pub fn image_len(&self) -> usize {
+        self.steps * self.frame_len()
     }
 
-    /// Number of images of each class.
+    /// Bytes of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are floats.
+    pub fn image(&self, i: usize) -> Option<&[u8]> {
+        let Values::Bytes(values) = &self.values else { return None };
+        values.get(self.range(i)?)
+    }
+
+    /// Floats of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are bytes.
+    pub fn floats(&self, i: usize) -> Option<&[f32]> {
+        let Values::Floats(values) = &self.values else { return None };
+        values.get(self.range(i)?)
+    }
+
+    /// All bytes; none if the values are floats.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.values {
+            Values::Bytes(values) => values,
+            Values::Floats(_) => &[],
+        }
+    }
+
+    fn range(&self, i: usize) -> Option<std::ops::Range<usize>> {
+        let start = i.checked_mul(self.image_len())?;
+        Some(start..start.checked_add(self.image_len())?)
+    }
+
+    /// Number of samples of each class.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
         for &l in &self.labels {
@@ -88,13 +184,19 @@ impl ImageSet {
         counts
     }
 
-    /// Keeps the first `n` images and returns the others.
+    /// Keeps the first `n` samples.
+    pub(crate) fn truncate(&mut self, n: usize) {
+        self.labels.truncate(n);
+        self.values.truncate(n * self.image_len());
+    }
+
+    /// Keeps the first `n` samples and returns the others.
     pub(crate) fn split_off(&mut self, n: usize) -> ImageSet {
         ImageSet {
-            shape: self.shape,
-            pixels: self.pixels.split_off(n * self.image_len()),
+            values: self.values.split_off(n * self.image_len()),
             labels: self.labels.split_off(n),
             classes: self.classes.clone(),
+            ..*self
         }
     }
 }
@@ -128,9 +230,9 @@ pub struct DataSet {
     pub test: Arc<ImageSet>,
     /// Every file that was read.
     pub files: Vec<SourceFile>,
-    /// Mean per channel of `p / 255` over the training part in use.
+    /// Mean per channel over the training part in use, of `p / 255` or of the float values.
     pub channel_mean: Vec<f32>,
-    /// Standard deviation (population) per channel of `p / 255` over the training part in use.
+    /// Standard deviation (population) per channel over the training part in use.
     pub channel_std: Vec<f32>,
 }
 
@@ -185,8 +287,9 @@ impl DataSet {
         train.check()?;
         for other in validation.iter().chain([&test]) {
             other.check()?;
-            if other.shape != train.shape {
-                let (expected, found) = (format!("{:?}", train.shape), format!("{:?}", other.shape));
+            if (other.steps, other.shape) != (train.steps, train.shape) {
+                let text = |set: &ImageSet| format!("{:?} at {} steps", set.shape, set.steps);
+                let (expected, found) = (text(&train), text(other));
                 return Err(DataError::Set { what: "shape of a part", expected, found });
             }
             if other.classes != train.classes {
@@ -207,9 +310,14 @@ impl DataSet {
         })
     }
 
-    /// `[C, H, W]` of every image.
+    /// `[C, H, W]` of every frame.
     pub fn shape(&self) -> [usize; 3] {
         self.train.shape
+    }
+
+    /// Frames of every sample; 1 for static images.
+    pub fn steps(&self) -> usize {
+        self.train.steps
     }
 
     /// Number of classes.

@@ -1,11 +1,13 @@
-//! Mean and standard deviation per channel, exact in integers.
+//! Mean and standard deviation per channel.
 //!
-//! With x = p / 255 over the N·H·W pixels of a channel: mean = Σx / n, std = √(Σx² / n − mean²) (population).
-//! The sums are taken over the integers p and p², so the result does not depend on the order of summation.
+//! With x the N·T·H·W values of a channel: mean = Σx / n, std = √(Σx² / n − mean²) (population). Bytes count as p / 255; their
+//! sums are taken over the integers p and p², so the result does not depend on the order of summation. Floats are summed in
+//! double precision in file order, Σ(x − mean)² in a second pass.
 
 use crate::ImageSet;
+use crate::set::Values;
 
-/// Mean and population standard deviation per channel, in units of `p / 255`.
+/// Mean and population standard deviation per channel, of `p / 255` for bytes.
 ///
 /// Returns `(mean, std)`, each of length C.
 ///
@@ -16,15 +18,33 @@ use crate::ImageSet;
 /// ```
 pub fn channel_stats(set: &ImageSet) -> (Vec<f32>, Vec<f32>) {
     let [c, h, w] = set.shape;
-    let mut histogram = vec![[0u64; 256]; c];
     // An empty shape cannot be built by `ImageSet::new`; the fields are public, so chunks of 0 are avoided here.
-    for (i, plane) in set.pixels.chunks_exact((h * w).max(1)).enumerate() {
-        let counts = &mut histogram[i % c];
-        for &p in plane {
-            counts[usize::from(p)] += 1;
+    let plane = (h * w).max(1);
+    match &set.values {
+        Values::Bytes(values) => {
+            let mut histogram = vec![[0u64; 256]; c];
+            for (i, plane) in values.chunks_exact(plane).enumerate() {
+                let counts = &mut histogram[i % c];
+                for &p in plane {
+                    counts[usize::from(p)] += 1;
+                }
+            }
+            histogram.iter().map(moments).unzip()
+        }
+        Values::Floats(values) => {
+            let n = (values.len() / c.max(1)).max(1) as f64;
+            let sums = |f: &dyn Fn(usize, f64) -> f64| {
+                let mut sums = vec![0.0; c];
+                for (i, plane) in values.chunks_exact(plane).enumerate() {
+                    sums[i % c] += plane.iter().map(|&x| f(i % c, f64::from(x))).sum::<f64>();
+                }
+                sums.into_iter().map(|s| s / n).collect::<Vec<f64>>()
+            };
+            let mean = sums(&|_, x| x);
+            let var = sums(&|c, x| (x - mean[c]).powi(2));
+            (mean.iter().map(|&m| m as f32).collect(), var.iter().map(|v| v.sqrt() as f32).collect())
         }
     }
-    histogram.iter().map(moments).unzip()
 }
 
 fn moments(counts: &[u64; 256]) -> (f32, f32) {
@@ -71,5 +91,11 @@ mod tests {
             let v = xs.iter().map(|x| (x - m).powi(2)).sum::<f64>() / xs.len() as f64;
             assert!((f64::from(mean[ch]) - m).abs() < 1e-7 && (f64::from(std[ch]) - v.sqrt()).abs() < 1e-7);
         }
+    }
+    #[test]
+    fn floats_count_as_they_are() {
+        let values = Values::Floats(vec![1.0, 3.0, -2.0, -2.0, 5.0, 7.0, -2.0, -2.0]);
+        let set = ImageSet::sequences(2, [2, 1, 2], values, vec![0], vec!["a".into()]).unwrap();
+        assert_eq!(channel_stats(&set), (vec![4.0, -2.0], vec![5f32.sqrt(), 0.0]));
     }
 }

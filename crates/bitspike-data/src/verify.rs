@@ -159,8 +159,8 @@ fn content(data: &DataSet, known: Option<&Known>, out: &mut Verification) {
 fn common_images(train: &ImageSet, test: &ImageSet) -> usize {
     let size = train.image_len().max(1);
     let mut seen: HashMap<&[u8], ()> = HashMap::with_capacity(train.len());
-    seen.extend(train.pixels.chunks_exact(size).map(|i| (i, ())));
-    test.pixels.chunks_exact(size).filter(|i| seen.contains_key(i)).count()
+    seen.extend(train.bytes().chunks_exact(size).map(|i| (i, ())));
+    test.bytes().chunks_exact(size).filter(|i| seen.contains_key(i)).count()
 }
 
 #[cfg(test)]

@@ -47,6 +47,14 @@ pub enum TrainError {
         /// Training samples.
         samples: usize,
     },
+    /// Sequences of another length than the network's.
+    #[error("network.T is {steps}, but the samples of the data set are sequences of {frames} frames")]
+    Frames {
+        /// Time steps of the network.
+        steps: usize,
+        /// Frames of a sample.
+        frames: usize,
+    },
     /// The data on disk are not those the run was started with.
     #[error("{path}: the run was started with a file of SHA-256 {expected}, now it is {found}", path = .path.display())]
     DataChanged {
@@ -83,6 +91,7 @@ impl TrainError {
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("lower optim.lr, or add schedule.warmup_epochs".to_owned()),
             Self::BatchSize { .. } => Some("lower train.batch_size or raise data.train_limit".to_owned()),
+            Self::Frames { frames, .. } => Some(format!("set network.T = {frames}")),
             Self::DataChanged { .. } | Self::DataFiles { .. } => {
                 Some("put the original files back, or start a new run".to_owned())
             }

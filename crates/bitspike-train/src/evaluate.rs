@@ -91,10 +91,10 @@ impl Observer for Activity {
     }
 }
 
-/// The images of a batch as a static input `[1, N, C, H, W]`, and its labels.
+/// The frames of a batch `[T, N, C, H, W]`, T = 1 for static images, and its labels.
 pub fn tensors(batch: Batch, device: &Device) -> (Tensor<5>, Tensor<1, Int>) {
     let [c, h, w] = batch.shape;
-    let images = Tensor::from_data(TensorData::new(batch.images, [1, batch.n, c, h, w]), device);
+    let images = Tensor::from_data(TensorData::new(batch.images, [batch.steps, batch.n, c, h, w]), device);
     let labels = Tensor::from_data(TensorData::new(batch.labels, [batch.n]), device);
     (images, labels)
 }

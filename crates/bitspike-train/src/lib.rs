@@ -6,7 +6,7 @@
 //! ```no_run
 //! use bitspike_train::{device, recipe::Recipe, trainer::{Quiet, Trainer}};
 //! let recipe = Recipe::parse("method = 'agmm'", "inline")?;
-//! let data = bitspike_data::load(&recipe.data)?;
+//! let data = recipe.load_data()?;
 //! let device = device::by_name("cpu")?;
 //! let outcome = Trainer::start(&recipe, &data, &device, "runs/first".as_ref(), &[])?.run(&mut Quiet)?;
 //! println!("{outcome:?}");

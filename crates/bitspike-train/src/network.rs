@@ -8,6 +8,18 @@ use bitspike_nn::Init;
 use bitspike_nn::network::{Network, Plan};
 use burn::tensor::Device;
 
+/// The plan of a recipe's network for a data set.
+///
+/// # Errors
+/// [`TrainError`]: a network that does not fit the frames, or sequences of another length than T.
+pub fn plan(recipe: &Recipe, data: &DataSet) -> Result<Plan, TrainError> {
+    let (steps, frames) = (recipe.network.steps, data.steps());
+    if frames != 1 && frames != steps {
+        return Err(TrainError::Frames { steps, frames });
+    }
+    Ok(recipe.network_options().plan(data.shape(), data.classes())?)
+}
+
 /// The network of a checkpoint on a device without autodiff, and its plan.
 ///
 /// # Errors
@@ -18,7 +30,7 @@ pub fn load(
     checkpoint: &Checkpoint,
     device: &Device,
 ) -> Result<(Plan, Network), TrainError> {
-    let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+    let plan = plan(recipe, data)?;
     let network = checkpoint.network(Network::new(&plan, &Init::new(recipe.seed), device))?;
     Ok((plan, network))
 }

@@ -17,6 +17,7 @@ use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
 use crate::flips::FlipTracker;
 use crate::loaders::Loaders;
 use crate::machine;
+use crate::network;
 use crate::optim::Optimizer;
 use crate::param::{ParamVisitor, Role, layer_of, plain, visit};
 use crate::recipe::Recipe;
@@ -115,7 +116,7 @@ impl<'a> Trainer<'a> {
         folder: &Path,
         command: &[String],
     ) -> Result<Self, TrainError> {
-        let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+        let plan = network::plan(recipe, data)?;
         let loaders = Loaders::new(recipe, data)?;
         let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
         let network = start::apply(&recipe.init, network)?;
@@ -173,7 +174,7 @@ impl<'a> Trainer<'a> {
         let recipe = read_recipe(&folder)?;
         let mut info = folder.read_info()?;
         same_data(&info, data)?;
-        let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+        let plan = network::plan(&recipe, data)?;
         let checkpoint = Checkpoint::load(&folder.checkpoint(Which::Last))?;
         let progress = checkpoint.progress.clone();
         // All epochs done but not marked finished: it was stopped in its last evaluation, which is done again.

@@ -34,6 +34,16 @@ pub(crate) fn normalize(pixels: &[u8], tables: &[[f32; 256]], plane_len: usize, 
     }
 }
 
+/// Writes normalised floats: `(x − mean) / std` of the channel. Shapes as [`normalize`].
+pub(crate) fn floats(values: &[f32], moments: &[(f32, f32)], plane_len: usize, out: &mut [f32]) {
+    let n = plane_len.max(1);
+    for ((from, to), (mean, std)) in values.chunks_exact(n).zip(out.chunks_exact_mut(n)).zip(moments) {
+        for (y, x) in to.iter_mut().zip(from) {
+            *y = (x - mean) / std;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,14 @@
-//! From stored bytes to the floats a network sees.
+//! From stored values to the floats a network sees.
 
 use super::work::Work;
 use super::{auto_augment, crop, cutout, flip, normalize};
 use crate::config::{AugmentConfig, AutoAugment, Normalize};
 use crate::rng::{Purpose, Rng};
-use crate::{DataError, DataSet, ImageSet};
+use crate::{DataError, DataSet, ImageSet, Values};
 use std::sync::Arc;
 
-/// Augmentation and normalisation of one image, fully determined by (seed, epoch, sample).
+/// Augmentation and normalisation of one sample, fully determined by (seed, epoch, sample): the frames of a sequence are
+/// changed alike.
 ///
 /// Order: random crop, flip, AutoAugment (bytes), normalisation, Cutout (floats). The default is `x = p / 255` for any
 /// number of channels, without augmentation.
@@ -24,12 +25,21 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Pipeline {
-    /// One table per channel; none means p / 255.
-    tables: Option<Arc<Vec<[f32; 256]>>>,
+    /// Numbers per channel; none means p / 255, and floats as they are.
+    scale: Option<Arc<Scale>>,
     random_crop: usize,
     flip: bool,
     auto_augment: bool,
     cutout: usize,
+}
+
+/// Normalisation of every channel.
+#[derive(Debug)]
+struct Scale {
+    /// What a byte becomes.
+    tables: Vec<[f32; 256]>,
+    /// What a float has subtracted, and is divided by.
+    moments: Vec<(f32, f32)>,
 }
 
 /// Buffers reused from image to image.
@@ -57,6 +67,10 @@ impl Pipeline {
             return bad("augment.cutout", format!("at most {small}, the smaller side of the image"), found);
         }
         let auto_augment = cfg.auto_augment == AutoAugment::Cifar10;
+        if matches!(data.train.values, Values::Floats(_)) && (cfg.random_crop > 0 || cfg.flip || auto_augment) {
+            let found = format!("random_crop = {}, flip = {}", cfg.random_crop, cfg.flip);
+            return bad("augment", "no crop, flip or policy: they are for images and event frames".into(), found);
+        }
         if auto_augment && c != 1 && c != 3 {
             return bad("augment.auto_augment", "images with 1 or 3 channels".into(), format!("{c} channels"));
         }
@@ -70,44 +84,72 @@ impl Pipeline {
     /// [`DataError::Config`] if the numbers of `augment.normalize` do not fit.
     pub fn eval(cfg: &AugmentConfig, data: &DataSet) -> Result<Self, DataError> {
         let c = data.shape()[0];
-        let tables = match &cfg.normalize {
-            Normalize::None => normalize::tables(&vec![0.0; c], &vec![1.0; c], c)?,
-            Normalize::DataSet => normalize::tables(&data.channel_mean, &data.channel_std, c)?,
+        let (none, one) = (vec![0.0; c], vec![1.0; c]);
+        let (mean, std) = match &cfg.normalize {
+            Normalize::None => (&none, &one),
+            Normalize::DataSet => (&data.channel_mean, &data.channel_std),
             Normalize::Fixed { mean, std } => {
                 if std.contains(&0.0) {
                     let (expected, found) = ("standard deviations above 0".into(), format!("{std:?}"));
                     return Err(DataError::Config { key: "augment.normalize", expected, found });
                 }
-                normalize::tables(mean, std, c)?
+                (mean, std)
             }
         };
-        Ok(Self { tables: Some(Arc::new(tables)), ..Self::default() })
+        let tables = normalize::tables(mean, std, c)?;
+        let whole = |s: f32| if s == 0.0 { 1.0 } else { s };
+        let moments = mean.iter().zip(std).map(|(&m, &s)| (m, whole(s))).collect();
+        Ok(Self { scale: Some(Arc::new(Scale { tables, moments })), ..Self::default() })
     }
 
-    /// Image `index` of `set` as the network would see it in `epoch`; `None` if there is no such image.
+    /// Sample `index` of `set` as the network would see it in `epoch`; `None` if there is no such sample.
     ///
-    /// Shapes: returns `[C, H, W]`.
+    /// Shapes: returns `[T, C, H, W]`.
     pub fn image(&self, set: &ImageSet, index: usize, seed: u64, epoch: u64) -> Option<Vec<f32>> {
-        let pixels = set.image(index)?;
-        let mut out = vec![0.0; pixels.len()];
-        self.apply(set.shape, pixels, [seed, epoch, index as u64], &mut Scratch::default(), &mut out);
+        (index < set.len()).then_some(())?;
+        let mut out = vec![0.0; set.image_len()];
+        let mut scratch = Scratch::default();
+        for (t, frame) in out.chunks_exact_mut(set.frame_len()).enumerate() {
+            self.apply(set, index * set.steps + t, [seed, epoch, index as u64], &mut scratch, frame);
+        }
         Some(out)
     }
 
     /// Number of channels this pipeline was made for; `None` if any.
     pub(crate) fn channels(&self) -> Option<usize> {
-        self.tables.as_ref().map(|t| t.len())
+        self.scale.as_ref().map(|s| s.tables.len())
     }
 
-    /// `key` is seed, epoch, sample. Shapes: `pixels` and `out` are `[C, H, W]`.
+    /// Frame `frame` of a set, counted through all samples. `key` is seed, epoch, sample. Shapes: `out` is `[C, H, W]`.
+    ///
+    /// # Panics
+    /// If there is no such frame.
     pub(crate) fn apply(
         &self,
-        shape: [usize; 3],
-        pixels: &[u8],
+        set: &ImageSet,
+        frame: usize,
         key: [u64; 3],
         scratch: &mut Scratch,
         out: &mut [f32],
     ) {
+        let (shape, len) = (set.shape, set.frame_len());
+        match &set.values {
+            Values::Bytes(v) => self.bytes(shape, &v[frame * len..(frame + 1) * len], key, scratch, out),
+            Values::Floats(v) => {
+                let from = &v[frame * len..(frame + 1) * len];
+                match &self.scale {
+                    Some(scale) => normalize::floats(from, &scale.moments, shape[1] * shape[2], out),
+                    None => out.copy_from_slice(from),
+                }
+            }
+        }
+        if self.cutout > 0 {
+            let [seed, epoch, sample] = key;
+            cutout::cutout(out, shape, self.cutout, &mut Rng::new(seed, Purpose::Cutout, epoch, sample));
+        }
+    }
+
+    fn bytes(&self, shape: [usize; 3], pixels: &[u8], key: [u64; 3], scratch: &mut Scratch, out: &mut [f32]) {
         let [seed, epoch, sample] = key;
         let rng = |purpose| Rng::new(seed, purpose, epoch, sample);
         let flip_it = self.flip && rng(Purpose::Flip).coin();
@@ -126,8 +168,8 @@ impl Pipeline {
             }
             source = &scratch.work.pixels;
         }
-        let tables: &[[f32; 256]] = match &self.tables {
-            Some(tables) => tables,
+        let tables: &[[f32; 256]] = match &self.scale {
+            Some(scale) => &scale.tables,
             None => {
                 if scratch.unit.len() != shape[0] {
                     let unit = std::array::from_fn(|p| (p as f64 / 255.0) as f32);
@@ -137,9 +179,6 @@ impl Pipeline {
             }
         };
         normalize::normalize(source, tables, shape[1] * shape[2], out);
-        if self.cutout > 0 {
-            cutout::cutout(out, shape, self.cutout, &mut rng(Purpose::Cutout));
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::distill::DistillConfig;
 use crate::method::Method;
 use crate::optim::{OptimConfig, OptimizerKind, Schedule};
 use crate::start::StartConfig;
-use bitspike_data::{AugmentConfig, DataConfig};
+use bitspike_data::{AugmentConfig, DataConfig, DataError, DataSet};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{AgmmConfig, Estimator, NeuronConfig, NormConfig};
 use bitspike_nn::network::{NetworkConfig, NetworkOptions};
@@ -141,6 +141,14 @@ impl Recipe {
     /// As [`parse`](Self::parse); an error in a pair names the pair.
     pub fn parse_with(text: &str, origin: &str, sets: &[String]) -> Result<Self, RecipeError> {
         parse::parse(text, origin, sets)
+    }
+
+    /// Reads the recipe's data set; sets of sequences get T frames per sample.
+    ///
+    /// # Errors
+    /// As [`bitspike_data::load`].
+    pub fn load_data(&self) -> Result<DataSet, DataError> {
+        bitspike_data::load_frames(&self.data, self.network.steps)
     }
 
     /// The recipe as TOML, every default written out.

@@ -54,7 +54,7 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     let parallel = args.jobs.unwrap_or(threads).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
     // The data are the same for all: a grid over the data set would compare what cannot be compared.
-    let data = bitspike_data::load(&jobs[0].recipe.data)?;
+    let data = jobs[0].recipe.load_data()?;
     interrupt::install()?;
     if !args.run.quiet {
         output::note(&format!(

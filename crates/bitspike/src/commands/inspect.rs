@@ -57,8 +57,8 @@ pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
         }
         Some(path) => Recipe::parse_with(&read(path)?, &path.display().to_string(), &args.sets)?,
     };
-    let data = bitspike_data::load(&recipe.data)?;
-    let plan = recipe.network_options().plan(data.shape(), data.classes())?;
+    let data = recipe.load_data()?;
+    let plan = network::plan(&recipe, &data)?;
     let (size, memory) = (plan.summary(), plan.training_memory(recipe.train.batch_size));
     let layer_bytes = |l: &LayerSummary| l.extra * 4 + if l.binary { l.weights.div_ceil(8) } else { 4 * l.weights };
     if args.json {

@@ -145,7 +145,7 @@ fn open_run(folder: &Path, checkpoint: &str, device: &Device) -> Result<OpenedRu
     let recipe = read_recipe(&folder)?;
     let which = if checkpoint == "best" { Which::Best } else { Which::Last };
     let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
-    let data = bitspike_data::load(&recipe.data)?;
+    let data = recipe.load_data()?;
     same_data(&folder.read_info()?, &data)?;
     let (plan, network) = network::load(&recipe, &data, &checkpoint, device)?;
     Ok(OpenedRun { recipe, data, checkpoint, plan, network })

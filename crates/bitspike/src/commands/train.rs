@@ -22,7 +22,7 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
         }
     };
     warn([&recipe]);
-    let data = bitspike_data::load(&recipe.data)?;
+    let data = recipe.load_data()?;
     let command: Vec<String> = std::env::args().collect();
     let mut trainer = if resumed {
         Trainer::resume(&folder, &data, &device)?
