@@ -10,7 +10,9 @@
 use crate::error::TrainError;
 use crate::evaluate::count_correct;
 use crate::flips::FlipTracker;
-use crate::optim::Optimizer;
+use crate::machine::peak_resident_bytes;
+use crate::online;
+use crate::optim::{BinaryRule, Optimizer};
 use crate::recipe::Recipe;
 use crate::trainer::observe;
 use bitspike_nn::Init;
@@ -64,6 +66,8 @@ pub struct StepTimes {
     pub infer_batch: Spread,
     /// Inference of one sample.
     pub infer_1: Spread,
+    /// The largest resident memory after the training steps, in bytes; `None` where the system does not say.
+    pub train_peak: Option<u64>,
 }
 
 /// Runs the recipe's network on random images of `[C, H, W]` and random labels: one step to warm up, then `reps` timed
@@ -112,10 +116,11 @@ pub fn measure(
         }
     }
     let [train_step, forward, backward, optimizer, flips] = parts.map(Spread::of);
+    let train_peak = peak_resident_bytes();
     let network = network.valid();
     let infer_batch = infer(&network, &image(n, device), reps);
     let infer_1 = infer(&network, &image(1, device), reps);
-    Ok(StepTimes { train_step, forward, backward, optimizer, flips, infer_batch, infer_1 })
+    Ok(StepTimes { train_step, forward, backward, optimizer, flips, infer_batch, infer_1, train_peak })
 }
 
 /// One step, and the seconds of the whole and of its four parts.
@@ -135,6 +140,18 @@ fn train_step(
         seen = now;
         part
     };
+    if optimizer.config().binary_rule == BinaryRule::Online {
+        // Forward, backward and update alternate: all of it counts as backward.
+        let (steps, lr) = (recipe.network.steps, recipe.optim.lr);
+        let out = online::train_batch(network, images, targets, steps, optimizer, lr, &mut |_, _, _| {});
+        if !out.loss.is_finite() {
+            return Err(TrainError::Diverged { step, epoch: 1, loss: out.loss });
+        }
+        let backward = lap();
+        observe(&out.network, recipe.estimator(), flips);
+        std::hint::black_box(count_correct(out.logits, labels));
+        return Ok((out.network, [start.elapsed().as_secs_f64(), 0.0, backward, 0.0, lap()]));
+    }
     let logits = network.forward(images.clone(), &mut Ignore);
     let forward = lap();
     let loss = recipe.train.loss.forward(logits.clone(), targets.clone());

@@ -94,6 +94,7 @@ pub fn jobs(recipe: &Recipe, methods: &[Method], seeds: &[u64], out: &Path) -> V
 /// [`CompareError`] if its folder holds something else.
 pub fn state(job: &Job) -> Result<State, CompareError> {
     let wrap = |source: TrainError| CompareError::Run { folder: job.folder.clone(), source: Box::new(source) };
+    job.recipe.check().map_err(|e| wrap(e.into()))?;
     let empty = std::fs::read_dir(&job.folder).map_or(true, |mut d| d.next().is_none());
     if empty {
         return Ok(State::New);

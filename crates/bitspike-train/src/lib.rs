@@ -28,6 +28,7 @@ mod loaders;
 pub mod machine;
 pub mod method;
 pub mod network;
+mod online;
 pub mod optim;
 pub mod param;
 pub mod recipe;

@@ -35,6 +35,8 @@ pub enum Method {
     Bop,
     /// The same rule with the constants of BSO (Liang et al., ICML 2025).
     Bso,
+    /// Online training without latent weights: an update after every time step (Liang et al., ICML 2025).
+    TBso,
     /// Standardised weights and a regulariser of the firing rate (Wei et al., ACM MM 2024).
     QSnn,
     /// The baseline with the rectified clamp of ReCU (Xu et al., ICCV 2021).
@@ -47,7 +49,7 @@ pub enum Method {
 
 impl Method {
     /// Every method, in the order of tables.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::FullPrecision,
         Self::Bsnn,
         Self::Agmm,
@@ -59,6 +61,7 @@ impl Method {
         Self::LowLrQuarter,
         Self::Bop,
         Self::Bso,
+        Self::TBso,
         Self::QSnn,
         Self::Recu,
         Self::Ede,
@@ -82,6 +85,7 @@ impl Method {
             Self::LowLrQuarter => "low-lr-quarter",
             Self::Bop => "bop",
             Self::Bso => "bso",
+            Self::TBso => "t-bso",
             Self::QSnn => "q-snn",
             Self::Recu => "recu",
             Self::Ede => "ede",
@@ -103,6 +107,7 @@ impl Method {
             Self::LowLrQuarter => "control: baseline with a quarter of the learning rate on binary weights",
             Self::Bop => "no latent weights: flips where a momentum of the gradient passes optim.flip_threshold",
             Self::Bso => "no latent weights: the rule of bop with the constants of BSO, gradients over all time steps",
+            Self::TBso => "no latent weights, trained online: flips after every time step; memory does not grow with T",
             Self::QSnn => "standardised weights and a firing-rate regulariser",
             Self::Recu => "baseline with the ReCU estimator: weights far out are clamped",
             Self::Ede => "baseline with the EDE estimator of IR-Net: tanh that becomes steep",
@@ -147,6 +152,10 @@ impl Method {
             Self::Bso => {
                 optim.binary_rule = BinaryRule::Flip;
                 (optim.flip_rate, optim.flip_threshold) = (1e-3, 5e-7);
+            }
+            Self::TBso => {
+                optim.binary_rule = BinaryRule::Online;
+                (optim.flip_rate, optim.flip_threshold, optim.flip_moment_rate) = (1e-3, 5e-7, 1e-5);
             }
             Self::Freeze if optim.freeze_above == 0.0 => optim.freeze_above = FREEZE_ABOVE,
             _ => {}

@@ -18,7 +18,8 @@ use crate::flips::FlipTracker;
 use crate::loaders::Loaders;
 use crate::machine;
 use crate::network;
-use crate::optim::Optimizer;
+use crate::online;
+use crate::optim::{BinaryRule, Optimizer};
 use crate::param::{ParamVisitor, Role, layer_of, plain, visit};
 use crate::recipe::Recipe;
 use crate::record::{epoch_record, network_info, summary};
@@ -32,7 +33,7 @@ use bitspike_run::{
     Status, StepRecord, Summary, utc_now,
 };
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Gradients, Int, Tensor};
 use std::path::Path;
 use std::time::Instant;
 
@@ -277,28 +278,19 @@ impl<'a> Trainer<'a> {
                 self.recipe.train.epochs,
             );
             let (images, targets) = tensors(batch, &device);
-            let (logits, penalty) = self.forward(images.clone());
-            let mut loss = self.recipe.train.loss.forward(logits.clone(), targets);
-            if let Some(penalty) = penalty {
-                loss = loss + penalty;
-            }
-            if let Some(teacher) = &self.teacher {
-                loss = teacher.loss(loss, images.inner(), logits.clone());
-            }
-            let mut grads = loss.backward();
-            let value: f32 = loss.into_scalar();
+            let (logits, value) = if self.optimizer.config().binary_rule == BinaryRule::Online {
+                self.update_online(&images, &targets, lr)
+            } else {
+                self.update(images, targets, lr)
+            };
             let epoch = self.progress.epoch + 1;
             if !value.is_finite() {
                 self.info.status = Status::Failed;
                 self.folder.write_info(&self.info)?;
                 return Err(TrainError::Diverged { step: self.progress.step + 1, epoch, loss: value });
             }
-            if self.progress.step.is_multiple_of(self.recipe.train.diagnose_every) {
-                self.progress.diagnostics.sample(&self.network, &grads, &self.optimizer, lr);
-            }
-            self.network = self.optimizer.step(self.network.clone(), &mut grads, lr);
             observe(&self.network, self.plan.options.estimator, &mut self.flips);
-            let correct = count_correct(logits.inner(), &labels);
+            let correct = count_correct(logits, &labels);
             self.progress.step += 1;
             self.progress.batch = index + 1;
             let sums = &mut self.progress.sums;
@@ -330,6 +322,45 @@ impl<'a> Trainer<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// Back-propagation through all time steps and one update, unless the loss is no number; logits and loss.
+    fn update(&mut self, images: Tensor<5>, targets: Tensor<1, Int>, lr: f64) -> (Tensor<3>, f32) {
+        let (logits, penalty) = self.forward(images.clone());
+        let mut loss = self.recipe.train.loss.forward(logits.clone(), targets);
+        if let Some(penalty) = penalty {
+            loss = loss + penalty;
+        }
+        if let Some(teacher) = &self.teacher {
+            loss = teacher.loss(loss, images.inner(), logits.clone());
+        }
+        let mut grads = loss.backward();
+        let value: f32 = loss.into_scalar();
+        if value.is_finite() {
+            if self.diagnoses() {
+                self.progress.diagnostics.sample(&self.network, &grads, &self.optimizer, lr);
+            }
+            self.network = self.optimizer.step(self.network.clone(), &mut grads, lr);
+        }
+        (logits.inner(), value)
+    }
+
+    /// The same with an update after every time step.
+    fn update_online(&mut self, images: &Tensor<5>, targets: &Tensor<1, Int>, lr: f64) -> (Tensor<3>, f32) {
+        let (diagnoses, diagnostics) = (self.diagnoses(), &mut self.progress.diagnostics);
+        let mut sample = |network: &Network, grads: &Gradients, optimizer: &Optimizer| {
+            if diagnoses {
+                diagnostics.sample(network, grads, optimizer, lr);
+            }
+        };
+        let (network, steps) = (self.network.clone(), self.plan.options.network.steps);
+        let out = online::train_batch(network, images, targets, steps, &mut self.optimizer, lr, &mut sample);
+        self.network = out.network;
+        (out.logits, out.loss)
+    }
+
+    fn diagnoses(&self) -> bool {
+        self.progress.step.is_multiple_of(self.recipe.train.diagnose_every)
     }
 
     /// Logits, and what the regularisers add to the loss.

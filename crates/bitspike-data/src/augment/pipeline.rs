@@ -124,14 +124,7 @@ impl Pipeline {
     ///
     /// # Panics
     /// If there is no such frame.
-    pub(crate) fn apply(
-        &self,
-        set: &ImageSet,
-        frame: usize,
-        key: [u64; 3],
-        scratch: &mut Scratch,
-        out: &mut [f32],
-    ) {
+    pub(crate) fn apply(&self, set: &ImageSet, frame: usize, key: [u64; 3], scratch: &mut Scratch, out: &mut [f32]) {
         let (shape, len) = (set.shape, set.frame_len());
         match &set.values {
             Values::Bytes(v) => self.bytes(shape, &v[frame * len..(frame + 1) * len], key, scratch, out),

@@ -127,6 +127,11 @@ impl RealConv2d {
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         conv(x, self.weight.val(), self.params)
     }
+
+    /// The parameters that are not learned.
+    pub fn params(&self) -> &ConvParams {
+        &self.params
+    }
 }
 
 /// A convolution whose weights are one or the other, by configuration.

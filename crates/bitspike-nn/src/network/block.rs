@@ -99,6 +99,11 @@ impl VggBlock {
 }
 
 impl VggBlock {
+    /// What is pooled behind this block, if anything is.
+    pub(super) fn pooling(&self) -> Option<Pooling> {
+        self.place.pooling
+    }
+
     /// The block as one operation.
     fn whole(&self, conv: &BinaryConv2d, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
         let (place, device, steps) = (&self.place, x.device(), self.neuron.params().steps);

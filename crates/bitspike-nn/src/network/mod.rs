@@ -15,6 +15,7 @@ mod block;
 mod config;
 mod model;
 mod observer;
+mod online;
 mod spec;
 mod summary;
 
@@ -22,5 +23,6 @@ pub use block::{BiRealBlock, Shortcut, VggBlock};
 pub use config::{ConvPlan, Family, Head, NetworkConfig, NetworkOptions, Plan, PlanError, Pooling};
 pub use model::{BiRealChain, BiRealStem, Blocks, Network, VggChain};
 pub use observer::{FiringRates, Ignore, Observer};
+pub use online::OnlineState;
 pub use spec::{LayerSpec, Part, SpecError};
 pub use summary::{LayerSummary, Summary, TrainingMemory};

@@ -127,6 +127,11 @@ impl Network {
                 s
             }
         };
+        self.classify(spikes)
+    }
+
+    /// Logits `[T, N, classes]` of the last spikes `[T, N, C, H, W]`.
+    pub(super) fn classify(&self, spikes: Tensor<5>) -> Tensor<3> {
         let [t, n, c, h, w] = spikes.dims();
         let features = if self.flatten { spikes.reshape([t, n, c * h * w]) } else { global_avg_pool(spikes) };
         self.head.forward(features)

@@ -3,6 +3,7 @@
 mod adamw;
 mod flip;
 mod freeze;
+mod online;
 mod schedule;
 mod sgd;
 pub mod tbso;
@@ -35,6 +36,9 @@ pub enum BinaryRule {
     Latent,
     /// No latent weight: a weight flips when a momentum of its gradient says so. Formula in `optim/flip.rs`.
     Flip,
+    /// The same, with a threshold per layer and time step, and an update after every time step: online training, whose memory
+    /// does not grow with T. Formula in `optim/tbso.rs`.
+    Online,
 }
 
 /// Configuration of the optimiser: the `[optim]` table of a recipe.
@@ -53,10 +57,12 @@ pub struct OptimConfig {
     pub lr_binary_mult: f64,
     /// How binary weights are updated.
     pub binary_rule: BinaryRule,
-    /// Rule `flip`: share of the new gradient in the momentum, at the top of the schedule.
+    /// Rules `flip` and `online`: share of the new gradient in the momentum, at the top of the schedule.
     pub flip_rate: f64,
-    /// Rule `flip`: momentum above which a weight flips.
+    /// Rule `flip`: momentum above which a weight flips. Rule `online`: the same in units of the gradient's root mean square.
     pub flip_threshold: f64,
+    /// Rule `online`: share of the new mean square of the gradient in its moving average, at the top of the schedule.
+    pub flip_moment_rate: f64,
     /// Rule `latent`: flips per step, as a moving average over 100 steps, above which a weight is frozen; 0 for never.
     pub freeze_above: f64,
     /// Factor on the learning rate of α.
@@ -78,6 +84,7 @@ impl Default for OptimConfig {
             binary_rule: BinaryRule::Latent,
             flip_rate: 1e-3,
             flip_threshold: 1e-6,
+            flip_moment_rate: 1e-5,
             freeze_above: 0.0,
             lr_alpha_mult: 1.0,
             betas: [0.9, 0.999],
@@ -120,12 +127,14 @@ pub struct Optimizer {
     /// `flip.rs` and `freeze.rs`.
     state: BTreeMap<String, Tensor<1>>,
     steps: u64,
+    /// Time step of the next update, and T, for the rule `online`.
+    time: (usize, usize),
 }
 
 impl Optimizer {
     /// An optimiser without state.
     pub fn new(config: OptimConfig) -> Self {
-        Self { config, state: BTreeMap::new(), steps: 0 }
+        Self { config, state: BTreeMap::new(), steps: 0, time: (0, 1) }
     }
 
     /// The configuration.
@@ -139,6 +148,11 @@ impl Optimizer {
     pub fn step<M: Module>(&mut self, module: M, grads: &mut Gradients, lr: f64) -> M {
         self.steps += 1;
         param::map(module, &mut Step { optimizer: self, grads, lr })
+    }
+
+    /// Says which of `steps` time steps the next gradients are of; only the rule `online` asks.
+    pub fn set_time(&mut self, t: usize, steps: usize) {
+        self.time = (t, steps);
     }
 
     /// Number of steps done.
@@ -191,10 +205,17 @@ impl ParamMapper for Step<'_> {
         let (w, g) = (param::plain(value.clone()).reshape([count]), grad.reshape([count]));
         let config = &self.optimizer.config;
         let binary = Role::of(name) == Role::Binary;
-        if binary && config.binary_rule == BinaryRule::Flip {
-            // The schedule acts on the rate: with a rate of 0 the momentum stands still.
-            let rate = config.flip_rate * (self.lr / config.lr);
-            return Some(flip::step(self.optimizer, name, w, g, rate).reshape(shape));
+        // The schedule acts on the rates: with a rate of 0 a momentum stands still.
+        let share = self.lr / config.lr;
+        match config.binary_rule {
+            BinaryRule::Flip if binary => {
+                let rate = config.flip_rate * share;
+                return Some(flip::step(self.optimizer, name, w, g, rate).reshape(shape));
+            }
+            BinaryRule::Online if binary => {
+                return Some(online::step(self.optimizer, name, w, g, share).reshape(shape));
+            }
+            _ => {}
         }
         let freeze = binary && config.freeze_above > 0.0;
         let old = freeze.then(|| w.clone());

@@ -156,6 +156,14 @@ impl Recipe {
         toml::to_string(self).expect("a recipe is plain tables, strings and numbers")
     }
 
+    /// Checks ranges and combinations again, as parsing does: for a recipe made from another one.
+    ///
+    /// # Errors
+    /// [`RecipeError::Range`] naming the key.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        parse::check(self)
+    }
+
     /// What the network is built from, with the method applied.
     pub fn network_options(&self) -> NetworkOptions {
         NetworkOptions {

@@ -5,6 +5,10 @@
 
 use super::Recipe;
 use super::error::{Origin, RecipeError};
+use crate::optim::BinaryRule;
+use bitspike_nn::Loss;
+use bitspike_nn::layers::{Estimator, NormKind};
+use bitspike_nn::network::Family;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -200,6 +204,10 @@ fn find_bad_key(table: &Table, prefix: &str) -> Option<String> {
     None
 }
 
+pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
+    check_ranges(recipe, &|_| Origin::File { name: format!("{} with method {}", recipe.name, recipe.method), line: 0 })
+}
+
 fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
     let (t, o, s, d) = (&recipe.train, &recipe.optim, &recipe.schedule, &recipe.distill);
     let finite = |v: f64, low: f64| v.is_finite() && v >= low;
@@ -214,6 +222,12 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ),
         ("train.rate_weight", finite(t.rate_weight, 0.0), t.rate_weight.to_string(), "a finite number, at least 0"),
         ("optim.flip_rate", finite(o.flip_rate, 0.0) && o.flip_rate <= 1.0, o.flip_rate.to_string(), "0 to 1"),
+        (
+            "optim.flip_moment_rate",
+            finite(o.flip_moment_rate, 0.0) && o.flip_moment_rate <= 1.0,
+            o.flip_moment_rate.to_string(),
+            "0 to 1",
+        ),
         ("optim.flip_threshold", finite(o.flip_threshold, 0.0), o.flip_threshold.to_string(), "at least 0"),
         ("optim.freeze_above", finite(o.freeze_above, 0.0), o.freeze_above.to_string(), "at least 0"),
         ("train.workers", t.workers <= 64, t.workers.to_string(), "0 to 64"),
@@ -260,6 +274,9 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
     if let Err(e) = recipe.data.validate() {
         return range("data", e.to_string());
     }
+    if let Some((key, reason)) = contradiction(recipe) {
+        return range(key, reason);
+    }
     // The largest usual image: sizes are checked again against the data, ranges and gate options here.
     match recipe.network_options().plan([3, 4096, 4096], 2) {
         Ok(_) => Ok(()),
@@ -269,6 +286,54 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
             range(&key, text)
         }
     }
+}
+
+/// A combination of keys and method that no training can mean, with its reason.
+fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
+    let (method, optim) = (recipe.method, recipe.optim_config());
+    let rule = match optim.binary_rule {
+        BinaryRule::Latent => return None,
+        BinaryRule::Flip => "flip",
+        BinaryRule::Online => "online",
+    };
+    let because = |reason: &str| format!("method {method} with optim.binary_rule = {rule:?}: {reason}");
+    if recipe.method.gate(&recipe.agmm).is_some() {
+        let reason = "the gate scales the gradient step of a latent weight, and this rule has neither; use method bsnn, \
+                      bop, bso or t-bso, or binary_rule = \"latent\"";
+        return Some(("optim.binary_rule", because(reason)));
+    }
+    if recipe.estimator() != Estimator::Ste {
+        let reason = "an estimator works on latent weights, and this rule has none; set network.estimator = \"ste\"";
+        return Some(("network.estimator", because(reason)));
+    }
+    if optim.freeze_above > 0.0 {
+        let reason = "freezing acts on latent weights, and this rule has none; set optim.freeze_above = 0";
+        return Some(("optim.freeze_above", because(reason)));
+    }
+    if optim.binary_rule != BinaryRule::Online {
+        return None;
+    }
+    // Online training: a gradient of each time step by itself.
+    let rows = [
+        (
+            "network.family",
+            recipe.network.family != Family::Vgg,
+            "runs a chain step by step; set network.family = \"vgg\"",
+        ),
+        (
+            "norm.kind",
+            recipe.norm.kind != NormKind::Joint,
+            "takes the statistics of one step; set norm.kind = \"joint\"",
+        ),
+        ("train.loss", recipe.train.loss != Loss::Tet, "has a loss at every time step; set train.loss = \"tet\""),
+        ("train.rate_weight", recipe.rate_weight() > 0.0, "has no rate over all time steps; set train.rate_weight = 0"),
+        (
+            "distill.teacher",
+            recipe.distill.teacher.is_some(),
+            "has no output over all time steps; remove distill.teacher",
+        ),
+    ];
+    rows.into_iter().find(|row| row.1).map(|(key, _, reason)| (key, because(&format!("online training {reason}"))))
 }
 
 #[cfg(test)]
@@ -292,6 +357,11 @@ mod tests {
             ("[network]\nlayers = '64-Q'\n", &[], &["r.toml:2", "network.layers", "part 2"]),
             ("[network]\nT = 0\n", &[], &["r.toml:2", "network.T is 0"]),
             ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
+            ("[optim]\nbinary_rule = 'flip'\n", &[], &["r.toml:2", "method agmm", "gradient step"]),
+            ("method = 't-bso'\n[norm]\nkind = 'bntt'\n", &[], &["r.toml:3", "norm.kind = \"joint\""]),
+            ("method = 'bop'\n[network]\nestimator = 'ede'\n", &[], &["r.toml:3", "no latent"]),
+            ("method = 't-bso'\n[network]\nfamily = 'bi-real'\n", &[], &["r.toml:3", "\"vgg\""]),
+            ("method = 't-bso'\n[train]\nloss = 'mean-output'\n", &[], &["r.toml:3", "\"tet\""]),
             ("[data]\ntrain_limit = 0\n", &[], &["r.toml", "data.train_limit"]),
             ("seed = 1\nseed = 2\n", &[], &["r.toml:2", "not valid TOML"]),
             ("", &["optim.lr"], &["--set optim.lr", "key=value"]),

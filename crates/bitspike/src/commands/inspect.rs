@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_nn::network::LayerSummary;
 use bitspike_run::{RECIPE_FILE, RunFolder};
+use bitspike_train::network;
 use bitspike_train::recipe::Recipe;
 use serde::Serialize;
 

@@ -54,6 +54,7 @@ pub struct Line {
     pub infer_1_s: f64,
     infer_1_min_s: f64,
     infer_1_max_s: f64,
+    train_peak_rss_mb: Option<u64>,
     pub peak_rss_mb: Option<u64>,
     version: &'static str,
     cpu: String,
@@ -149,6 +150,7 @@ fn line(args: &BenchArgs, job: &Job, t: &StepTimes) -> Line {
         infer_1_min_s: t.infer_1.min,
         infer_1_max_s: t.infer_1.max,
         // 2^20 bytes, as tools for processes count.
+        train_peak_rss_mb: t.train_peak.map(|bytes| bytes >> 20),
         peak_rss_mb: peak_resident_bytes().map(|bytes| bytes >> 20),
         version: env!("CARGO_PKG_VERSION"),
         cpu: machine.cpu,
@@ -190,6 +192,7 @@ fn table(l: &Line, t: &StepTimes) -> String {
     let rate = |n: usize, s: f64| format!("{:.1} samples/s", n as f64 / s);
     text += &row("inference, batch", t.infer_batch, rate(l.batch, l.infer_batch_s));
     text += &row("inference, 1 sample", t.infer_1, rate(1, l.infer_1_s));
-    let memory = l.peak_rss_mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb} MiB"));
-    text + &format!("peak memory of the process: {memory}\n")
+    let memory = |mb: Option<u64>| mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb} MiB"));
+    let (train, all) = (memory(l.train_peak_rss_mb), memory(l.peak_rss_mb));
+    text + &format!("peak memory of the process: {all}; after the training steps: {train}\n")
 }
