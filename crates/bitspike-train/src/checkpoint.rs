@@ -15,7 +15,7 @@
 //! seed, epoch and batch are the whole of it.
 
 use crate::flips::{FlipCounts, FlipTracker, LayerHistory};
-use crate::optim::Optimizer;
+use crate::optim::{MOMENT, Optimizer};
 use crate::param::{self, ParamMapper};
 use bitspike_nn::network::Network;
 use bitspike_run::{RunError, atomic_write};
@@ -335,7 +335,11 @@ fn check_lengths(
     };
     for (name, data) in tensors {
         if let Some(rest) = name.strip_prefix("optim.") {
-            let param = rest.split_once('.').map_or(rest, |(_, param)| param);
+            let (kind, param) = rest.split_once('.').unwrap_or(("", rest));
+            // One number per time step; the trainer knows how many those are.
+            if kind == MOMENT {
+                continue;
+            }
             compare(name, count(data), tensors.get(&format!("param.{param}")).map(count))?;
         } else if let Some(layer) = name.strip_prefix("grad.") {
             compare(name, count(data), binary.get(layer).copied())?;

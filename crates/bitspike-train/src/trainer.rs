@@ -8,7 +8,7 @@
 //! threads, and a run that was interrupted and resumed gives the bits of one that was not. Wall-clock seconds are the only
 //! figures that differ.
 
-use crate::checkpoint::{self, Checkpoint, EpochSums, Progress};
+use crate::checkpoint::{self, Checkpoint, CheckpointError, EpochSums, Progress};
 use crate::diagnose::Diagnostics;
 use crate::distill::Teacher;
 use crate::energy;
@@ -117,6 +117,7 @@ impl<'a> Trainer<'a> {
         folder: &Path,
         command: &[String],
     ) -> Result<Self, TrainError> {
+        recipe.check()?;
         let plan = network::plan(recipe, data)?;
         let loaders = Loaders::new(recipe, data)?;
         let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
@@ -186,6 +187,11 @@ impl<'a> Trainer<'a> {
         let network = checkpoint.network(Network::new(&plan, &Init::new(recipe.seed), &autodiff))?;
         let mut optimizer = Optimizer::new(recipe.optim_config());
         checkpoint.optimizer(&mut optimizer, device);
+        if let Some((name, found)) = optimizer.other_steps(recipe.network.steps) {
+            let path = folder.checkpoint(Which::Last);
+            let reason = format!("optim.{name}: {found} values, the network has {} time steps", recipe.network.steps);
+            return Err(CheckpointError::Corrupt { path, reason }.into());
+        }
         let flips = checkpoint.flips();
         // Records later than the checkpoint describe steps that will be done again.
         folder.truncate_metrics_after(progress.step)?;

@@ -105,6 +105,9 @@ impl OptimConfig {
     }
 }
 
+/// Kind of the state that has one number per time step: second moments of the rule `online`.
+pub(crate) const MOMENT: &str = "moment";
+
 /// An optimiser with its state, by parameter name.
 ///
 /// ```
@@ -168,6 +171,12 @@ impl Optimizer {
     /// The state as named flat arrays, for a checkpoint.
     pub fn state(&self) -> impl Iterator<Item = (&str, TensorData)> {
         self.state.iter().map(|(name, t)| (name.as_str(), t.clone().into_data()))
+    }
+
+    /// A state with one number per time step that has not `steps` of them, and how many it has.
+    pub(crate) fn other_steps(&self, steps: usize) -> Option<(&str, usize)> {
+        let moments = self.state.iter().filter(|(name, _)| name.split('.').next() == Some(MOMENT));
+        moments.map(|(name, t)| (name.as_str(), t.dims()[0])).find(|(_, n)| *n != steps)
     }
 
     /// Puts back a state from a checkpoint.

@@ -4,7 +4,7 @@
 //! `optim.flip_moment_rate`. The learning-rate schedule acts on r₁ and r₂; the authors divide r₁, r₂ and γ by 10 every 50
 //! epochs instead.
 
-use super::{Optimizer, sign};
+use super::{MOMENT, Optimizer, sign};
 use burn::tensor::Tensor;
 
 /// ε under the root.
@@ -20,14 +20,14 @@ pub(super) fn step(optimizer: &mut Optimizer, name: &str, w: Tensor<1>, g: Tenso
         // The first step: real starting values become signs.
         None => (g * rate, sign(w)),
     };
-    let moments = optimizer.take("moment", name).unwrap_or_else(|| Tensor::zeros([steps], &w.device()));
+    let moments = optimizer.take(MOMENT, name).unwrap_or_else(|| Tensor::zeros([steps], &w.device()));
     let v = moments.clone().narrow(0, t, 1) * (1.0 - moment_rate) + square * moment_rate;
     let threshold = (v.clone() + EPSILON).sqrt() * optimizer.config.flip_threshold;
     #[allow(clippy::single_range_in_vec_init)]
     let moments = moments.slice_assign([t..t + 1], v);
     let flips = (w.clone() * m.clone()).greater(threshold.expand([w.dims()[0]]));
     optimizer.keep("flip", name, m);
-    optimizer.keep("moment", name, moments);
+    optimizer.keep(MOMENT, name, moments);
     w.clone().mask_where(flips, w.neg())
 }
 
