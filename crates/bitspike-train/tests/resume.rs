@@ -1,6 +1,7 @@
 //! A run that is interrupted and resumed gives, bit for bit, what an uninterrupted run gives.
 
 use bitspike_data::{DataSet, ImageSet};
+use bitspike_nn::ops::conv::Precision;
 use bitspike_run::{Checkpoint as Which, Record, RunFolder};
 use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::device::by_name;
@@ -122,6 +123,24 @@ fn resumed_equals_uninterrupted_bit_for_bit() {
         for which in [Which::Last, Which::Best] {
             assert_same_state(&folder, &whole, which, &what);
         }
+    }
+}
+
+/// Keeping less memory changes no bit of the weights.
+#[test]
+fn recomputing_gives_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let [kept, again] = ["kept", "again"].map(|part| dir.path().join(part));
+    let mut recipe = Recipe::parse(RECIPE, "test").unwrap();
+    for precision in [Precision::Exact, Precision::Fast] {
+        recipe.precision = precision;
+        for (folder, recompute) in [(&kept, false), (&again, true)] {
+            recipe.train.recompute = recompute;
+            run_recipe_in_pieces(&recipe, &folder.join(format!("{precision:?}")), &[]);
+        }
+        let [kept, again] = [&kept, &again].map(|folder| folder.join(format!("{precision:?}")));
+        assert_same_records(&again, &kept, "recompute");
+        assert_same_state(&again, &kept, Which::Last, "recompute");
     }
 }
 

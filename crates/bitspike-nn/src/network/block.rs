@@ -35,6 +35,8 @@ struct Place {
     gate_after_pool: bool,
     /// Convolution to neuron is the chain that [`block`] is.
     whole: bool,
+    /// Less memory for more time, see [`BlockParams`].
+    recompute: bool,
 }
 
 impl VggBlock {
@@ -60,6 +62,7 @@ impl VggBlock {
                     && in_order
                     && o.norm.kind == NormKind::Joint
                     && (!conv.pooled || o.network.pooling == Pooling::Current),
+                recompute: o.recompute,
             },
         }
     }
@@ -113,6 +116,7 @@ impl VggBlock {
             pool: place.pooling.is_some(),
             gate: self.gate.as_ref().map(|g| *g.params()),
             neuron: *self.neuron.params(),
+            recompute: place.recompute,
         };
         let weights = BlockWeights {
             weight: conv.weight(),
@@ -204,6 +208,7 @@ impl BiRealBlock {
                 gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
                 gate_after_pool: false,
                 whole: false,
+                recompute: false,
             },
         }
     }

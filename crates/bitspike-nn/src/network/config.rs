@@ -94,6 +94,8 @@ pub struct NetworkOptions {
     pub precision: Precision,
     /// What stands in for the gradient of the sign; a method may choose another one than the network's table.
     pub estimator: Estimator,
+    /// Keep less between forward and backward pass and compute it again; results are the same bits.
+    pub recompute: bool,
 }
 
 /// A network that cannot be built.

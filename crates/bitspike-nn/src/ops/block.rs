@@ -38,6 +38,8 @@ pub struct BlockParams {
     pub gate: Option<GateParams>,
     /// The neuron.
     pub neuron: NeuronParams,
+    /// Fused: convolve again in the backward pass instead of keeping the sums; less memory, more time, the same bits.
+    pub recompute: bool,
 }
 
 /// s, W, γ, β, α and λ, in this order. Without a gate α is not used.
@@ -152,6 +154,7 @@ pub struct BlockWeights {
 ///     neuron: NeuronParams {
 ///         steps: 2, v_threshold: 1.0, reset: Reset::Soft, detach_reset: true, surrogate: Surrogate::Triangle, width: 1.0,
 ///     },
+///     recompute: false,
 /// };
 /// let w = BlockWeights {
 ///     weight: Tensor::ones([8, 4, 3, 3], &device),

@@ -34,6 +34,8 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// Weight of the firing-rate regulariser: that times the mean over layers of (rate − ½)² joins the loss; 0 for none.
     pub rate_weight: f64,
+    /// Keep less memory between forward and backward pass and convolve again in the backward pass; the same results.
+    pub recompute: bool,
     /// Background threads that prepare batches; 0 prepares them between steps.
     pub workers: usize,
     /// Steps between two `step` records of the metrics.
@@ -52,6 +54,7 @@ impl Default for TrainConfig {
             eval_batch_size: 250,
             loss: Loss::Tet,
             rate_weight: 0.0,
+            recompute: false,
             workers: 1,
             log_every: 20,
             diagnose_every: 20,
@@ -174,6 +177,7 @@ impl Recipe {
             full_precision: self.method.full_precision(),
             precision: self.precision,
             estimator: self.estimator(),
+            recompute: self.train.recompute,
         }
     }
 

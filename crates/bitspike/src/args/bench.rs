@@ -35,6 +35,9 @@ pub struct BenchArgs {
     /// How exactly gradients are computed (precision)
     #[arg(long, value_enum, default_value = "exact", help_heading = "Training")]
     pub precision: PrecisionName,
+    /// Keep less memory for more time (train.recompute)
+    #[arg(long, help_heading = "Training")]
+    pub recompute: bool,
     /// Training method; see `bitspike methods`
     #[arg(long, default_value = "agmm", help_heading = "Training")]
     pub method: String,

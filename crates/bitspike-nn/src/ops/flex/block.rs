@@ -1,7 +1,7 @@
 //! [Block](crate::ops::block) by `bitspike_kernels::conv_binary` and `bitspike_kernels::block`.
 //!
 //! Kept for the backward pass: the input as bits, the sums of the convolution as 16-bit integers, the signs, and a few
-//! numbers per channel. The membrane is computed again.
+//! numbers per channel. The membrane is computed again, and with `recompute` the sums too.
 
 use super::conv::{input_bits, seed_of, straight_through};
 use super::gate::{kernel_params as gate_params, per_step};
@@ -29,8 +29,8 @@ pub struct BlockState(Arc<Saved>);
 struct Saved {
     layer: Layer,
     spikes: Arc<PackedSpikes>,
-    /// Sums of the convolution, `[T, N, H, W, C]`.
-    counts: Recycled<i16>,
+    /// Sums of the convolution, `[T, N, H, W, C]`; `None` where they are computed again.
+    counts: Option<Recycled<i16>>,
     found: kernel::BlockState,
 }
 
@@ -163,13 +163,24 @@ impl BlockKernel for Flex {
             mean: vector(&found.mean),
             var: vector(&found.var),
             means: layer.means(p, &found.gate_means),
-            state: save.then(|| BlockState(Arc::new(Saved { layer, spikes: bits, counts, found }))),
+            state: save.then(|| {
+                let counts = (!p.recompute).then_some(counts);
+                BlockState(Arc::new(Saved { layer, spikes: bits, counts, found }))
+            }),
         })
     }
 
     fn block_backward(state: BlockState, grad: FlexTensor, wanted: [bool; 6]) -> [Option<FlexTensor>; 6] {
         let Saved { layer, spikes, counts, found } = &*state.0;
         let grad = ChannelsLast::new(&grad).expect("the gradient has the element type and the shape of the spikes");
+        let own;
+        let counts = match counts {
+            Some(counts) => counts,
+            None => {
+                own = layer.counts(spikes);
+                &own
+            }
+        };
         let mut dy = Buffer::new(counts.len());
         let gradients = kernel::OutputGradients { spikes: Some(grad.values()), current: None };
         let source = kernel::Source::Counts { values: counts, factor: &layer.factor };

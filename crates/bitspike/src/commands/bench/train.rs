@@ -36,6 +36,7 @@ pub struct Line {
     batch: usize,
     threads: usize,
     precision: &'static str,
+    recompute: bool,
     method: &'static str,
     device: String,
     kernel: String,
@@ -72,7 +73,7 @@ pub fn jobs(args: &BenchArgs) -> Result<Vec<Job>, CliError> {
             pooling: Pooling::Current,
             ..NetworkConfig::default()
         };
-        let train = TrainConfig { batch_size: args.batch, ..TrainConfig::default() };
+        let train = TrainConfig { batch_size: args.batch, recompute: args.recompute, ..TrainConfig::default() };
         let recipe = Recipe {
             method: args.method.parse()?,
             precision: args.precision.precision(),
@@ -131,6 +132,7 @@ fn line(args: &BenchArgs, job: &Job, t: &StepTimes) -> Line {
         batch: args.batch,
         threads: threads(&args.run),
         precision: args.precision.name(),
+        recompute: args.recompute,
         method: job.recipe.method.as_str(),
         device: args.run.device.clone(),
         kernel: kernels(&args.run.device),
@@ -173,7 +175,7 @@ fn table(l: &Line, t: &StepTimes) -> String {
         l.method,
         l.steps,
         l.batch,
-        l.precision,
+        if l.recompute { format!("{}, recompute", l.precision) } else { l.precision.to_owned() },
         l.threads,
         l.kernel,
         l.cpu,
