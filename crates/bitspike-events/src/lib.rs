@@ -12,6 +12,7 @@
 //! `src/format`, and as one table in `docs/events.md`. This crate knows nothing of networks or training.
 
 pub mod augment;
+pub mod dataset;
 mod error;
 mod event;
 mod filter;
