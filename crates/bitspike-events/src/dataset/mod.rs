@@ -23,13 +23,16 @@
 //! event-windows   <class>.<extension>, one recording each
 //! ```
 
+mod cache;
 mod config;
 mod folder;
 mod gesture;
+mod load;
 mod split;
 mod windows;
 
 pub use config::{Binning, EventConfig, EventSetName, MAX_SIDE, MAX_STEPS, Values};
+pub use load::{EventSet, FloatSet, Part, load, load_float};
 pub use split::Split;
 
 use crate::EventError;
