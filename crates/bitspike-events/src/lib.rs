@@ -31,5 +31,5 @@ pub use format::{Camera, Evt3Time, Format};
 pub use frames::{FrameKind, Framing, SplitBy};
 pub use random::Random;
 pub use reader::{EventReader, ReadOptions, TimeUnit};
-pub use simulate::{Simulator, SimulatorConfig, saccades};
+pub use simulate::{Saccades, Simulator, SimulatorConfig, saccades};
 pub use writer::EventWriter;

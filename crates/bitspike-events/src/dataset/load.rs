@@ -144,7 +144,7 @@ pub fn load_float(config: &EventConfig, kind: FrameKind) -> Result<FloatSet, Eve
 }
 
 /// How the events of a listing are read and placed.
-struct Source {
+pub(crate) struct Source {
     options: ReadOptions,
     steps: usize,
     by: Binning,
@@ -181,6 +181,21 @@ impl Source {
         })
     }
 
+    /// Frames of a sensor whose events come from elsewhere than files, in its own size.
+    pub(crate) fn of_sensor([height, width]: [usize; 2], steps: usize, by: Binning, values: Values) -> Self {
+        Self {
+            options: ReadOptions::default(),
+            steps,
+            by,
+            values,
+            channels: 2,
+            sensor: [height, width],
+            size: [height, width],
+            rows: (0..height).collect(),
+            columns: (0..width).collect(),
+        }
+    }
+
     /// Row and column of an event's pixel in a frame.
     fn place(&self, index: usize, e: &Event) -> Result<(usize, usize), EventError> {
         match (self.rows.get(usize::from(e.y)), self.columns.get(usize::from(e.x))) {
@@ -199,7 +214,7 @@ impl Source {
     }
 
     /// Fills the frames of a sample, which are zero.
-    fn bytes(&self, events: &[Event], range: Option<(i64, i64)>, out: &mut [u8]) -> Result<(), EventError> {
+    pub(crate) fn bytes(&self, events: &[Event], range: Option<(i64, i64)>, out: &mut [u8]) -> Result<(), EventError> {
         let (first, end) = match range {
             Some((start, end)) => (start, i128::from(end)),
             None => match (events.iter().map(|e| e.t).min(), events.iter().map(|e| e.t).max()) {

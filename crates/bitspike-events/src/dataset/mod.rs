@@ -25,6 +25,7 @@
 
 mod cache;
 mod config;
+mod demo;
 mod folder;
 mod gesture;
 mod load;
@@ -32,6 +33,7 @@ mod split;
 mod windows;
 
 pub use config::{Binning, EventConfig, EventSetName, MAX_SIDE, MAX_STEPS, Values};
+pub use demo::{DemoConfig, Images, demo};
 pub use load::{EventSet, FloatSet, Part, load, load_float};
 pub use split::Split;
 
