@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum ErrorKind {
     /// An option, or an event to be written, is wrong.
     Invalid,
+    /// Files are not where they were looked for.
+    Missing,
     /// The bytes of a file contradict their format.
     Corrupt,
     /// A valid thing that this crate does not do.
@@ -110,6 +112,36 @@ pub enum EventError {
         /// What was given.
         found: String,
     },
+    /// The files of a data set are not there.
+    #[error("{set}: not found: {}; looked into {}", missing.join(", "), root.display())]
+    Missing {
+        /// Name of the data set.
+        set: &'static str,
+        /// Folder that was looked into.
+        root: PathBuf,
+        /// What is not there, relative to the folder.
+        missing: Vec<String>,
+        /// Where the files come from and where they belong.
+        fetch: String,
+    },
+    /// A file where a cache belongs is not a cache.
+    #[error("{}: byte 0: cache of events: expected the mark {expected:?}, found {found:?}", path.display())]
+    Foreign {
+        /// File.
+        path: PathBuf,
+        /// Mark of a cache.
+        expected: String,
+        /// The first bytes.
+        found: String,
+    },
+    /// Events of a file lie beyond the sensor.
+    #[error("{}: {source}", path.display())]
+    InFile {
+        /// File.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<EventError>,
+    },
     /// An event lies beyond the sensor.
     #[error("event {index}: place: expected below {size:?}, found {place:?}")]
     Outside {
@@ -142,6 +174,9 @@ impl EventError {
         match self {
             Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } => ErrorKind::Invalid,
             Self::Io { .. } => ErrorKind::Io,
+            Self::Missing { .. } => ErrorKind::Missing,
+            Self::Foreign { .. } => ErrorKind::Invalid,
+            Self::InFile { source, .. } => source.kind(),
             Self::Unsupported { .. } | Self::Unrecognised { .. } | Self::NeedsFile { .. } => ErrorKind::Unsupported,
             Self::Truncated { .. } | Self::Value { .. } | Self::Compressed { .. } => ErrorKind::Corrupt,
         }
@@ -165,6 +200,9 @@ impl EventError {
             }
             Self::NeedsFile { .. } => "save the stream to a file and open that".into(),
             Self::Option { key, .. } => format!("set `{key}`"),
+            Self::Missing { fetch, .. } => fetch.clone(),
+            Self::Foreign { .. } => "nothing was overwritten: move the file away, or name another folder".into(),
+            Self::InFile { source, .. } => source.hint(),
             Self::Outside { .. } => "give the size of the sensor, or crop the events to it first".into(),
             Self::Unwritable { .. } => "crop, sort or shift the events first, or choose another format".into(),
         }
@@ -179,7 +217,9 @@ impl EventError {
             | Self::Compressed { offset, .. }
             | Self::Unsupported { offset, .. } => Some(*offset),
             Self::Unrecognised { .. } | Self::NeedsFile { .. } => Some(0),
-            Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } => None,
+            Self::InFile { source, .. } => source.offset(),
+            Self::Foreign { .. } => Some(0),
+            Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } | Self::Missing { .. } => None,
         }
     }
 }

@@ -84,11 +84,25 @@ impl Framing {
     /// # Errors
     /// `Option` for no bins, no pixels or a time constant that is not positive; `Outside` for an event beyond the sensor.
     pub fn frames(&self, events: &[Event]) -> Result<Vec<f32>, EventError> {
+        let (first, last) = (events.iter().map(|e| e.t).min(), events.iter().map(|e| e.t).max());
+        self.frames_within(events, first.zip(last).unwrap_or((0, 0)))
+    }
+
+    /// The frames of a part of a recording, of which first and last microsecond are given instead of being those of the
+    /// events.
+    ///
+    /// # Errors
+    /// As [`Framing::frames`], and `Option` for an event before or after that part.
+    pub fn frames_within(&self, events: &[Event], (first, last): (i64, i64)) -> Result<Vec<f32>, EventError> {
         self.check(events)?;
+        if let Some(e) = events.iter().find(|e| e.t < first || e.t > last) {
+            let expected = format!("{first} to {last}");
+            return Err(EventError::Option { key: "time of an event", expected, found: e.t.to_string() });
+        }
         let mut out = vec![0.0; self.len()];
-        let (Some(first), Some(last)) = (events.iter().map(|e| e.t).min(), events.iter().map(|e| e.t).max()) else {
+        if events.is_empty() {
             return Ok(out);
-        };
+        }
         let [plane, frame] = self.strides();
         let span = i128::from(last) - i128::from(first) + 1;
         let pixel = |e: &Event| usize::from(e.y) * usize::from(self.width) + usize::from(e.x);

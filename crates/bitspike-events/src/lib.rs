@@ -12,6 +12,7 @@
 //! `src/format`, and as one table in `docs/events.md`. This crate knows nothing of networks or training.
 
 pub mod augment;
+pub mod dataset;
 mod error;
 mod event;
 mod filter;
@@ -30,5 +31,5 @@ pub use format::{Camera, Evt3Time, Format};
 pub use frames::{FrameKind, Framing, SplitBy};
 pub use random::Random;
 pub use reader::{EventReader, ReadOptions, TimeUnit};
-pub use simulate::{Simulator, SimulatorConfig, saccades};
+pub use simulate::{Saccades, Simulator, SimulatorConfig, saccades};
 pub use writer::EventWriter;

@@ -60,9 +60,10 @@ const LEAST: f64 = 0.01;
 struct Pixel {
     on: f64,
     off: f64,
-    /// Logarithm at the last event, and at the last image.
+    /// Logarithm at the last event, and at the last image; brightness there.
     reference: f64,
     level: f64,
+    seen: f32,
     silent_until: i64,
 }
 
@@ -103,6 +104,7 @@ impl Simulator {
             off: threshold(c.threshold_off),
             reference: 0.0,
             level: 0.0,
+            seen: 0.0,
             silent_until: i64::MIN,
         };
         Ok(Self {
@@ -132,7 +134,7 @@ impl Simulator {
         let level = |v: f32| f64::from(v).max(0.0).max(DARK).ln();
         let Some(before) = self.time.replace(t) else {
             for (p, v) in self.pixels.iter_mut().zip(image) {
-                (p.level, p.reference) = (level(*v), level(*v));
+                (p.level, p.reference, p.seen) = (level(*v), level(*v), *v);
             }
             return Ok(());
         };
@@ -143,9 +145,12 @@ impl Simulator {
         let first = out.len();
         let place = |i: usize| ((i % usize::from(self.width)) as u16, (i / usize::from(self.width)) as u16);
         for (i, (p, v)) in self.pixels.iter_mut().zip(image).enumerate() {
+            // Whatever was due at this brightness came when it was reached.
+            if *v == p.seen {
+                continue;
+            }
             let (from, to) = (p.level, level(*v));
-            p.level = to;
-            let (x, y) = place(i);
+            (p.level, p.seen) = (to, *v);
             loop {
                 let on = to > p.reference;
                 let crossing = if on { p.reference + p.on } else { p.reference - p.off };
@@ -158,6 +163,7 @@ impl Simulator {
                 let at = before + (part * duration as f64).ceil() as i64;
                 if at >= p.silent_until {
                     p.silent_until = at.saturating_add(self.refractory_us);
+                    let (x, y) = place(i);
                     out.push(Event { t: at, x, y, p: on });
                 }
             }
@@ -169,7 +175,7 @@ impl Simulator {
             let at = before + 1 + self.random.below(duration as u64) as i64;
             out.push(Event { t: at, x, y, p: self.random.next_u64() & 1 != 0 });
         }
-        out[first..].sort_by_key(|e| (e.t, e.y, e.x));
+        out[first..].sort_unstable_by_key(|e| (e.t, u64::from(e.y) << 17 | u64::from(e.x) << 1 | u64::from(e.p)));
         debug_assert!(out[first..].iter().all(|e| e.x < self.width && e.y < self.height));
         Ok(())
     }
@@ -188,63 +194,126 @@ fn poisson(mean: f64, r: &mut Random) -> u64 {
     n
 }
 
-/// Events of an image (brightness 0 to 1, row by row) seen by a camera that makes the three saccades of N-MNIST.
+/// Milliseconds of one leg of the saccades.
+const LEG_MS: i64 = 100;
+
+/// A simulated camera that looks at images while it makes the three saccades of N-MNIST.
 ///
 /// The sensor has `margin` pixels around the image, dark. It moves along the sides of a triangle, 100 ms each, about
 /// `2·margin` pixels wide, and comes back to where it began. Times begin at 0 and end at 300 ms.
 ///
+/// ```
+/// use bitspike_events::{Saccades, SimulatorConfig};
+/// let camera = Saccades::new((28, 28), 3, 10, &SimulatorConfig::default())?;
+/// assert_eq!(camera.sensor(), (34, 34));
+/// let mut image = vec![0.0; 28 * 28];
+/// (10..18).for_each(|y| image[y * 28 + 10..y * 28 + 18].fill(1.0));
+/// let events = camera.events(&image, 7)?;
+/// assert!(events.len() > 500 && events.iter().all(|e| (0..=Saccades::DURATION_US).contains(&e.t)));
+/// # Ok::<(), bitspike_events::EventError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Saccades {
+    camera: Simulator,
+    size: (usize, usize),
+    margin: usize,
+    steps: i64,
+}
+
+impl Saccades {
+    /// Microseconds of a recording.
+    pub const DURATION_US: i64 = 3 * LEG_MS * 1000;
+
+    /// A camera for images of `width` x `height` that shows `steps` images a leg; between them brightness is
+    /// interpolated. 100, one a millisecond, moves by a fraction of a pixel.
+    ///
+    /// # Errors
+    /// As [`Simulator::new`]; `Option` for `steps` beyond 1 to 1000 and sensors that are too large.
+    pub fn new(
+        (width, height): (u16, u16),
+        margin: u16,
+        steps: u32,
+        config: &SimulatorConfig,
+    ) -> Result<Self, EventError> {
+        let side = |n: u16| {
+            n.checked_add(2 * margin.min(u16::MAX / 4)).ok_or_else(|| EventError::Option {
+                key: "margin",
+                expected: "a sensor of at most 65535 pixels".into(),
+                found: margin.to_string(),
+            })
+        };
+        if !(1..=1000).contains(&steps) {
+            return Err(EventError::Option { key: "steps", expected: "1 to 1000".into(), found: steps.to_string() });
+        }
+        let camera = Simulator::new(side(width)?, side(height)?, config)?;
+        Ok(Self { camera, size: (width.into(), height.into()), margin: margin.into(), steps: steps.into() })
+    }
+
+    /// Width and height of the sensor.
+    pub fn sensor(&self) -> (u16, u16) {
+        (self.camera.width, self.camera.height)
+    }
+
+    /// Events of an image (brightness 0 to 1, row by row), with noise of a stream of its own: `recording` numbers it.
+    ///
+    /// # Errors
+    /// As [`Simulator::frame`].
+    pub fn events(&self, image: &[f32], recording: u64) -> Result<Vec<Event>, EventError> {
+        let (w, h) = self.size;
+        if image.len() != w * h {
+            let found = image.len().to_string();
+            return Err(EventError::Option { key: "image", expected: format!("{} values", w * h), found });
+        }
+        let mut camera = self.camera.clone();
+        camera.random = Random::new(camera.random.next_u64(), recording);
+        let (columns, rows) = (usize::from(camera.width), usize::from(camera.height));
+        // Twice the margin of dark around the image, and one more for the right neighbour: every pixel of the sensor
+        // looks into it wherever the camera points.
+        let pad = 2 * self.margin + 1;
+        let stride = w + 2 * pad;
+        let mut scene = vec![0.0f32; stride * (h + 2 * pad)];
+        for (from, to) in image.chunks_exact(w.max(1)).zip(scene.chunks_exact_mut(stride).skip(pad)) {
+            to[pad..pad + w].copy_from_slice(from);
+        }
+        let m = self.margin as f64;
+        // Corners of the path, as displacements of the image.
+        let corners = [(-m, -m / 2.0), (0.0, m / 2.0), (m, -m / 2.0), (-m, -m / 2.0)];
+        let (mut events, mut seen) = (Vec::new(), vec![0.0f32; columns * rows]);
+        for step in 0..=3 * self.steps {
+            let leg = (step / self.steps).min(2);
+            let ((x0, y0), (x1, y1)) = (corners[leg as usize], corners[leg as usize + 1]);
+            // Smooth start and stop, as a motor moves.
+            let s = (step - leg * self.steps) as f64 / self.steps as f64;
+            let s = s * s * (3.0 - 2.0 * s);
+            // Where the sensor's first pixel looks into the scene: 1 to 2·margin + 1, and a fraction.
+            let (x, y) = (pad as f64 - m - x0 - s * (x1 - x0), pad as f64 - m - y0 - s * (y1 - y0));
+            let (fx, fy) = ((x - x.floor()) as f32, (y - y.floor()) as f32);
+            let (x, y) = (x.floor() as usize, y.floor() as usize);
+            for (row, out) in seen.chunks_exact_mut(columns).enumerate() {
+                let line = |dy: usize, dx: usize| &scene[(y + row + dy) * stride + x + dx..][..columns];
+                let (a, b, c, d) = (line(0, 0), line(0, 1), line(1, 0), line(1, 1));
+                for (i, v) in out.iter_mut().enumerate() {
+                    let (top, bottom) = (a[i] * (1.0 - fx) + b[i] * fx, c[i] * (1.0 - fx) + d[i] * fx);
+                    *v = top * (1.0 - fy) + bottom * fy;
+                }
+            }
+            camera.frame(step * LEG_MS * 1000 / self.steps, &seen, &mut events)?;
+        }
+        Ok(events)
+    }
+}
+
+/// Events of one image by [`Saccades`], in steps of 1 ms.
+///
 /// # Errors
-/// As [`Simulator::new`] and [`Simulator::frame`].
+/// As [`Saccades::new`] and [`Saccades::events`].
 pub fn saccades(
     image: &[f32],
-    (width, height): (u16, u16),
+    size: (u16, u16),
     margin: u16,
     config: &SimulatorConfig,
 ) -> Result<Vec<Event>, EventError> {
-    let (w, h) = (usize::from(width), usize::from(height));
-    let expected = w * h;
-    if image.len() != expected {
-        let found = image.len().to_string();
-        return Err(EventError::Option { key: "image", expected: format!("{expected} values"), found });
-    }
-    let side = |n: u16| {
-        n.checked_add(2 * margin.min(u16::MAX / 4)).ok_or_else(|| EventError::Option {
-            key: "margin",
-            expected: "a sensor of at most 65535 pixels".into(),
-            found: margin.to_string(),
-        })
-    };
-    let (columns, rows) = (side(width)?, side(height)?);
-    let mut camera = Simulator::new(columns, rows, config)?;
-    let m = f64::from(margin);
-    // Corners of the path, as displacements of the image.
-    let corners = [(-m, -m / 2.0), (0.0, m / 2.0), (m, -m / 2.0), (-m, -m / 2.0)];
-    // Steps of 1 ms move the image by a fraction of a pixel.
-    const STEPS: i64 = 100;
-    let at = |x: i64, y: i64| {
-        let inside = (0..w as i64).contains(&x) && (0..h as i64).contains(&y);
-        if inside { f64::from(image[y as usize * w + x as usize]) } else { 0.0 }
-    };
-    let (mut events, mut seen) = (Vec::new(), vec![0.0; usize::from(columns) * usize::from(rows)]);
-    for step in 0..=3 * STEPS {
-        let (leg, part) = ((step / STEPS).min(2), step - (step / STEPS).min(2) * STEPS);
-        let ((x0, y0), (x1, y1)) = (corners[leg as usize], corners[leg as usize + 1]);
-        // Smooth start and stop, as a motor moves.
-        let s = part as f64 / STEPS as f64;
-        let s = s * s * (3.0 - 2.0 * s);
-        let (dx, dy) = (x0 + s * (x1 - x0), y0 + s * (y1 - y0));
-        for (i, v) in seen.iter_mut().enumerate() {
-            let x = (i % usize::from(columns)) as f64 - m - dx;
-            let y = (i / usize::from(columns)) as f64 - m - dy;
-            let (fx, fy) = (x - x.floor(), y - y.floor());
-            let (x, y) = (x.floor() as i64, y.floor() as i64);
-            let top = at(x, y) * (1.0 - fx) + at(x + 1, y) * fx;
-            let bottom = at(x, y + 1) * (1.0 - fx) + at(x + 1, y + 1) * fx;
-            *v = (top * (1.0 - fy) + bottom * fy) as f32;
-        }
-        camera.frame(step * 1000, &seen, &mut events)?;
-    }
-    Ok(events)
+    Saccades::new(size, margin, LEG_MS as u32, config)?.events(image, 0)
 }
 
 #[cfg(test)]

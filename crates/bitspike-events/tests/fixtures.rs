@@ -197,3 +197,41 @@ fn dvs128_recordings_are_whole() {
     }
     assert_eq!(files.len(), 10);
 }
+
+/// Puts an archive's files below a folder.
+fn lay(archive: &Path, root: &Path) {
+    for (name, bytes) in unpack(archive) {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn real_sets_are_listed_and_split_without_overlap() {
+    use bitspike_events::dataset::{EventConfig, EventSetName, Split, list};
+    let Some(data) = folder("BITSPIKE_DATA") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    for archive in ["train-00001-00850", "test-00001-00050"] {
+        lay(&data.join(format!("nmnist/n-mnist-{archive}.tar.gz")), dir.path());
+    }
+    lay(&data.join("dvs128-objects/session_A.tar.gz"), dir.path());
+    let mut c = EventConfig::new(EventSetName::NMnist, dir.path());
+    let l = list(&c).unwrap();
+    let train: Vec<usize> = l.per_class().iter().map(|n| n.0).collect();
+    assert_eq!((train, l.test.len()), (vec![82, 103, 87, 77, 87, 78, 79, 91, 76, 90], 50));
+    c.split = Some(Split::First(60));
+    let l = list(&c).unwrap();
+    assert_eq!((l.train.len(), l.test.len()), (600, 250));
+    let mut paths: Vec<_> = l.train.iter().chain(&l.test).map(|i| i.path.clone()).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), 850);
+
+    let mut c = EventConfig::new(EventSetName::EventWindows, dir.path().join("session_A"));
+    (c.window_ms, c.gap_ms) = (Some(200), Some(1000));
+    let l = list(&c).unwrap();
+    assert_eq!(l.classes, ["Caixa", "Caneca", "Celular", "Estilete", "Lapiseira", "Mouse", "Tesoura"]);
+    eprintln!("{:?} {:?}", l.classes, l.per_class());
+    assert!(l.per_class().iter().all(|(a, b)| (55..=80).contains(a) && (15..=30).contains(b)), "{:?}", l.per_class());
+}
