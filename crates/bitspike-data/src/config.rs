@@ -1,6 +1,7 @@
 //! The `[data]` and `[augment]` tables of a recipe, as typed structs with defaults.
 
 use crate::DataError;
+use bitspike_events::dataset::{DemoConfig, EventConfig, EventOptions, EventSetName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -22,12 +23,51 @@ pub enum SetName {
     Cifar100,
     /// `train/<class>/*.png` and `test/<class>/*.png` (also JPEG; `val/` is accepted for `test/`).
     ImageFolder,
+    /// Recordings that a simulated event camera makes of `fashion-mnist-mini`.
+    EventsDemo,
+    /// N-MNIST, digits before a moving event camera.
+    NMnist,
+    /// CIFAR10-DVS; it has no official split.
+    #[serde(rename = "cifar10-dvs")]
+    Cifar10Dvs,
+    /// DVS128 Gesture, 11 gestures of 29 people.
+    #[serde(rename = "dvs128-gesture")]
+    Dvs128Gesture,
+    /// N-Caltech101; it has no official split.
+    #[serde(rename = "n-caltech101")]
+    NCaltech101,
+    /// ASL-DVS, 24 letters of sign language; it has no official split.
+    AslDvs,
+    /// Spiking Heidelberg Digits.
+    Shd,
+    /// Spiking Speech Commands.
+    Ssc,
+    /// A folder of classes of event files, of any format that is read.
+    EventFolder,
+    /// Long event recordings, one class a file, cut into windows of time.
+    EventWindows,
 }
 
 impl SetName {
     /// Every set, in the order of the documentation.
-    pub const ALL: [SetName; 6] =
-        [Self::FashionMnistMini, Self::FashionMnist, Self::Mnist, Self::Cifar10, Self::Cifar100, Self::ImageFolder];
+    pub const ALL: [SetName; 16] = [
+        Self::FashionMnistMini,
+        Self::FashionMnist,
+        Self::Mnist,
+        Self::Cifar10,
+        Self::Cifar100,
+        Self::ImageFolder,
+        Self::EventsDemo,
+        Self::NMnist,
+        Self::Cifar10Dvs,
+        Self::Dvs128Gesture,
+        Self::NCaltech101,
+        Self::AslDvs,
+        Self::Shd,
+        Self::Ssc,
+        Self::EventFolder,
+        Self::EventWindows,
+    ];
 
     /// The name as written in a recipe.
     ///
@@ -42,7 +82,27 @@ impl SetName {
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
             Self::ImageFolder => "image-folder",
+            Self::EventsDemo => "events-demo",
+            Self::NMnist => "n-mnist",
+            Self::Cifar10Dvs => "cifar10-dvs",
+            Self::Dvs128Gesture => "dvs128-gesture",
+            Self::NCaltech101 => "n-caltech101",
+            Self::AslDvs => "asl-dvs",
+            Self::Shd => "shd",
+            Self::Ssc => "ssc",
+            Self::EventFolder => "event-folder",
+            Self::EventWindows => "event-windows",
         }
+    }
+
+    /// The set of event recordings with this name, if it is one.
+    pub(crate) fn events(self) -> Option<EventSetName> {
+        EventSetName::ALL.into_iter().find(|set| set.as_str() == self.as_str())
+    }
+
+    /// Whether the files are looked for in a folder that the recipe has to name.
+    pub(crate) fn needs_path(self) -> bool {
+        matches!(self, Self::ImageFolder | Self::EventFolder | Self::EventWindows)
     }
 }
 
@@ -52,7 +112,7 @@ impl std::fmt::Display for SetName {
     }
 }
 
-/// The `[data]` table of a recipe: which images, how many, and what is held out.
+/// The `[data]` table of a recipe: which samples, how many, and what is held out.
 ///
 /// Order of operations: read the files, keep the first `train_limit` and `test_limit` samples, then take `validation`
 /// samples from the end of what is left of the training part. File order is the order of the official files; of
@@ -87,6 +147,12 @@ pub struct DataConfig {
     /// Channels of an `image-folder`: 3 (default) or 1 (grey, Rec. 709 luma).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
+    /// How event recordings are split and become frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventOptions>,
+    /// The camera of `events-demo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulate: Option<DemoConfig>,
 }
 
 impl DataConfig {
@@ -109,11 +175,24 @@ impl DataConfig {
                 self.validation.to_string(),
             );
         }
+        if self.set.needs_path() && self.path.is_none() {
+            let expected = if self.set == SetName::ImageFolder { "train/ and test/" } else { "the recordings" };
+            return bad("data.path", &format!("the folder that holds {expected}"), "no such key".into());
+        }
+        let set = self.set;
+        if self.events.is_some() && set.events().is_none() {
+            return bad("data.events", &format!("no such table for {set}"), "a table".into());
+        }
+        if self.simulate.is_some() && set != SetName::EventsDemo {
+            return bad("data.simulate", &format!("no such table for {set}"), "a table".into());
+        }
+        if let Some(name) = set.events() {
+            let mut config = EventConfig::new(name, self.path.clone().unwrap_or_default());
+            config.options = self.events.clone().unwrap_or_default();
+            config.validate()?;
+        }
         match self.set {
             SetName::ImageFolder => {
-                if self.path.is_none() {
-                    return bad("data.path", "the folder that holds train/ and test/", "no such key".into());
-                }
                 if let Some(size) = self.size.filter(|s| s.iter().any(|n| !(1..=MAX_SIDE).contains(n))) {
                     return bad("data.size", &format!("[height, width], each 1 to {MAX_SIDE}"), format!("{size:?}"));
                 }
@@ -128,7 +207,8 @@ impl DataConfig {
                 if let Some(c) = self.channels {
                     return bad("data.channels", &format!("no such key for {set}"), c.to_string());
                 }
-                if let Some(path) = self.path.as_ref().filter(|_| set == SetName::FashionMnistMini) {
+                let embedded = matches!(set, SetName::FashionMnistMini | SetName::EventsDemo);
+                if let Some(path) = self.path.as_ref().filter(|_| embedded) {
                     return bad("data.path", "no such key: the set is embedded", path.display().to_string());
                 }
             }

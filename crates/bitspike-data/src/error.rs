@@ -204,6 +204,9 @@ pub enum DataError {
         /// What was seen.
         found: String,
     },
+    /// A data set of event recordings.
+    #[error("data.events: {0}")]
+    Events(#[from] bitspike_events::EventError),
     /// The parts of an [`ImageSet`](crate::ImageSet) do not fit together.
     #[error("image set: {what}: expected {expected}, found {found}")]
     Set {
@@ -224,6 +227,13 @@ impl DataError {
             Self::Missing { .. } => ErrorKind::Missing,
             Self::Io { .. } => ErrorKind::Io,
             Self::Unrecognised { .. } | Self::TooLarge { .. } => ErrorKind::Unsupported,
+            Self::Events(e) => match e.kind() {
+                bitspike_events::ErrorKind::Invalid => ErrorKind::Invalid,
+                bitspike_events::ErrorKind::Missing => ErrorKind::Missing,
+                bitspike_events::ErrorKind::Corrupt => ErrorKind::Corrupt,
+                bitspike_events::ErrorKind::Io => ErrorKind::Io,
+                _ => ErrorKind::Unsupported,
+            },
             _ => ErrorKind::Corrupt,
         }
     }
@@ -251,6 +261,7 @@ impl DataError {
             Self::Unrecognised { .. } => {
                 "known: IDX files, CIFAR binary files, PNG or JPEG, and folders of these".into()
             }
+            Self::Events(e) => e.hint(),
             Self::Set { .. } => "pixels.len() = labels.len() * C * H * W, and labels below classes.len()".into(),
         }
     }

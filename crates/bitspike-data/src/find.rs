@@ -28,6 +28,17 @@ fn search_path_with(set: SetName, root: Option<&OsStr>) -> Vec<PathBuf> {
     folders
 }
 
+/// The folder of a set that is known by its name alone: the given one, or the first of the search path that exists, or the
+/// first of it.
+pub(crate) fn folder(set: SetName, given: Option<&Path>) -> PathBuf {
+    if let Some(given) = given {
+        return given.to_path_buf();
+    }
+    let mut searched = search_path(set);
+    let at = searched.iter().position(|p| p.is_dir()).unwrap_or(0);
+    searched.swap_remove(at)
+}
+
 /// The folder to use for a set: the given one, or the first of the search path that exists. If the folder holds the
 /// folder of the official archive (`cifar-10-batches-bin`), that one.
 pub(crate) fn locate(known: &Known, given: Option<&Path>) -> Result<PathBuf, DataError> {

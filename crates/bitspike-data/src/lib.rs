@@ -27,6 +27,7 @@
 mod augment;
 mod config;
 mod error;
+mod events;
 mod find;
 pub mod format;
 mod inspect;
@@ -39,6 +40,8 @@ mod set;
 mod source;
 mod stats;
 mod verify;
+
+pub use bitspike_events::dataset::{DemoConfig, EventOptions};
 
 pub use augment::Pipeline;
 pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName};

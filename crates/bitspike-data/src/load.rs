@@ -5,7 +5,7 @@ use crate::format::cifar::{self, CifarKind};
 use crate::format::{folder, idx};
 use crate::official::{self, Known};
 use crate::set::{DataSet, ImageSet, SourceFile};
-use crate::{DataError, SetName, find, mini};
+use crate::{DataError, SetName, events, find, mini};
 use std::path::Path;
 
 /// What a format reader gives.
@@ -42,8 +42,10 @@ pub fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
 /// # Errors
 /// As [`load`].
 pub fn load_frames(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError> {
-    let _ = steps;
     cfg.validate()?;
+    if cfg.set.events().is_some() || cfg.set == SetName::EventsDemo {
+        return events::load(cfg, steps);
+    }
     let mut parts = match (cfg.set, official::known(cfg.set)) {
         (SetName::FashionMnistMini, Some(known)) => embedded(known)?,
         (SetName::Mnist | SetName::FashionMnist, Some(known)) => idx_folder(known, cfg.path.as_deref())?,
@@ -55,14 +57,9 @@ pub fn load_frames(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError>
     limit(&mut parts.train, cfg.train_limit, "data.train_limit", "train", &mut split)?;
     limit(&mut parts.test, cfg.test_limit, "data.test_limit", "test", &mut split)?;
     if cfg.validation > 0 {
-        let n = parts.train.len();
-        if cfg.validation >= n {
-            let expected = format!("less than the {n} training samples");
-            return Err(DataError::Config { key: "data.validation", expected, found: cfg.validation.to_string() });
-        }
         let unused = if parts.validation.is_some() { " (val/ not used)" } else { "" };
-        parts.validation = Some(parts.train.split_off(n - cfg.validation));
-        split += &format!("; validation: last {} of these{unused}", cfg.validation);
+        parts.validation = hold_out(&mut parts.train, cfg.validation, &mut split)?;
+        split += unused;
     }
     let set = DataSet::from_parts(cfg.set.as_str(), split, parts.train, parts.validation, parts.test)?;
     Ok(DataSet { files: parts.files, ..set })
@@ -111,6 +108,19 @@ fn image_folder(cfg: &DataConfig) -> Result<Parts, DataError> {
         None => None,
     };
     Ok(Parts { train, validation, test, files, split })
+}
+
+/// Takes the last `n` training samples for validation, and says so in the description of the split.
+pub(crate) fn hold_out(train: &mut ImageSet, n: usize, split: &mut String) -> Result<Option<ImageSet>, DataError> {
+    if n == 0 {
+        return Ok(None);
+    }
+    if n >= train.len() {
+        let expected = format!("less than the {} training samples", train.len());
+        return Err(DataError::Config { key: "data.validation", expected, found: n.to_string() });
+    }
+    *split += &format!("; validation: last {n} of these");
+    Ok(Some(train.split_off(train.len() - n)))
 }
 
 /// Keeps the first `n` samples, and says so in the description of the split.

@@ -5,6 +5,13 @@ use bitspike_events::{ErrorKind, EventError};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// A configuration with something changed.
+fn with(c: &EventConfig, change: impl FnOnce(&mut EventConfig)) -> EventConfig {
+    let mut c = c.clone();
+    change(&mut c);
+    c
+}
+
 /// Bytes of an N-MNIST file whose events say which it is.
 fn bin(mark: u8) -> Vec<u8> {
     (0..20u8).flat_map(|i| [mark % 34, i, if i % 2 == 0 { 0x80 } else { 0 }, i, mark]).collect()
@@ -48,7 +55,7 @@ fn n_mnist_is_listed_as_published_or_divided_without_overlap() {
     assert_eq!(list(&c).unwrap().sha256, official.sha256);
 
     for split in [Split::First(4), Split::Last(4), Split::Random(4, 1)] {
-        c.split = Some(split);
+        c.options.split = Some(split);
         let l = list(&c).unwrap();
         assert_eq!((l.train.len(), l.test.len()), (40, 15), "{split}");
         let (a, b) = (names(&l.root, &l.train), names(&l.root, &l.test));
@@ -63,18 +70,18 @@ fn n_mnist_is_listed_as_published_or_divided_without_overlap() {
             assert_eq!(b[..2], ["Train/0/00000.bin", "Train/1/00000.bin"]);
         }
     }
-    let of = |seed| list(&EventConfig { split_seed: seed, ..c.clone() }).unwrap();
+    let of = |seed| list(&with(&c, |c| c.options.split_seed = seed)).unwrap();
     assert_eq!(of(1), of(1));
     assert_ne!(of(1).sha256, of(2).sha256);
     assert_eq!(of(1).split, "random-4-1, seed 1");
 
-    c.split = Some(Split::First(5));
+    c.options.split = Some(Split::First(5));
     let e = list(&c).unwrap_err();
     assert_eq!(
         e.to_string(),
         "split: expected one that leaves training and test recordings (first-5), found 5 recordings of class 0"
     );
-    (c.split, c.train_limit) = (None, Some(56));
+    (c.options.split, c.train_limit) = (None, Some(56));
     assert_eq!(list(&c).unwrap_err().to_string(), "train_limit: expected at most 55, what the list has, found 56");
     c.train_limit = Some(20);
     let l = list(&c).unwrap();
@@ -90,7 +97,7 @@ fn cifar10_dvs_counts_files_and_needs_a_split() {
     }
     let mut c = EventConfig::new(EventSetName::Cifar10Dvs, dir.path());
     assert!(list(&c).unwrap_err().to_string().starts_with("split: expected first-N, last-N or random-A-B"));
-    c.split = Some(Split::First(10));
+    c.options.split = Some(Split::First(10));
     let l = list(&c).unwrap();
     assert_eq!(l.classes, classes);
     assert_eq!((l.train.len(), l.test.len()), (100, 20));
@@ -138,7 +145,7 @@ fn a_folder_of_ones_own_has_parts_or_a_named_split() {
     }
     let mut c = EventConfig::new(EventSetName::EventFolder, dir.path());
     assert!(list(&c).unwrap_err().to_string().contains("without train/ and test/"));
-    c.split = Some(Split::Last(2));
+    c.options.split = Some(Split::Last(2));
     let l = list(&c).unwrap();
     assert_eq!((l.classes.clone(), l.per_class()), (vec!["cup".into(), "mouse".into()], vec![(2, 2), (2, 1)]));
 
@@ -146,7 +153,7 @@ fn a_folder_of_ones_own_has_parts_or_a_named_split() {
     for name in ["train/a/1.csv", "train/b/1.csv", "test/a/1.csv", "test/b/2.npz"] {
         put(parts.path(), name, b"");
     }
-    (c.path, c.split) = (parts.path().into(), None);
+    (c.path, c.options.split) = (parts.path().into(), None);
     assert_eq!(list(&c).unwrap().per_class(), [(1, 1), (1, 1)]);
     put(parts.path(), "test/c/1.csv", b"");
     assert!(
@@ -163,7 +170,8 @@ fn windows_keep_a_gap_between_the_parts() {
     }
     let mut c = EventConfig::new(EventSetName::EventWindows, dir.path());
     assert_eq!(list(&c).unwrap_err().to_string(), "window_ms: expected a duration of at least 1, found no such key");
-    (c.window_ms, c.gap_ms, c.train_part, c.time_unit) = (Some(100), Some(150), Some(0.6), Some("us".into()));
+    (c.options.window_ms, c.options.gap_ms, c.options.train_part, c.options.time_unit) =
+        (Some(100), Some(150), Some(0.6), Some("us".into()));
     let l = list(&c).unwrap();
     assert_eq!((l.classes.clone(), l.split.as_str()), (vec!["cup".into(), "mouse".into()], "by-time"));
     // cup: 1 s; training to 0.6 s: 6 windows; test from 0.75 s: 2. mouse: 2.000501 s: 12 and 6.
@@ -180,9 +188,9 @@ fn windows_keep_a_gap_between_the_parts() {
         let end = of(&l.train).iter().map(|r| r.1).max().unwrap();
         assert!(of(&l.test).iter().all(|r| r.0 >= end + 150_000));
     }
-    c.window_ms = Some(700);
+    c.options.window_ms = Some(700);
     assert!(list(&c).unwrap_err().to_string().contains("leave training and test windows"));
-    c.split = Some(Split::Official);
+    c.options.split = Some(Split::Official);
     assert!(list(&c).is_err());
 }
 
@@ -192,9 +200,9 @@ fn a_set_that_is_not_there_says_what_to_fetch() {
     for set in EventSetName::ALL {
         let mut c = EventConfig::new(set, dir.path().join("nowhere"));
         match set {
-            EventSetName::EventWindows => c.window_ms = Some(10),
+            EventSetName::EventWindows => c.options.window_ms = Some(10),
             EventSetName::EventFolder | EventSetName::Cifar10Dvs | EventSetName::NCaltech101 | EventSetName::AslDvs => {
-                c.split = Some(Split::First(1));
+                c.options.split = Some(Split::First(1));
             }
             _ => {}
         }
@@ -213,20 +221,42 @@ fn a_set_that_is_not_there_says_what_to_fetch() {
 fn keys_that_do_not_fit_are_named() {
     let base = EventConfig::new(EventSetName::NMnist, "x");
     let cases: Vec<(&str, EventConfig)> = vec![
-        ("steps", EventConfig { steps: 0, ..base.clone() }),
-        ("size", EventConfig { size: Some([35, 34]), ..base.clone() }),
-        ("size", EventConfig { size: Some([0, 34]), ..base.clone() }),
-        ("sensor", EventConfig { sensor: Some([34, 34]), ..base.clone() }),
-        ("window_ms", EventConfig { window_ms: Some(3), ..base.clone() }),
-        ("split", EventConfig { split: Some(Split::ByTime), ..base.clone() }),
-        ("split", EventConfig { split: Some(Split::OfficialValid), ..base.clone() }),
-        ("train_limit", EventConfig { train_limit: Some(0), ..base.clone() }),
-        ("format", EventConfig { set: EventSetName::EventFolder, format: Some("mp3".into()), ..base.clone() }),
-        ("camera", EventConfig { set: EventSetName::EventFolder, camera: Some("x".into()), ..base.clone() }),
-        ("time_unit", EventConfig { set: EventSetName::EventFolder, time_unit: Some("h".into()), ..base.clone() }),
+        ("steps", with(&base, |c| c.steps = 0)),
+        ("size", with(&base, |c| c.options.size = Some([35, 34]))),
+        ("size", with(&base, |c| c.options.size = Some([0, 34]))),
+        ("sensor", with(&base, |c| c.options.sensor = Some([34, 34]))),
+        ("window_ms", with(&base, |c| c.options.window_ms = Some(3))),
+        ("split", with(&base, |c| c.options.split = Some(Split::ByTime))),
+        ("split", with(&base, |c| c.options.split = Some(Split::OfficialValid))),
+        ("train_limit", with(&base, |c| c.train_limit = Some(0))),
+        (
+            "format",
+            with(&base, |c| {
+                c.set = EventSetName::EventFolder;
+                c.options.format = Some("mp3".into())
+            }),
+        ),
+        (
+            "camera",
+            with(&base, |c| {
+                c.set = EventSetName::EventFolder;
+                c.options.camera = Some("x".into())
+            }),
+        ),
+        (
+            "time_unit",
+            with(&base, |c| {
+                c.set = EventSetName::EventFolder;
+                c.options.time_unit = Some("h".into())
+            }),
+        ),
         (
             "train_part",
-            EventConfig { set: EventSetName::EventWindows, window_ms: Some(1), train_part: Some(1.0), ..base.clone() },
+            with(&base, |c| {
+                c.set = EventSetName::EventWindows;
+                c.options.window_ms = Some(1);
+                c.options.train_part = Some(1.0)
+            }),
         ),
     ];
     for (key, c) in cases {

@@ -220,7 +220,7 @@ fn real_sets_are_listed_and_split_without_overlap() {
     let l = list(&c).unwrap();
     let train: Vec<usize> = l.per_class().iter().map(|n| n.0).collect();
     assert_eq!((train, l.test.len()), (vec![82, 103, 87, 77, 87, 78, 79, 91, 76, 90], 50));
-    c.split = Some(Split::First(60));
+    c.options.split = Some(Split::First(60));
     let l = list(&c).unwrap();
     assert_eq!((l.train.len(), l.test.len()), (600, 250));
     let mut paths: Vec<_> = l.train.iter().chain(&l.test).map(|i| i.path.clone()).collect();
@@ -229,7 +229,7 @@ fn real_sets_are_listed_and_split_without_overlap() {
     assert_eq!(paths.len(), 850);
 
     let mut c = EventConfig::new(EventSetName::EventWindows, dir.path().join("session_A"));
-    (c.window_ms, c.gap_ms) = (Some(200), Some(1000));
+    (c.options.window_ms, c.options.gap_ms) = (Some(200), Some(1000));
     let l = list(&c).unwrap();
     assert_eq!(l.classes, ["Caixa", "Caneca", "Celular", "Estilete", "Lapiseira", "Mouse", "Tesoura"]);
     eprintln!("{:?} {:?}", l.classes, l.per_class());

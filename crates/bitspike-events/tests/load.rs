@@ -4,6 +4,13 @@ use bitspike_events::dataset::{Binning, EventConfig, EventSet, EventSetName, Spl
 use bitspike_events::{ErrorKind, FrameKind};
 use std::path::{Path, PathBuf};
 
+/// A configuration with something changed.
+fn with(c: &EventConfig, change: impl FnOnce(&mut EventConfig)) -> EventConfig {
+    let mut c = c.clone();
+    change(&mut c);
+    c
+}
+
 /// A set of two classes whose recordings are 3 x 4 pixels.
 fn folder(root: &Path) -> EventConfig {
     for (class, row) in [("a", 0), ("b", 2)] {
@@ -15,8 +22,8 @@ fn folder(root: &Path) -> EventConfig {
         }
     }
     let mut c = EventConfig::new(EventSetName::EventFolder, root);
-    (c.split, c.sensor, c.time_unit) = (Some(Split::First(2)), Some([3, 4]), Some("us".into()));
-    (c.steps, c.values) = (2, Values::Counts);
+    (c.options.split, c.options.sensor, c.options.time_unit) = (Some(Split::First(2)), Some([3, 4]), Some("us".into()));
+    (c.steps, c.options.values) = (2, Values::Counts);
     c
 }
 
@@ -40,9 +47,17 @@ fn frames_have_the_stated_order_whatever_the_threads() {
     assert_eq!(set.train.samples[48..60], [0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0]);
     assert_eq!((1..4).map(|n| in_pool(n, &c)).filter(|s| *s == set).count(), 3);
 
-    let small = load(&EventConfig { size: Some([1, 2]), by: Binning::Count, ..c.clone() }).unwrap();
+    let small = load(&with(&c, |c| {
+        c.options.size = Some([1, 2]);
+        c.options.by = Binning::Count
+    }))
+    .unwrap();
     assert_eq!(small.train.samples[..8], [2, 1, 1, 1, 1, 1, 2, 1], "pixels that fall together are added");
-    let binary = load(&EventConfig { size: Some([1, 2]), values: Values::Binary, ..c.clone() }).unwrap();
+    let binary = load(&with(&c, |c| {
+        c.options.size = Some([1, 2]);
+        c.options.values = Values::Binary
+    }))
+    .unwrap();
     assert!(binary.train.samples.iter().all(|v| *v == 1));
     let voxels = load_float(&c, FrameKind::VoxelGrid).unwrap();
     assert_eq!((voxels.shape, voxels.train.samples.len()), ([1, 3, 4], 4 * 2 * 12));
@@ -53,11 +68,11 @@ fn frames_have_the_stated_order_whatever_the_threads() {
 fn what_is_wrong_with_recordings_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let c = folder(dir.path());
-    let e = load(&EventConfig { sensor: None, ..c.clone() }).unwrap_err();
+    let e = load(&with(&c, |c| c.options.sensor = None)).unwrap_err();
     assert!(e.to_string().starts_with("sensor: expected [height, width], found no such key"), "{e}");
-    let e = load(&EventConfig { sensor: Some([2, 4]), ..c.clone() }).unwrap_err();
+    let e = load(&with(&c, |c| c.options.sensor = Some([2, 4]))).unwrap_err();
     assert!(e.to_string().contains("b/0.csv: event 0: place: expected below (4, 2), found (0, 2)"), "{e}");
-    assert!(load(&EventConfig { size: Some([4, 4]), ..c.clone() }).is_err());
+    assert!(load(&with(&c, |c| c.options.size = Some([4, 4]))).is_err());
     std::fs::write(dir.path().join("a/1.csv"), "t,x,y,p\n1,2,3,oops\n").unwrap();
     let e = load(&c).unwrap_err();
     assert!(e.to_string().contains("a/1.csv") && e.kind() == ErrorKind::Corrupt, "{e}");
@@ -74,7 +89,7 @@ fn a_cache_is_used_only_while_nothing_changed() {
     let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut c = folder(dir.path());
     let plain = load(&c).unwrap();
-    c.cache = Some(kept.path().join("new"));
+    c.options.cache = Some(kept.path().join("new"));
     let first = load(&c).unwrap();
     assert!(!first.cached && first == plain);
     let second = load(&c).unwrap();
@@ -86,11 +101,11 @@ fn a_cache_is_used_only_while_nothing_changed() {
     );
     // Another transform, another split: their own entries, and the first stays.
     for other in [
-        EventConfig { steps: 3, ..c.clone() },
-        EventConfig { values: Values::Binary, ..c.clone() },
-        EventConfig { size: Some([3, 2]), ..c.clone() },
-        EventConfig { by: Binning::Count, ..c.clone() },
-        EventConfig { split: Some(Split::Last(2)), ..c.clone() },
+        with(&c, |c| c.steps = 3),
+        with(&c, |c| c.options.values = Values::Binary),
+        with(&c, |c| c.options.size = Some([3, 2])),
+        with(&c, |c| c.options.by = Binning::Count),
+        with(&c, |c| c.options.split = Some(Split::Last(2))),
     ] {
         let made = load(&other).unwrap();
         assert!(!made.cached);
@@ -113,7 +128,7 @@ fn a_cache_is_used_only_while_nothing_changed() {
 fn damaged_and_half_written_caches_are_made_again() {
     let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut c = folder(dir.path());
-    c.cache = Some(kept.path().into());
+    c.options.cache = Some(kept.path().into());
     let made = load(&c).unwrap();
     let path = only(kept.path());
     let good = std::fs::read(&path).unwrap();
@@ -145,7 +160,7 @@ fn damaged_and_half_written_caches_are_made_again() {
 fn a_foreign_file_is_left_alone() {
     let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut c = folder(dir.path());
-    c.cache = Some(kept.path().into());
+    c.options.cache = Some(kept.path().into());
     load(&c).unwrap();
     let path = only(kept.path());
     std::fs::write(&path, "a thesis").unwrap();

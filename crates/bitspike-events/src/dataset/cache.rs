@@ -15,7 +15,7 @@
 //! A recording changed without a change of size or time is not noticed.
 
 use super::load::{EventSet, Part};
-use super::{EventConfig, Listing, hex, relative};
+use super::{EventConfig, EventOptions, Listing, hex, relative};
 use crate::EventError;
 use crate::input::u64_le;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,11 @@ impl Entry {
         }
         let key = Key {
             version: VERSION,
-            transform: EventConfig { path: PathBuf::new(), cache: None, ..config.clone() },
+            transform: EventConfig {
+                path: PathBuf::new(),
+                options: EventOptions { cache: None, ..config.options.clone() },
+                ..config.clone()
+            },
             list_sha256: listing.sha256.clone(),
             files: files.len(),
             files_sha256: hex(&state.finalize()),

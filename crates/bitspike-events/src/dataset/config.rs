@@ -116,15 +116,69 @@ pub enum Values {
     Counts,
 }
 
+/// How recordings are split and how they become frames: the table `[data.events]` of a recipe.
+///
+/// ```
+/// use bitspike_events::dataset::{EventOptions, Split};
+/// let o: EventOptions = toml::from_str("split = 'first-60'\nsize = [34, 34]").unwrap();
+/// assert_eq!((o.split, o.size), (Some(Split::First(60)), Some([34, 34])));
+/// assert!(toml::from_str::<EventOptions>("splits = 'official'").is_err());
+/// ```
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventOptions {
+    /// How it is split. Without it the official split, and `by-time` for `event-windows`; sets without an official one
+    /// need the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// Seed of the split `random-A-B`.
+    pub split_seed: u64,
+    /// Duration of a window of `event-windows`, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u32>,
+    /// Time left out between the training and the test windows of a recording, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_ms: Option<u32>,
+    /// Share of a recording's time that is for training, in (0, 1); 0.7 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_part: Option<f64>,
+    /// What a recording is divided by.
+    pub by: Binning,
+    /// What stands in a frame.
+    pub values: Values,
+    /// `[height, width]` of frames, at most those of the sensor: pixels that fall together are added. The sensor's if
+    /// absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
+    /// `[height, width]` of the sensor, for `event-folder` and `event-windows` of files that do not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<[usize; 2]>,
+    /// Format of the files of `event-folder` and `event-windows`, by short name, instead of telling it by the content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Camera of AEDAT 2.0 files that do not name theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// Columns of CSV files without a first line that names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<String>,
+    /// Unit of the times in CSV, npz and npy files: `s`, `ms`, `us`, `ns`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_unit: Option<String>,
+    /// Folder in which frames are kept for the next time; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
+}
+
 /// Which recordings, how they are split into training and test part, and how they become frames `[T, C, H, W]`.
 ///
 /// Order of operations: list the files, split, keep the first `train_limit` and `test_limit`.
 ///
 /// ```
-/// use bitspike_events::dataset::{EventConfig, EventSetName, Split};
-/// let c: EventConfig = toml::from_str("set = 'n-mnist'\npath = 'N-MNIST'\nsplit = 'first-60'\nsteps = 8").unwrap();
-/// assert_eq!((c.set, c.split, c.steps), (EventSetName::NMnist, Some(Split::First(60)), 8));
-/// assert!(toml::from_str::<EventConfig>("set = 'n-mnist'\npath = 'x'\nsplits = 'official'").is_err());
+/// use bitspike_events::dataset::{EventConfig, EventOptions, EventSetName, Split};
+/// let mut c = EventConfig::new(EventSetName::NMnist, "N-MNIST");
+/// c.options = EventOptions { split: Some(Split::First(60)), ..EventOptions::default() };
+/// assert!(c.validate().is_ok());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -133,59 +187,18 @@ pub struct EventConfig {
     pub set: EventSetName,
     /// Folder with its files.
     pub path: PathBuf,
-    /// How it is split. Without it the official split, and `by-time` for `event-windows`; sets without an official one
-    /// need the key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub split: Option<Split>,
-    /// Seed of the split `random-A-B`.
-    #[serde(default)]
-    pub split_seed: u64,
     /// Keep only the first n training samples of the list. It is an error if there are fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,
     /// Keep only the first n test samples of the list. It is an error if there are fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_limit: Option<usize>,
-    /// Duration of a window of `event-windows`, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window_ms: Option<u32>,
-    /// Time left out between the training and the test windows of a recording, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gap_ms: Option<u32>,
-    /// Share of a recording's time that is for training, in (0, 1); 0.7 if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train_part: Option<f64>,
     /// T, the number of time steps.
     #[serde(default = "eight")]
     pub steps: usize,
-    /// What a recording is divided by.
+    /// Everything else.
     #[serde(default)]
-    pub by: Binning,
-    /// What stands in a frame.
-    #[serde(default)]
-    pub values: Values,
-    /// `[height, width]` of frames, at most those of the sensor: pixels that fall together are added. The sensor's if
-    /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<[usize; 2]>,
-    /// `[height, width]` of the sensor, for `event-folder` and `event-windows` of files that do not say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sensor: Option<[usize; 2]>,
-    /// Format of the files of `event-folder` and `event-windows`, by short name, instead of telling it by the content.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
-    /// Camera of AEDAT 2.0 files that do not name theirs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub camera: Option<String>,
-    /// Columns of CSV files without a first line that names them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<String>,
-    /// Unit of the times in CSV, npz and npy files: `s`, `ms`, `us`, `ns`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_unit: Option<String>,
-    /// Folder in which frames are kept for the next time; none if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache: Option<PathBuf>,
+    pub options: EventOptions,
 }
 
 const fn eight() -> usize {
@@ -207,23 +220,10 @@ impl EventConfig {
         Self {
             set,
             path: path.into(),
-            split: None,
-            split_seed: 0,
             train_limit: None,
             test_limit: None,
-            window_ms: None,
-            gap_ms: None,
-            train_part: None,
             steps: eight(),
-            by: Binning::Time,
-            values: Values::Binary,
-            size: None,
-            sensor: None,
-            format: None,
-            camera: None,
-            columns: None,
-            time_unit: None,
-            cache: None,
+            options: EventOptions::default(),
         }
     }
 
@@ -241,39 +241,39 @@ impl EventConfig {
         if !(1..=MAX_STEPS).contains(&self.steps) {
             return option("steps", format!("1 to {MAX_STEPS}"), self.steps);
         }
-        for (key, size) in [("size", self.size), ("sensor", self.sensor)] {
+        for (key, size) in [("size", self.options.size), ("sensor", self.options.sensor)] {
             if let Some(s) = size.filter(|s| s.iter().any(|n| !(1..=MAX_SIDE).contains(n))) {
                 return option(key, format!("[height, width], each 1 to {MAX_SIDE}"), format!("{s:?}"));
             }
         }
-        if let (Some(size), Some(sensor)) = (self.size, set.sensor().or(self.sensor)) {
+        if let (Some(size), Some(sensor)) = (self.options.size, set.sensor().or(self.options.sensor)) {
             smaller(size, sensor)?;
         }
         let own = matches!(set, EventSetName::EventFolder | EventSetName::EventWindows);
         let told = [
-            ("sensor", self.sensor.map(|s| format!("{s:?}"))),
-            ("format", self.format.clone()),
-            ("camera", self.camera.clone()),
-            ("columns", self.columns.clone()),
-            ("time_unit", self.time_unit.clone()),
+            ("sensor", self.options.sensor.map(|s| format!("{s:?}"))),
+            ("format", self.options.format.clone()),
+            ("camera", self.options.camera.clone()),
+            ("columns", self.options.columns.clone()),
+            ("time_unit", self.options.time_unit.clone()),
         ];
         if let Some((key, Some(v))) = told.into_iter().find(|(_, v)| !own && v.is_some()) {
             return option(key, format!("no such key for {set}"), v);
         }
         let windows = set == EventSetName::EventWindows;
         let of_windows = [
-            ("window_ms", self.window_ms.map(f64::from)),
-            ("gap_ms", self.gap_ms.map(f64::from)),
-            ("train_part", self.train_part),
+            ("window_ms", self.options.window_ms.map(f64::from)),
+            ("gap_ms", self.options.gap_ms.map(f64::from)),
+            ("train_part", self.options.train_part),
         ];
         if let Some((key, Some(v))) = of_windows.into_iter().find(|(_, v)| !windows && v.is_some()) {
             return option(key, format!("no such key for {set}"), v);
         }
-        if windows && self.window_ms.is_none_or(|w| w == 0) {
-            let found = self.window_ms.map_or("no such key".into(), |w| w.to_string());
+        if windows && self.options.window_ms.is_none_or(|w| w == 0) {
+            let found = self.options.window_ms.map_or("no such key".into(), |w| w.to_string());
             return option("window_ms", "a duration of at least 1", found);
         }
-        if let Some(part) = self.train_part.filter(|p| !(*p > 0.0 && *p < 1.0)) {
+        if let Some(part) = self.options.train_part.filter(|p| !(*p > 0.0 && *p < 1.0)) {
             return option("train_part", "a number between 0 and 1", part);
         }
         self.split()?;
@@ -288,7 +288,7 @@ impl EventConfig {
             N::EventWindows => Some(Split::ByTime),
             N::Cifar10Dvs | N::NCaltech101 | N::AslDvs => None,
         };
-        let Some(split) = self.split.or(default) else {
+        let Some(split) = self.options.split.or(default) else {
             return option("split", "first-N, last-N or random-A-B: this set has no official split", "no such key");
         };
         let fits = match split {
@@ -303,8 +303,8 @@ impl EventConfig {
     /// How files are opened.
     pub(crate) fn read_options(&self) -> Result<ReadOptions, EventError> {
         use EventSetName as N;
-        let mut o = ReadOptions { columns: self.columns.clone(), ..ReadOptions::default() };
-        o.format = match (&self.format, self.set) {
+        let mut o = ReadOptions { columns: self.options.columns.clone(), ..ReadOptions::default() };
+        o.format = match (&self.options.format, self.set) {
             (Some(name), _) => Some(match Format::named(name) {
                 Some(f) => f,
                 None => return option("format", Format::ALL.map(Format::name).join(", "), name),
@@ -313,13 +313,13 @@ impl EventConfig {
             (None, N::Dvs128Gesture) => Some(Format::Aedat3),
             _ => None,
         };
-        if let Some(name) = &self.camera {
+        if let Some(name) = &self.options.camera {
             o.camera = Camera::ALL.into_iter().find(|c| c.name() == name);
             if o.camera.is_none() {
                 return option("camera", Camera::ALL.map(Camera::name).join(", "), name);
             }
         }
-        if let Some(name) = &self.time_unit {
+        if let Some(name) = &self.options.time_unit {
             o.time_unit = TimeUnit::named(name);
             if o.time_unit.is_none() {
                 return option("time_unit", "s, ms, us or ns", name);

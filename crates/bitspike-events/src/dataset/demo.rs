@@ -28,14 +28,15 @@ pub struct Images<'a> {
 ///
 /// ```
 /// use bitspike_events::dataset::DemoConfig;
-/// let c: DemoConfig = toml::from_str("steps = 4").unwrap();
-/// assert_eq!((c.steps, c.margin), (4, DemoConfig::default().margin));
-/// assert!(toml::from_str::<DemoConfig>("step = 4").is_err());
+/// let c: DemoConfig = toml::from_str("margin = 4").unwrap();
+/// assert_eq!((c.margin, c.steps), (4, DemoConfig::default().steps));
+/// assert!(toml::from_str::<DemoConfig>("margins = 4").is_err());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct DemoConfig {
-    /// T, the number of time steps.
+    /// T, the number of time steps; no key, since a recipe has it elsewhere.
+    #[serde(skip)]
     pub steps: usize,
     /// What a recording is divided by.
     pub by: Binning,
@@ -160,7 +161,9 @@ pub fn demo(
 fn digest(train: Images<'_>, test: Images<'_>, classes: &[String], config: &DemoConfig, seed: u64) -> String {
     let mut h = Sha256::new();
     h.update("bitspike events-demo 1\n");
-    h.update(serde_json::to_vec(&(classes, config, seed)).expect("numbers and strings can be written as JSON"));
+    h.update(
+        serde_json::to_vec(&(classes, config, config.steps, seed)).expect("numbers and strings can be written as JSON"),
+    );
     for part in [train, test] {
         h.update((part.labels.len() as u64).to_le_bytes());
         part.labels.iter().for_each(|l| h.update(l.to_le_bytes()));

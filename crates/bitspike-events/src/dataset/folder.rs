@@ -93,7 +93,11 @@ pub(crate) fn list(config: &EventConfig, split: Split) -> Result<Parts, EventErr
             let parts = Some(["train", "test"]).filter(|p| p.iter().all(|p| config.path.join(p).is_dir()));
             if parts.is_none() && split == Split::Official {
                 let expected = "first-N, last-N or random-A-B, for a folder without train/ and test/";
-                return config::option("split", expected, config.split.map_or("no such key".into(), |s| s.to_string()));
+                return config::option(
+                    "split",
+                    expected,
+                    config.options.split.map_or("no such key".into(), |s| s.to_string()),
+                );
             }
             (config.path.clone(), parts, None, &EXTENSIONS[..], "event-folder reads <class>/<recording>")
         }
@@ -150,7 +154,7 @@ pub(crate) fn list(config: &EventConfig, split: Split) -> Result<Parts, EventErr
         let path = folder(None);
         let all = read(&path)?;
         empty(&all, &path)?;
-        divide(split, config.split_seed, &classes, all)?
+        divide(split, config.options.split_seed, &classes, all)?
     };
     Ok((root, classes, train, test))
 }

@@ -38,7 +38,7 @@ pub(crate) fn list(config: &EventConfig, split: Split) -> Result<Parts, EventErr
     }
     let mut per_class = vec![Vec::new(); classes.len()];
     train.into_iter().for_each(|i| per_class[i.label as usize].push(i));
-    let (train, test) = divide(split, config.split_seed, &classes, per_class)?;
+    let (train, test) = divide(split, config.options.split_seed, &classes, per_class)?;
     Ok((root, classes, train, test))
 }
 

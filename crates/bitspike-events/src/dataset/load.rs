@@ -76,7 +76,7 @@ pub struct FloatSet {
 /// cache's place that is none.
 pub fn load(config: &EventConfig) -> Result<EventSet, EventError> {
     let listing = list(config)?;
-    let Some(folder) = &config.cache else { return frames(config, listing) };
+    let Some(folder) = &config.options.cache else { return frames(config, listing) };
     let entry = cache::Entry::new(folder, config, &listing)?;
     if let Some(set) = entry.read()? {
         return Ok(set);
@@ -114,7 +114,7 @@ pub fn load_float(config: &EventConfig, kind: FrameKind) -> Result<FloatSet, Eve
     let mut source = Source::new(config, &listing)?;
     source.channels = kind.channels();
     let [height, width] = source.size.map(|n| n as u16);
-    let by = match config.by {
+    let by = match config.options.by {
         Binning::Time => SplitBy::Time,
         Binning::Count => SplitBy::Count,
     };
@@ -161,18 +161,18 @@ pub(crate) struct Source {
 impl Source {
     fn new(config: &EventConfig, listing: &Listing) -> Result<Self, EventError> {
         let options = config.read_options()?;
-        let sensor = match config.set.sensor().or(config.sensor) {
+        let sensor = match config.set.sensor().or(config.options.sensor) {
             Some(s) => s,
             None => told(listing, &options)?,
         };
-        let size = config.size.unwrap_or(sensor);
+        let size = config.options.size.unwrap_or(sensor);
         smaller(size, sensor)?;
         let map = |axis: usize| (0..sensor[axis]).map(|i| i * size[axis] / sensor[axis]).collect();
         Ok(Self {
             options,
             steps: config.steps,
-            by: config.by,
-            values: config.values,
+            by: config.options.by,
+            values: config.options.values,
             channels: config.set.channels(),
             sensor,
             size,

@@ -32,7 +32,7 @@ mod load;
 mod split;
 mod windows;
 
-pub use config::{Binning, EventConfig, EventSetName, MAX_SIDE, MAX_STEPS, Values};
+pub use config::{Binning, EventConfig, EventOptions, EventSetName, MAX_SIDE, MAX_STEPS, Values};
 pub use demo::{DemoConfig, Images, demo};
 pub use load::{EventSet, FloatSet, Part, load, load_float};
 pub use split::Split;
@@ -116,7 +116,7 @@ pub fn list(config: &EventConfig) -> Result<Listing, EventError> {
     }
     let sha256 = digest(&root, &classes, &train, &test);
     let split = match split {
-        Split::Random(..) => format!("{split}, seed {}", config.split_seed),
+        Split::Random(..) => format!("{split}, seed {}", config.options.split_seed),
         _ => split.to_string(),
     };
     Ok(Listing { root, classes, train, test, split, sha256 })

@@ -28,13 +28,13 @@ pub(crate) fn list(config: &EventConfig) -> Result<Parts, EventError> {
     let options = config.read_options()?;
     // Collected in order, so that of several errors always the same one is told.
     let spans: Vec<Result<Option<(i64, i64)>, EventError>> = files.par_iter().map(|f| span(f, &options)).collect();
-    let window = i64::from(config.window_ms.unwrap_or(0)) * 1000;
-    let gap = i64::from(config.gap_ms.unwrap_or(0)) * 1000;
+    let window = i64::from(config.options.window_ms.unwrap_or(0)) * 1000;
+    let gap = i64::from(config.options.gap_ms.unwrap_or(0)) * 1000;
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for ((label, path), span) in files.into_iter().enumerate().zip(spans) {
         let (first, last) = span?.unwrap_or((0, 0));
         let duration = last.saturating_sub(first).saturating_add(1);
-        let middle = (duration as f64 * config.train_part.unwrap_or(0.7)) as i64;
+        let middle = (duration as f64 * config.options.train_part.unwrap_or(0.7)) as i64;
         let cut = |from: i64, to: i64| -> Vec<Item> {
             let range = |k: i64| {
                 let start = first.saturating_add(from).saturating_add(k * window);
