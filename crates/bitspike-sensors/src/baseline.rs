@@ -3,7 +3,8 @@
 //! Features of each channel of a window of L raw samples, in this order: mean, standard deviation, root mean square,
 //! share of zero crossings of the signal less its mean, and the natural logarithm of the energy in 8 bands of the
 //! spectrum, each with the same number of bins of 1..L/2 (of the signal less its mean; floor 1e-12). Each feature is
-//! brought to mean 0 and standard deviation 1 on the training part. Then two classifiers:
+//! brought to mean 0 and standard deviation 1 on the training part; beyond the range it has there it is clamped, as a
+//! constant offset of one microphone would otherwise outweigh everything else. Then two classifiers:
 //!
 //! ```text
 //! ridge:    W = (XᵀX + λI)⁻¹ XᵀY,  Y one-hot, X with a column of ones that λ leaves alone, λ = 1; class = argmax xW
@@ -104,7 +105,8 @@ fn statistics_of_channel(x: &[f32]) -> Vec<f64> {
     out
 }
 
-/// Mean 0 and standard deviation 1 of each feature on the training part; features that do not vary become 0.
+/// Mean 0 and standard deviation 1 of each feature on the training part, test values clamped to its range; features that
+/// do not vary become 0.
 fn standardise(train: &mut [Vec<f64>], test: &mut [Vec<f64>]) {
     let n = train.len() as f64;
     for f in 0..train.first().map_or(0, Vec::len) {
@@ -112,7 +114,9 @@ fn standardise(train: &mut [Vec<f64>], test: &mut [Vec<f64>]) {
         let std = (train.iter().map(|x| (x[f] - mean).powi(2)).sum::<f64>() / n).sqrt();
         // Rounding leaves a constant feature with a spread of some 1e-16 of its size.
         let factor = if std > 1e-9 * mean.abs().max(1e-300) { 1.0 / std } else { 0.0 };
-        train.iter_mut().chain(test.iter_mut()).for_each(|x| x[f] = (x[f] - mean) * factor);
+        let low = train.iter().map(|x| x[f]).fold(f64::INFINITY, f64::min);
+        let high = train.iter().map(|x| x[f]).fold(f64::NEG_INFINITY, f64::max);
+        train.iter_mut().chain(test.iter_mut()).for_each(|x| x[f] = (x[f].clamp(low, high) - mean) * factor);
     }
 }
 
@@ -200,6 +204,14 @@ mod tests {
         assert!(got[4..11].iter().all(|v| *v < -20.0), "{got:?}");
         // Shorter than the bands: no panic.
         assert_eq!(statistics_of_channel(&[1.0]).len(), 12);
+    }
+
+    #[test]
+    fn features_are_scaled_by_the_training_part_and_clamped_to_it() {
+        // Mean 3, standard deviation 2; the second feature does not vary.
+        let (mut train, mut test) = (vec![vec![1.0, 7.0], vec![5.0, 7.0]], vec![vec![2.0, 9.0], vec![99.0, 7.0]]);
+        standardise(&mut train, &mut test);
+        assert_eq!((train, test), (vec![vec![-1.0, 0.0], vec![1.0, 0.0]], vec![vec![-0.5, 0.0], vec![1.0, 0.0]]));
     }
 
     #[test]

@@ -29,7 +29,6 @@ use std::path::PathBuf;
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-#[non_exhaustive]
 pub struct SensorConfig {
     /// Folder of the recordings; folders below it are searched too. Required.
     pub path: PathBuf,
