@@ -1,0 +1,108 @@
+//! Numbers without a header: `value = scale · count`, channels alternating sample by sample.
+
+use super::npy::fill_all;
+use super::{Known, stem};
+use crate::{Missing, RawFormat, RawNumber, Recording, SensorError};
+use std::path::Path;
+
+impl RawNumber {
+    fn size(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::I16le | Self::I16be => 2,
+            Self::I32le | Self::F32le => 4,
+        }
+    }
+
+    /// The number in `self.size()` bytes.
+    fn get(self, b: &[u8]) -> f64 {
+        match (self, b) {
+            (Self::U8, [a]) => f64::from(*a),
+            (Self::I8, [a]) => f64::from(*a as i8),
+            (Self::I16le, [a, b]) => f64::from(i16::from_le_bytes([*a, *b])),
+            (Self::I16be, [a, b]) => f64::from(i16::from_be_bytes([*a, *b])),
+            (Self::I32le, [a, b, c, d]) => f64::from(i32::from_le_bytes([*a, *b, *c, *d])),
+            (Self::F32le, [a, b, c, d]) => f64::from(f32::from_le_bytes([*a, *b, *c, *d])),
+            _ => unreachable!("chunks have the size of a number"),
+        }
+    }
+}
+
+pub(super) fn read(path: &Path, bytes: &[u8], format: &RawFormat, known: Known<'_>) -> Result<Recording, SensorError> {
+    let (c, size) = (format.columns.len().max(1), format.number.size());
+    let tail = bytes.len() % (c * size);
+    if tail != 0 {
+        return Err(SensorError::Truncated {
+            path: path.into(),
+            what: "last sample",
+            offset: (bytes.len() - tail) as u64,
+            expected: (c * size) as u64,
+            found: tail as u64,
+        });
+    }
+    let (n, scale) = (bytes.len() / (c * size), known.scale.unwrap_or(format.scale));
+    let mut values = vec![0f32; n * c];
+    for (k, chunk) in bytes.chunks_exact(size).enumerate() {
+        let v = scale * format.number.get(chunk);
+        let v32 = v as f32;
+        if v.is_nan() && known.missing == Missing::Error {
+            let (offset, channel) = ((k * size) as u64, format.columns[k % c].clone());
+            return Err(SensorError::MissingBinary { path: path.into(), offset, channel });
+        }
+        if v32.is_infinite() {
+            return Err(SensorError::Binary {
+                path: path.into(),
+                offset: (k * size) as u64,
+                what: "value",
+                expected: "a finite number".into(),
+                found: v.to_string(),
+            });
+        }
+        values[(k % c) * n + k / c] = v32;
+    }
+    if n > 0 {
+        fill_all(path, &format.columns, &mut values, known.missing)?;
+    }
+    let channels = format.columns.clone();
+    Ok(Recording { name: stem(path), channels, rate_hz: None, values, label: None, group: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(number: RawNumber, columns: &[&str]) -> RawFormat {
+        RawFormat { number, columns: columns.iter().map(|c| c.to_string()).collect(), scale: 0.5 }
+    }
+
+    #[test]
+    fn numbers_channels_and_scale() {
+        let rows: [(RawNumber, Vec<u8>, f32); 6] = [
+            (RawNumber::U8, vec![255], 127.5),
+            (RawNumber::I8, vec![255], -0.5),
+            (RawNumber::I16le, vec![0xfe, 0xff], -1.0),
+            (RawNumber::I16be, vec![0x01, 0x00], 128.0),
+            (RawNumber::I32le, vec![0, 0, 1, 0], 32768.0),
+            (RawNumber::F32le, 3f32.to_le_bytes().to_vec(), 1.5),
+        ];
+        for (number, bytes, want) in rows {
+            let got = read("a".as_ref(), &bytes, &format(number, &["x"]), Known::default()).unwrap();
+            assert_eq!(got.values, [want], "{number:?}");
+        }
+        let known = Known { scale: Some(2.0), ..Known::default() };
+        let got = read("a.raw".as_ref(), &[1, 2, 3, 4], &format(RawNumber::I8, &["x", "y"]), known).unwrap();
+        assert_eq!((got.name.as_str(), &got.values[..]), ("a", &[2.0, 6.0, 4.0, 8.0][..]));
+    }
+
+    #[test]
+    fn odd_ends_and_values_that_are_none() {
+        let two = format(RawNumber::I16le, &["x", "y"]);
+        for n in [1, 2, 3, 5] {
+            let e = read("a".as_ref(), &vec![0; n], &two, Known::default()).unwrap_err();
+            assert!(matches!(e, SensorError::Truncated { offset, .. } if offset == (n / 4 * 4) as u64), "{n}: {e}");
+        }
+        let nan = [0f32.to_le_bytes(), f32::NAN.to_le_bytes()].concat();
+        let e = read("a".as_ref(), &nan, &format(RawNumber::F32le, &["x"]), Known::default()).unwrap_err();
+        assert!(matches!(e, SensorError::MissingBinary { offset: 4, .. }), "{e}");
+    }
+}

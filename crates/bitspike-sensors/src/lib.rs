@@ -1,0 +1,89 @@
+//! Recordings of sensors and audio, from files to arrays for spiking networks
+//!
+//! ```text
+//! folder → files, labels, groups → Recording [C, L] → split → windows → features → normalise → encode → SensorSet
+//! ```
+//!
+//! A [`SensorConfig`] says all of it, so that a set of one's own needs no code:
+//!
+//! - [`decode`] reads CSV, Parquet (feature `parquet`), NumPy, WAV, raw numbers and `.ts`. Every error has a line and
+//!   field, or a byte offset. Nothing is filled in or left out unless the configuration says so.
+//! - Labels and groups come from folders, from file names by a pattern, from an index, or from inside the files.
+//! - A [`Split`] holds out recordings, groups, the end of each recording, or files; never random windows. [`verify`]
+//!   proves that the parts share no sample.
+//! - [`Encode`] has direct values, rate, latency, delta and population coding; [`Features`] a mel spectrogram.
+//! - [`Prepared::baseline`] is a linear classifier on simple statistics, to put the results of a network in proportion.
+//!
+//! The same configuration and files give the same bits, whatever the number of threads. This crate knows nothing of
+//! networks or training.
+//!
+//! ```
+//! use bitspike_sensors::{Encoded, SensorConfig, prepare};
+//! // Two persons, two kinds of movement, two recordings each: slow and fast swings.
+//! let folder = tempfile::tempdir()?;
+//! for person in ["anna", "ben"] {
+//!     for (kind, hz) in [("walk", 2.0), ("run", 5.0)] {
+//!         for take in 0..2 {
+//!             let mut text = String::from("ax,ay\n");
+//!             for i in 0..200 {
+//!                 let phase = f64::from(i) / 50.0 * hz * std::f64::consts::TAU + f64::from(take);
+//!                 text += &format!("{:.4},{:.4}\n", phase.sin(), 0.5 * phase.cos());
+//!             }
+//!             std::fs::write(folder.path().join(format!("{kind}_{person}_{take}.csv")), text)?;
+//!         }
+//!     }
+//! }
+//!
+//! let mut config: SensorConfig = toml::from_str(r#"
+//!     rate_hz = 50.0
+//!     units = { ax = "g", ay = "g" }
+//!     format = { kind = "csv" }
+//!     labels = { from = "name", pattern = "{label}_{group}_{take}.csv" }
+//!     window = { length_s = 1.28, hop_s = 0.64 }
+//!     split = { by = "group", test = ["ben"] }
+//!     normalise = "mean-std"
+//!     encode = { kind = "delta", steps = 8, threshold = 0.5 }
+//! "#)?;
+//! config.path = folder.path().into();
+//!
+//! let prepared = prepare(&config)?;
+//! let set = prepared.encode(0)?;
+//! assert_eq!(set.classes, ["run", "walk"]);
+//! // Eight steps of two ON and two OFF channels, eight columns each; five windows out of each of four recordings.
+//! assert_eq!((set.steps, set.shape, set.train.len(), set.test.len()), (8, [4, 1, 8], 20, 20));
+//! assert!(matches!(&set.train.samples, Encoded::Bytes(spikes) if spikes.len() == 20 * 8 * 4 * 8));
+//! assert!(set.test.groups.iter().all(|g| g.as_deref() == Some("ben")));
+//! assert_eq!(set.split.name, "by-group test=ben");
+//! assert_eq!(prepared.baseline().ridge.correct, 20);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod baseline;
+mod config;
+mod encode;
+mod error;
+mod format;
+mod glob;
+mod load;
+mod normalise;
+mod random;
+mod recording;
+mod source;
+mod split;
+mod window;
+
+pub use baseline::{Baseline, Score};
+pub use config::{
+    Axes, Bands, CsvFormat, DeltaEncode, DirectEncode, Encode, Features, FileSplit, FolderLabels, Format, GroupSplit,
+    IndexLabels, InsideLabels, Labels, LatencyEncode, MelFeatures, MelScale, Missing, NameLabels, Normalise, NpyFormat,
+    ParquetFormat, PopulationEncode, PopulationOutput, RateEncode, RawFeatures, RawFormat, RawNumber, RecordingSplit,
+    SensorConfig, Short, Split, TimeSplit, TimeUnit, TsFormat, WavFormat, Window,
+};
+pub use encode::{Encoded, Encoder, Key, hz_to_mel, mel_to_hz};
+pub use error::{ErrorKind, SensorError};
+pub use format::decode;
+pub use load::{Part, Prepared, SensorSet, SplitInfo, load, prepare};
+pub use normalise::Scaler;
+pub use recording::{Recording, SourceFile, files_sha256};
+pub use split::verify;
+pub use window::Origin;
