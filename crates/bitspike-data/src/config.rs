@@ -2,6 +2,7 @@
 
 use crate::DataError;
 use bitspike_events::dataset::{DemoConfig, EventConfig, EventOptions, EventSetName};
+use bitspike_sensors::SensorConfig;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -46,11 +47,13 @@ pub enum SetName {
     EventFolder,
     /// Long event recordings, one class a file, cut into windows of time.
     EventWindows,
+    /// Recordings of sensors or audio, cut into windows and encoded.
+    Sensors,
 }
 
 impl SetName {
     /// Every set, in the order of the documentation.
-    pub const ALL: [SetName; 16] = [
+    pub const ALL: [SetName; 17] = [
         Self::FashionMnistMini,
         Self::FashionMnist,
         Self::Mnist,
@@ -67,6 +70,7 @@ impl SetName {
         Self::Ssc,
         Self::EventFolder,
         Self::EventWindows,
+        Self::Sensors,
     ];
 
     /// The name as written in a recipe.
@@ -92,6 +96,7 @@ impl SetName {
             Self::Ssc => "ssc",
             Self::EventFolder => "event-folder",
             Self::EventWindows => "event-windows",
+            Self::Sensors => "sensors",
         }
     }
 
@@ -102,7 +107,7 @@ impl SetName {
 
     /// Whether the files are looked for in a folder that the recipe has to name.
     pub(crate) fn needs_path(self) -> bool {
-        matches!(self, Self::ImageFolder | Self::EventFolder | Self::EventWindows)
+        matches!(self, Self::ImageFolder | Self::EventFolder | Self::EventWindows | Self::Sensors)
     }
 }
 
@@ -153,6 +158,9 @@ pub struct DataConfig {
     /// The camera of `events-demo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<DemoConfig>,
+    /// How recordings of sensors are read, cut, split, normalised and encoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensors: Option<SensorConfig>,
 }
 
 impl DataConfig {
@@ -185,6 +193,28 @@ impl DataConfig {
         }
         if self.simulate.is_some() && set != SetName::EventsDemo {
             return bad("data.simulate", &format!("no such table for {set}"), "a table".into());
+        }
+        match (&self.sensors, set == SetName::Sensors) {
+            (Some(_), false) => return bad("data.sensors", &format!("no such table for {set}"), "a table".into()),
+            (None, true) => return bad("data.sensors", "a table that says how files are read", "no such table".into()),
+            (Some(sensors), true) => {
+                if !sensors.path.as_os_str().is_empty() {
+                    let found = sensors.path.display().to_string();
+                    return bad("data.sensors.path", "no such key: data.path names the folder", found);
+                }
+                for (key, limit) in [("data.train_limit", self.train_limit), ("data.test_limit", self.test_limit)] {
+                    if let Some(limit) = limit {
+                        return bad(key, "no such key for sensors: see window.limit", limit.to_string());
+                    }
+                }
+                if self.validation > 0 {
+                    let expected = "0: windows held out at random would be near-copies of others";
+                    return bad("data.validation", expected, self.validation.to_string());
+                }
+                let path = self.path.clone().unwrap_or_default();
+                SensorConfig { path, ..sensors.clone() }.validate()?;
+            }
+            (None, false) => {}
         }
         if let Some(name) = set.events() {
             let mut config = EventConfig::new(name, self.path.clone().unwrap_or_default());

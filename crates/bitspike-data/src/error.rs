@@ -207,6 +207,9 @@ pub enum DataError {
     /// A data set of event recordings.
     #[error("data.events: {0}")]
     Events(#[from] bitspike_events::EventError),
+    /// Recordings of sensors.
+    #[error("data.sensors: {0}")]
+    Sensors(#[from] bitspike_sensors::SensorError),
     /// The parts of an [`ImageSet`](crate::ImageSet) do not fit together.
     #[error("image set: {what}: expected {expected}, found {found}")]
     Set {
@@ -232,6 +235,12 @@ impl DataError {
                 bitspike_events::ErrorKind::Missing => ErrorKind::Missing,
                 bitspike_events::ErrorKind::Corrupt => ErrorKind::Corrupt,
                 bitspike_events::ErrorKind::Io => ErrorKind::Io,
+                _ => ErrorKind::Unsupported,
+            },
+            Self::Sensors(e) => match e.kind() {
+                bitspike_sensors::ErrorKind::Invalid => ErrorKind::Invalid,
+                bitspike_sensors::ErrorKind::Corrupt => ErrorKind::Corrupt,
+                bitspike_sensors::ErrorKind::Io => ErrorKind::Io,
                 _ => ErrorKind::Unsupported,
             },
             _ => ErrorKind::Corrupt,
@@ -262,6 +271,7 @@ impl DataError {
                 "known: IDX files, CIFAR binary files, PNG or JPEG, and folders of these".into()
             }
             Self::Events(e) => e.hint(),
+            Self::Sensors(e) => e.hint(),
             Self::Set { .. } => "pixels.len() = labels.len() * C * H * W, and labels below classes.len()".into(),
         }
     }

@@ -36,12 +36,14 @@ mod loader;
 mod mini;
 mod official;
 mod rng;
+mod sensors;
 mod set;
 mod source;
 mod stats;
 mod verify;
 
 pub use bitspike_events::dataset::{DemoConfig, EventOptions};
+pub use bitspike_sensors::SensorConfig;
 
 pub use augment::Pipeline;
 pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName};

@@ -5,7 +5,7 @@ use crate::format::cifar::{self, CifarKind};
 use crate::format::{folder, idx};
 use crate::official::{self, Known};
 use crate::set::{DataSet, ImageSet, SourceFile};
-use crate::{DataError, SetName, events, find, mini};
+use crate::{DataError, SetName, events, find, mini, sensors};
 use std::path::Path;
 
 /// What a format reader gives.
@@ -45,6 +45,9 @@ pub fn load_frames(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError>
     cfg.validate()?;
     if cfg.set.events().is_some() || cfg.set == SetName::EventsDemo {
         return events::load(cfg, steps);
+    }
+    if cfg.set == SetName::Sensors {
+        return sensors::load(cfg);
     }
     let mut parts = match (cfg.set, official::known(cfg.set)) {
         (SetName::FashionMnistMini, Some(known)) => embedded(known)?,

@@ -91,7 +91,9 @@ impl TrainError {
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("lower optim.lr, or add schedule.warmup_epochs".to_owned()),
             Self::BatchSize { .. } => Some("lower train.batch_size or raise data.train_limit".to_owned()),
-            Self::Frames { frames, .. } => Some(format!("set network.T = {frames}")),
+            Self::Frames { frames, steps } => {
+                Some(format!("set network.T = {frames}, or encode the data in {steps} steps"))
+            }
             Self::DataChanged { .. } | Self::DataFiles { .. } => {
                 Some("put the original files back, or start a new run".to_owned())
             }

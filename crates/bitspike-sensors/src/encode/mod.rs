@@ -17,7 +17,6 @@ use crate::{Encode, PopulationOutput, SensorError};
 
 /// Samples after encoding, one after the other, each `[T, C', H, W]` (with [`Encoder::stored_steps`] for T).
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Encoded {
     /// Spikes, 0 and 1, or counts of them.
     Bytes(Vec<u8>),

@@ -13,20 +13,21 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// Optional keys that are absent from the default recipe, and the free-form values below which no key is checked.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 12] = [
     "data.path",
     "data.train_limit",
     "data.test_limit",
     "data.size",
     "data.channels",
     "data.events",
+    "data.sensors",
     "data.simulate",
     "neuron.width",
     "init.from",
     "init.map",
     "distill.teacher",
 ];
-const FREE: [&str; 3] = ["augment.normalize", "data.events", "data.simulate"];
+const FREE: [&str; 4] = ["augment.normalize", "data.events", "data.sensors", "data.simulate"];
 
 pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe, RecipeError> {
     let lines = Lines::new(text, origin);
