@@ -11,13 +11,16 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-fn listed(dir: &tempfile::TempDir, text: &str) -> Result<Vec<(String, Option<String>, Option<String>)>, SensorError> {
+/// Path, label and group.
+type Row = (String, Option<String>, Option<String>);
+
+fn listed(dir: &tempfile::TempDir, text: &str) -> Result<Vec<Row>, SensorError> {
     let mut config: SensorConfig = toml::from_str(text).unwrap();
     config.path = dir.path().into();
     Ok(find(&config)?.0.into_iter().map(|e| (e.rel, e.label, e.group)).collect())
 }
 
-fn want(rows: &[(&str, &str, &str)]) -> Vec<(String, Option<String>, Option<String>)> {
+fn want(rows: &[(&str, &str, &str)]) -> Vec<Row> {
     let some = |s: &str| (!s.is_empty()).then(|| s.to_string());
     rows.iter().map(|(r, l, g)| (r.to_string(), some(l), some(g))).collect()
 }

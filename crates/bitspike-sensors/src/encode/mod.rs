@@ -83,7 +83,7 @@ impl Encoder {
             n if n > 0 && l % n == 0 => Ok(l / n),
             _ => Err(SensorError::config("encode.steps", format!("a divisor of the {l} columns of a window"), steps)),
         };
-        let times = |k: usize| c.checked_mul(k).unwrap_or(usize::MAX);
+        let times = |k: usize| c.saturating_mul(k);
         let (stored_steps, shape) = match config {
             Encode::Direct(d) if d.segments => (steps, [c, r, segment()?]),
             Encode::Direct(_) => (1, features),

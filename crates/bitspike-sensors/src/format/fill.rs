@@ -19,9 +19,9 @@ pub(super) fn fill(values: &mut [f32], missing: Missing) -> bool {
     for pair in known.windows(2) {
         let (a, b) = (pair[0], pair[1]);
         let (from, to) = (f64::from(values[a]), f64::from(values[b]));
-        for i in a + 1..b {
-            values[i] = match missing {
-                Missing::Linear => (from + (to - from) * (i - a) as f64 / (b - a) as f64) as f32,
+        for (i, v) in values[a + 1..b].iter_mut().enumerate() {
+            *v = match missing {
+                Missing::Linear => (from + (to - from) * (i + 1) as f64 / (b - a) as f64) as f32,
                 _ => from as f32,
             };
         }

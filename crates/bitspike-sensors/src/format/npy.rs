@@ -141,13 +141,13 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: NpyFormat, known: Known<'_
     // One axis, or channels first in memory: as [C, L] row-major and [L, C] column-major.
     let channels_first = c == 1 || (format.axes == Axes::Cl) != head.fortran;
     let mut values = Vec::with_capacity(c * n);
-    for ch in 0..c {
+    for (ch, name) in channels.iter().enumerate() {
         for i in 0..n {
             let k = if channels_first { ch * n + i } else { i * c + ch };
             let at = data + k * head.size;
             let v = head.number(&bytes[at..at + head.size]);
             if v.is_nan() && known.missing == Missing::Error {
-                let channel = channels[ch].clone();
+                let channel = name.clone();
                 return Err(SensorError::MissingBinary { path: path.into(), offset: at as u64, channel });
             }
             let v32 = v as f32;

@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
     /// The next time, in the unit of the column.
     pub(super) fn time(&mut self, t: f64, line: u64, field: u64) -> Result<(), SensorError> {
         if let Some((last, _)) = self.times.last()
-            && !(t > *last)
+            && t <= *last
         {
             return Err(SensorError::Text {
                 path: self.path.into(),

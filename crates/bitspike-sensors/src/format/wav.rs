@@ -95,7 +95,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: WavFormat, known: Known<'_
         _ => (0..c).map(|i| format!("c{i}")).collect(),
     };
     let mut values: Vec<f32> = (0..c).flat_map(|k| turns.iter().skip(k).step_by(c)).copied().collect();
-    if turns.len() % c != 0 {
+    if !turns.len().is_multiple_of(c) {
         return Err(bad("samples", &format!("a multiple of {c} channels"), turns.len().to_string()));
     }
     fill_all(path, &channels, &mut values, known.missing)?;
