@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod filter;
 mod format;
+pub mod frame_augment;
 mod frames;
 mod input;
 mod random;

@@ -12,7 +12,8 @@ fn data(name: &str) -> PathBuf {
 #[test]
 fn spike_lists_of_old_new_plain_and_packed_files() {
     // Per sample: spikes, sum of microseconds, sum of units.
-    let files: [(&str, &[(usize, i64, u64)]); 4] = [
+    type Sample = (usize, i64, u64);
+    let files: [(&str, &[Sample]); 4] = [
         (
             "shd_train.h5",
             &[

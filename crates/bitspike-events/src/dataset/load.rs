@@ -143,6 +143,9 @@ pub fn load_float(config: &EventConfig, kind: FrameKind) -> Result<FloatSet, Eve
     })
 }
 
+/// Samples of one file, each with its place in the result.
+type Slots<'a, V> = Vec<(&'a Item, &'a mut [V])>;
+
 /// Recordings of one file that are read at a time.
 const SHARE: usize = 256;
 
@@ -256,12 +259,12 @@ impl Source {
         let length = self.steps * self.channels * self.size[0] * self.size[1];
         let mut samples = vec![V::default(); items.len() * length];
         // A file is read once, whatever the number of its samples; each sample writes to its own slice.
-        let mut files: BTreeMap<&Path, Vec<(&Item, &mut [V])>> = BTreeMap::new();
+        let mut files: BTreeMap<&Path, Slots<'_, V>> = BTreeMap::new();
         for (item, out) in items.iter().zip(samples.chunks_exact_mut(length)) {
             files.entry(&item.path).or_default().push((item, out));
         }
         // A file of many recordings is shared out.
-        let mut jobs: Vec<(&Path, Vec<(&Item, &mut [V])>)> = Vec::new();
+        let mut jobs: Vec<(&Path, Slots<'_, V>)> = Vec::new();
         for (path, mut samples) in files {
             while samples.len() > SHARE && samples[0].0.entry.is_some() {
                 let rest = samples.split_off(SHARE);
@@ -276,7 +279,7 @@ impl Source {
         Ok(Part { samples, labels: items.iter().map(|i| i.label).collect() })
     }
 
-    fn file<V, F>(&self, path: &Path, samples: Vec<(&Item, &mut [V])>, fill: &F) -> Result<(), EventError>
+    fn file<V, F>(&self, path: &Path, samples: Slots<'_, V>, fill: &F) -> Result<(), EventError>
     where
         F: Fn(&[Event], Option<(i64, i64)>, &mut [V]) -> Result<(), EventError>,
     {

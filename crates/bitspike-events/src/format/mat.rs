@@ -29,6 +29,9 @@ pub(crate) struct Mat {
     next: usize,
 }
 
+/// Type, data and offset of an element.
+type Element<'a> = (u32, &'a [u8], usize);
+
 /// Reads elements, of bytes that start at an offset of the file (of the packed part, inside one).
 struct Elements<'a> {
     data: &'a [u8],
@@ -43,8 +46,8 @@ impl<'a> Elements<'a> {
         Some(if self.big { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) })
     }
 
-    /// Type, data and offset of the next element; `None` at the end.
-    fn next(&mut self, input: &Input) -> Result<Option<(u32, &'a [u8], usize)>, EventError> {
+    /// The next element; `None` at the end.
+    fn next(&mut self, input: &Input) -> Result<Option<Element<'a>>, EventError> {
         let (at, left) = (self.at, self.data.len() - self.at);
         if left == 0 {
             return Ok(None);
