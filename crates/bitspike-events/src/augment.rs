@@ -144,30 +144,49 @@ pub fn event_mix(a: &[Event], b: &[Event], (w, h): Size, r: &mut Random) -> (Vec
         let only = if a.is_empty() { b } else { a };
         return (only.to_vec(), f64::from(u8::from(!a.is_empty())));
     };
-    // Centre, and one width per axis.
-    let blobs: Vec<[[f64; 2]; 3]> = (0..3).map(|_| [(); 3].map(|()| [r.unit(), r.between(0.1, 0.5)])).collect();
-    let density = |at: [f64; 3]| {
-        let blob = |b: &[[f64; 2]; 3]| {
-            let d: f64 = at.iter().zip(b).map(|(v, [centre, width])| ((v - centre) / width).powi(2)).sum();
-            (-0.5 * d).exp()
-        };
-        blobs.iter().map(blob).sum::<f64>()
-    };
-    // The threshold that gives `a` a random share of the volume, from a sample of it.
-    let mut sample: Vec<f64> = (0..1024).map(|_| density([r.unit(), r.unit(), r.unit()])).collect();
-    sample.sort_by(f64::total_cmp);
-    let threshold = sample[r.below(1024) as usize];
+    let mixture = Mixture::new(r);
     let place = |e: &Event, first: i64, span: f64| {
         let (x, y) = ((f64::from(e.x) + 0.5) / f64::from(w), (f64::from(e.y) + 0.5) / f64::from(h));
         [x, y, (e.t as f64 - first as f64) / span]
     };
-    let mut mixed: Vec<Event> = a.iter().filter(|e| density(place(e, first_a, span_a)) >= threshold).copied().collect();
+    let mut mixed: Vec<Event> = a.iter().filter(|e| mixture.is_first(place(e, first_a, span_a))).copied().collect();
     let of_a = mixed.len();
-    let others = b.iter().filter(|e| density(place(e, first_b, span_b)) < threshold);
+    let others = b.iter().filter(|e| !mixture.is_first(place(e, first_b, span_b)));
     mixed.extend(others.map(|e| Event { t: first_a.saturating_add(e.t.saturating_sub(first_b)), ..*e }));
     let share = if mixed.is_empty() { 0.5 } else { of_a as f64 / mixed.len() as f64 };
     mixed.sort_by_key(|e| e.t);
     (mixed, share)
+}
+
+/// A random division of the unit cube (x, y, t) in two: where a mixture of three Gaussians is high, and elsewhere.
+pub(crate) struct Mixture {
+    /// Centre and width, per axis.
+    blobs: [[[f64; 2]; 3]; 3],
+    threshold: f64,
+}
+
+impl Mixture {
+    pub(crate) fn new(r: &mut Random) -> Self {
+        let blobs = [(); 3].map(|()| [(); 3].map(|()| [r.unit(), r.between(0.1, 0.5)]));
+        let mut mixture = Self { blobs, threshold: 0.0 };
+        // The threshold that gives the first a random share of the volume, from a sample of it.
+        let mut sample: Vec<f64> = (0..1024).map(|_| mixture.density([r.unit(), r.unit(), r.unit()])).collect();
+        sample.sort_by(f64::total_cmp);
+        mixture.threshold = sample[r.below(1024) as usize];
+        mixture
+    }
+
+    fn density(&self, at: [f64; 3]) -> f64 {
+        let blob = |b: &[[f64; 2]; 3]| {
+            let d: f64 = at.iter().zip(b).map(|(v, [centre, width])| ((v - centre) / width).powi(2)).sum();
+            (-0.5 * d).exp()
+        };
+        self.blobs.iter().map(blob).sum()
+    }
+
+    pub(crate) fn is_first(&self, at: [f64; 3]) -> bool {
+        self.density(at) >= self.threshold
+    }
 }
 
 /// Earliest time and duration, at least 1.

@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod filter;
 mod format;
+pub mod frame_augment;
 mod frames;
 mod input;
 mod random;
@@ -27,6 +28,8 @@ mod writer;
 pub use error::{ErrorKind, EventError};
 pub use event::{Event, Summary};
 pub use filter::{BackgroundActivity, Refractory, remove_hot_pixels};
+#[cfg(feature = "hdf5")]
+pub use format::hdf5::SpikeLists;
 pub use format::{Camera, Evt3Time, Format};
 pub use frames::{FrameKind, Framing, SplitBy};
 pub use random::Random;

@@ -77,7 +77,8 @@ pub struct ReadOptions {
     pub evt3_time: Evt3Time,
     /// Names of the columns of CSV, separated by commas, instead of its first line: t, x, y, p, and `-` for others.
     pub columns: Option<String>,
-    /// Unit of times in CSV, npz and npy. CSV has no default; npz and npy are in microseconds.
+    /// Unit of times in CSV, npz, npy and HDF5. CSV, and HDF5 in floating point, have no default; the others are in
+    /// microseconds.
     pub time_unit: Option<TimeUnit>,
 }
 
@@ -171,7 +172,7 @@ impl EventReader {
         Self::new(Input::seekable(name, Box::new(Cursor::new(bytes))), options)
     }
 
-    /// Reads from a pipe or socket; `name` stands in for the path in errors. npz cannot be read so.
+    /// Reads from a pipe or socket; `name` stands in for the path in errors. npz and HDF5 cannot be read so.
     ///
     /// # Errors
     /// As [`EventReader::open`], and `NeedsFile`.
@@ -198,6 +199,7 @@ impl EventReader {
             Format::Dat => Box::new(format::dat::Dat::new(&mut input)?),
             Format::Bin40 => Box::new(format::bin40::Bin40::default()),
             Format::Es => Box::new(format::es::Es::new(&mut input)?),
+            Format::Mat => Box::new(format::mat::Mat::new(&mut input)?),
             Format::Csv => Box::new(format::csv::Csv::new(&mut input, options)?),
             Format::Npy => Box::new(format::npy::Npy::new(&mut input, options)?),
             Format::Npz => {
@@ -207,6 +209,17 @@ impl EventReader {
                 // The decoder owns the file now; this input only keeps the name.
                 input = Input::stream(&path, Box::new(std::io::empty()));
                 Box::new(npz)
+            }
+            #[cfg(feature = "hdf5")]
+            Format::Hdf5 => {
+                let path = input.path().to_path_buf();
+                let hdf5 = format::hdf5::Hdf5::new(&path, input.into_seekable("hdf5")?, options)?;
+                input = Input::stream(&path, Box::new(std::io::empty()));
+                Box::new(hdf5)
+            }
+            #[cfg(not(feature = "hdf5"))]
+            Format::Hdf5 => {
+                return Err(input.unsupported("HDF5 is not read".into(), "build with the feature `hdf5`"));
             }
         };
         Ok(Self { input, decoder, format, ended: false })

@@ -235,3 +235,20 @@ fn real_sets_are_listed_and_split_without_overlap() {
     eprintln!("{:?} {:?}", l.classes, l.per_class());
     assert!(l.per_class().iter().all(|(a, b)| (55..=80).contains(a) && (15..=30).contains(b)), "{:?}", l.per_class());
 }
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn hdf5_of_another_layout_is_refused_by_name() {
+    let Some(root) = folder("BITSPIKE_EVENT_FIXTURES") else { return };
+    let (mut seen, files) = (0, fixtures(&root));
+    let mat = files["tonic/sample_stmnist.mat"].clone();
+    let e = EventReader::from_bytes("stmnist".as_ref(), mat, &ReadOptions::default()).unwrap_err();
+    assert!(e.to_string().contains("MAT file without the variable ts"), "its one variable is read over: {e}");
+    for (name, bytes) in files.into_iter().filter(|(n, _)| n.ends_with(".hdf5")) {
+        // Groups of numbered samples with `pos`, `time`, `label`: no columns t, x, y, p.
+        let e = EventReader::from_bytes(name.as_ref(), bytes, &ReadOptions::default()).unwrap_err();
+        assert!(e.to_string().contains("HDF5 without events"), "{name}: {e}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}

@@ -20,7 +20,7 @@ fn every_format_holds_the_same_events() {
 fn the_sensor_size_is_known_where_the_file_says_it() {
     for s in samples(3) {
         let expected = match (s.format, s.name) {
-            (_, "aedat2 DAVIS") => Some((240, 180)),
+            (_, "aedat2 DAVIS") | (Format::Mat, _) => Some((240, 180)),
             (Format::Dat | Format::Evt3 | Format::Aedat2 | Format::Aedat4 | Format::Es, _) => Some((128, 128)),
             _ => None,
         };
@@ -277,7 +277,7 @@ proptest! {
     /// Real files with a few bytes changed reach deeper.
     #[test]
     fn damaged_files_end_in_events_or_an_error(
-        which in 0usize..16, hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)
+        which in 0usize..18, hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)
     ) {
         let all = samples(12);
         let mut bytes = all[which % all.len()].bytes.clone();

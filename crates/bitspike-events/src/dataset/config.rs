@@ -311,6 +311,7 @@ impl EventConfig {
             }),
             (None, N::NMnist | N::NCaltech101) => Some(Format::Bin40),
             (None, N::Dvs128Gesture) => Some(Format::Aedat3),
+            (None, N::AslDvs) => Some(Format::Mat),
             _ => None,
         };
         if let Some(name) = &self.options.camera {

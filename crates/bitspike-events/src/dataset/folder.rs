@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Extensions of event files; other files of a folder are left alone.
 pub(crate) const EXTENSIONS: [&str; 12] =
-    ["aedat", "aedat4", "raw", "dat", "bin", "bs2", "es", "npz", "npy", "csv", "mat", "h5"];
+    ["aedat", "aedat4", "raw", "dat", "bin", "bs2", "es", "npz", "npy", "csv", "h5", "hdf5"];
 
 /// What is known of a published set.
 struct Known {

@@ -143,6 +143,12 @@ pub fn load_float(config: &EventConfig, kind: FrameKind) -> Result<FloatSet, Eve
     })
 }
 
+/// Samples of one file, each with its place in the result.
+type Slots<'a, V> = Vec<(&'a Item, &'a mut [V])>;
+
+/// Recordings of one file that are read at a time.
+const SHARE: usize = 256;
+
 /// How the events of a listing are read and placed.
 pub(crate) struct Source {
     options: ReadOptions,
@@ -253,25 +259,39 @@ impl Source {
         let length = self.steps * self.channels * self.size[0] * self.size[1];
         let mut samples = vec![V::default(); items.len() * length];
         // A file is read once, whatever the number of its samples; each sample writes to its own slice.
-        let mut files: BTreeMap<&Path, Vec<(&Item, &mut [V])>> = BTreeMap::new();
+        let mut files: BTreeMap<&Path, Slots<'_, V>> = BTreeMap::new();
         for (item, out) in items.iter().zip(samples.chunks_exact_mut(length)) {
             files.entry(&item.path).or_default().push((item, out));
         }
-        let done: Vec<Result<(), EventError>> = files
-            .into_iter()
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|(path, samples)| self.file(path, samples, &fill))
-            .collect();
+        // A file of many recordings is shared out.
+        let mut jobs: Vec<(&Path, Slots<'_, V>)> = Vec::new();
+        for (path, mut samples) in files {
+            while samples.len() > SHARE && samples[0].0.entry.is_some() {
+                let rest = samples.split_off(SHARE);
+                jobs.push((path, std::mem::replace(&mut samples, rest)));
+            }
+            jobs.push((path, samples));
+        }
+        let work = |(path, samples)| self.file(path, samples, &fill);
+        let done: Vec<Result<(), EventError>> = jobs.into_par_iter().map(work).collect();
         // In order of paths, so that of several errors always the same one is told.
         done.into_iter().collect::<Result<(), _>>()?;
         Ok(Part { samples, labels: items.iter().map(|i| i.label).collect() })
     }
 
-    fn file<V, F>(&self, path: &Path, samples: Vec<(&Item, &mut [V])>, fill: &F) -> Result<(), EventError>
+    fn file<V, F>(&self, path: &Path, samples: Slots<'_, V>, fill: &F) -> Result<(), EventError>
     where
         F: Fn(&[Event], Option<(i64, i64)>, &mut [V]) -> Result<(), EventError>,
     {
+        #[cfg(feature = "hdf5")]
+        if samples.iter().any(|(item, _)| item.entry.is_some()) {
+            let lists = crate::SpikeLists::open(path)?;
+            for (item, out) in samples {
+                let events = lists.events(item.entry.unwrap_or(0) as usize)?;
+                fill(&events, item.range, out).map_err(|e| in_file(path, e))?;
+            }
+            return Ok(());
+        }
         let all = EventReader::open(path, &self.options)?.read_all()?;
         for (item, out) in samples {
             let done = match item.range {
@@ -281,12 +301,17 @@ impl Source {
                     fill(&within, item.range, out)
                 }
             };
-            done.map_err(|source| match source {
-                e @ EventError::Outside { .. } => EventError::InFile { path: path.into(), source: Box::new(e) },
-                e => e,
-            })?;
+            done.map_err(|e| in_file(path, e))?;
         }
         Ok(())
+    }
+}
+
+/// Says in which file events lie beyond the sensor.
+fn in_file(path: &Path, e: EventError) -> EventError {
+    match e {
+        e @ EventError::Outside { .. } => EventError::InFile { path: path.into(), source: Box::new(e) },
+        e => e,
     }
 }
 

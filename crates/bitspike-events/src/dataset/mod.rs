@@ -28,6 +28,8 @@ mod config;
 mod demo;
 mod folder;
 mod gesture;
+#[cfg(feature = "hdf5")]
+mod hsd;
 mod load;
 mod split;
 mod windows;
@@ -94,12 +96,15 @@ pub fn list(config: &EventConfig) -> Result<Listing, EventError> {
     let (root, classes, mut train, mut test) = match config.set {
         EventSetName::Dvs128Gesture => gesture::list(config, split)?,
         EventSetName::EventWindows => windows::list(config)?,
+        #[cfg(feature = "hdf5")]
+        EventSetName::Shd | EventSetName::Ssc => hsd::list(config, split)?,
+        #[cfg(not(feature = "hdf5"))]
         EventSetName::Shd | EventSetName::Ssc => {
             return Err(EventError::Unsupported {
                 path: config.path.clone(),
                 offset: 0,
                 what: "HDF5 is not read".into(),
-                instead: "convert to npz",
+                instead: "build with the feature `hdf5`",
             });
         }
         _ => folder::list(config, split)?,

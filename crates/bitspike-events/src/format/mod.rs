@@ -10,7 +10,10 @@ pub(crate) mod es;
 pub(crate) mod evt2;
 pub(crate) mod evt3;
 pub(crate) mod flatbuf;
+#[cfg(feature = "hdf5")]
+pub(crate) mod hdf5;
 pub(crate) mod lz4;
+pub(crate) mod mat;
 pub(crate) mod npy;
 pub(crate) mod zip;
 
@@ -58,11 +61,15 @@ pub enum Format {
     Npy,
     /// Text, one event per line (`.csv`).
     Csv,
+    /// HDF5 with columns t, x, y, p (`.h5`, `.hdf5`).
+    Hdf5,
+    /// MATLAB files of ASL-DVS (`.mat`).
+    Mat,
 }
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Aedat2,
         Self::Aedat3,
         Self::Aedat4,
@@ -75,6 +82,8 @@ impl Format {
         Self::Npz,
         Self::Npy,
         Self::Csv,
+        Self::Hdf5,
+        Self::Mat,
     ];
 
     /// Short name, as used in options.
@@ -97,6 +106,8 @@ impl Format {
             Self::Npz => "npz",
             Self::Npy => "npy",
             Self::Csv => "csv",
+            Self::Hdf5 => "hdf5",
+            Self::Mat => "mat",
         }
     }
 
@@ -212,6 +223,8 @@ pub(crate) fn prophesee_header(input: &mut Input) -> Result<Header, EventError> 
     Ok(header)
 }
 
+const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
+
 /// Tells the format by the content; leaves the input where it is.
 pub(crate) fn detect(input: &mut Input) -> Result<Format, EventError> {
     // Enough for any header with a name in it, and for the records that headerless formats are recognised by.
@@ -224,6 +237,8 @@ pub(crate) fn detect(input: &mut Input) -> Result<Format, EventError> {
         (es::MAGIC, Format::Es),
         (npy::MAGIC, Format::Npy),
         (zip::MAGIC, Format::Npz),
+        (HDF5_MAGIC, Format::Hdf5),
+        (mat::MAGIC, Format::Mat),
     ] {
         if data.starts_with(magic) {
             return Ok(format);

@@ -242,6 +242,42 @@ fn npy(events: &[Event]) -> (Vec<u8>, usize) {
     (b, at)
 }
 
+/// A MAT-file of the variables of ASL-DVS, as `scipy.io.savemat` lays it out.
+fn mat(events: &[Event], packed: bool) -> (Vec<u8>, usize) {
+    fn element(kind: u32, data: &[u8]) -> Vec<u8> {
+        let mut b = if data.len() <= 4 && kind != 14 {
+            [(kind | (data.len() as u32) << 16).to_le_bytes().to_vec(), data.to_vec()].concat()
+        } else {
+            [kind.to_le_bytes().to_vec(), (data.len() as u32).to_le_bytes().to_vec(), data.to_vec()].concat()
+        };
+        b.resize(b.len().next_multiple_of(8), 0);
+        b
+    }
+    let matrix = |name: &str, kind: u32, numbers: Vec<u8>| {
+        let dimensions = [(events.len() as u32).to_le_bytes(), 1u32.to_le_bytes()].concat();
+        let flags = [6u32.to_le_bytes(), 0u32.to_le_bytes()].concat();
+        let parts = [element(6, &flags), element(5, &dimensions), element(1, name.as_bytes()), element(kind, &numbers)];
+        let whole = element(14, &parts.concat());
+        if !packed {
+            return whole;
+        }
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        zlib.write_all(&whole).unwrap();
+        let data = zlib.finish().unwrap();
+        [15u32.to_le_bytes().to_vec(), (data.len() as u32).to_le_bytes().to_vec(), data].concat()
+    };
+    let mut b = b"MATLAB 5.0 MAT-file, made by a test".to_vec();
+    b.resize(124, b' ');
+    b.extend_from_slice(b"\x00\x01IM");
+    b.extend(matrix("ts", 6, events.iter().flat_map(|e| (e.t as u32).to_le_bytes()).collect()));
+    b.extend(matrix("x", 9, events.iter().flat_map(|e| f64::from(e.x).to_le_bytes()).collect()));
+    b.extend(matrix("other", 2, vec![1; 9]));
+    b.extend(matrix("y", 4, events.iter().flat_map(|e| (179 - e.y).to_le_bytes()).collect()));
+    b.extend(matrix("pol", 2, events.iter().map(|e| u8::from(e.p)).collect()));
+    let length = b.len();
+    (b, length)
+}
+
 /// A file of every format, and every variant that is read differently, with `n` events.
 pub fn samples(n: usize) -> Vec<Sample> {
     let events = plain(n);
@@ -261,6 +297,8 @@ pub fn samples(n: usize) -> Vec<Sample> {
     add("aedat4 LZ4", Format::Aedat4, true, aedat4(&events, 1, true), None);
     add("aedat4 Zstandard", Format::Aedat4, true, aedat4(&events, 3, true), None);
     add("npy", Format::Npy, true, npy(&events), None);
+    add("mat", Format::Mat, true, mat(&events, false), None);
+    add("mat packed", Format::Mat, true, mat(&events, true), None);
     for (name, format, record) in [
         ("evt3", Format::Evt3, Some(2)),
         ("es", Format::Es, None),
