@@ -285,7 +285,7 @@ pub enum Normalize {
 
 /// The `[augment]` table of a recipe. Everything except `normalize` acts on training samples only.
 ///
-/// Order: random crop, flip, AutoAugment (all on bytes), normalisation, Cutout.
+/// Order: random crop, flip, roll, NDA, AutoAugment (all on bytes), normalisation, Cutout.
 ///
 /// ```
 /// use bitspike_data::{AugmentConfig, Normalize};
@@ -301,6 +301,10 @@ pub struct AugmentConfig {
     pub random_crop: usize,
     /// Mirror left-right with probability 1/2.
     pub flip: bool,
+    /// Roll by up to so many pixels either way, in both directions; for event frames; 0 = off.
+    pub roll: u16,
+    /// Strength of NDA (Li et al., 2022), 0 to 1, for event frames: one of roll, rotation, shear and cutting out; 0 = off.
+    pub nda: f64,
     /// Side in pixels of the square set to zero (after normalisation, so to the mean); 0 = off.
     pub cutout: usize,
     /// Learned policy.

@@ -5,6 +5,7 @@ use super::{auto_augment, crop, cutout, flip, normalize};
 use crate::config::{AugmentConfig, AutoAugment, Normalize};
 use crate::rng::{Purpose, Rng};
 use crate::{DataError, DataSet, ImageSet, Values};
+use bitspike_events::frame_augment::{FrameAugment, FrameShape, SampleKey};
 use std::sync::Arc;
 
 /// Augmentation and normalisation of one sample, fully determined by (seed, epoch, sample): the frames of a sequence are
@@ -31,6 +32,8 @@ pub struct Pipeline {
     flip: bool,
     auto_augment: bool,
     cutout: usize,
+    /// Roll and NDA.
+    frames: FrameAugment,
 }
 
 /// Normalisation of every channel.
@@ -67,7 +70,13 @@ impl Pipeline {
             return bad("augment.cutout", format!("at most {small}, the smaller side of the image"), found);
         }
         let auto_augment = cfg.auto_augment == AutoAugment::Cifar10;
-        if matches!(data.train.values, Values::Floats(_)) && (cfg.random_crop > 0 || cfg.flip || auto_augment) {
+        let frames = FrameAugment { roll: cfg.roll, nda: cfg.nda, ..FrameAugment::default() };
+        if !(0.0..=1.0).contains(&cfg.nda) {
+            return bad("augment.nda", "0 to 1".into(), cfg.nda.to_string());
+        }
+        if matches!(data.train.values, Values::Floats(_))
+            && (cfg.random_crop > 0 || cfg.flip || auto_augment || frames != FrameAugment::default())
+        {
             let found = format!("random_crop = {}, flip = {}", cfg.random_crop, cfg.flip);
             return bad("augment", "no crop, flip or policy: they are for images and event frames".into(), found);
         }
@@ -75,7 +84,7 @@ impl Pipeline {
             return bad("augment.auto_augment", "images with 1 or 3 channels".into(), format!("{c} channels"));
         }
         let eval = Self::eval(cfg, data)?;
-        Ok(Self { random_crop: cfg.random_crop, flip: cfg.flip, auto_augment, cutout: cfg.cutout, ..eval })
+        Ok(Self { random_crop: cfg.random_crop, flip: cfg.flip, auto_augment, cutout: cfg.cutout, frames, ..eval })
     }
 
     /// For evaluation: normalisation only, with the statistics of the training part.
@@ -147,7 +156,8 @@ impl Pipeline {
         let rng = |purpose| Rng::new(seed, purpose, epoch, sample);
         let flip_it = self.flip && rng(Purpose::Flip).coin();
         let mut source = pixels;
-        if self.random_crop > 0 || flip_it || self.auto_augment {
+        let moved = self.frames != FrameAugment::default();
+        if self.random_crop > 0 || flip_it || moved || self.auto_augment {
             let work = &mut scratch.work;
             work.set(shape, pixels);
             if self.random_crop > 0 {
@@ -155,6 +165,12 @@ impl Pipeline {
             }
             if flip_it {
                 flip::flip(work);
+            }
+            if moved {
+                let [channels, height, width] = shape;
+                let shape = FrameShape { steps: 1, channels, height, width };
+                let done = self.frames.apply(&mut work.pixels, shape, SampleKey { seed, epoch, sample });
+                done.expect("the frame has the length of its shape");
             }
             if self.auto_augment {
                 auto_augment::auto_augment(work, &mut rng(Purpose::AutoAugment));
@@ -208,6 +224,33 @@ mod tests {
     }
 
     #[test]
+    fn the_frames_of_a_sequence_are_changed_alike() {
+        let frame: Vec<u8> = (0..2 * 9 * 11u32).map(|i| (i * 37 % 251) as u8).collect();
+        let both = frame.iter().chain(&frame).copied().collect();
+        let set = |values| ImageSet::sequences(2, [2, 9, 11], values, vec![0], vec!["a".into()]).unwrap();
+        let set = set(Values::Bytes(both));
+        let d = DataSet::from_parts("x", "", set.clone(), None, set.clone()).unwrap();
+        let cfg = AugmentConfig { random_crop: 2, flip: true, roll: 3, nda: 1.0, cutout: 4, ..Default::default() };
+        let p = Pipeline::train(&cfg, &d).unwrap();
+        let seen: Vec<Vec<f32>> = (0..20).map(|epoch| p.image(&set, 0, 1, epoch).unwrap()).collect();
+        assert!(seen.iter().all(|x| x[..198] == x[198..]));
+        assert!(seen.iter().any(|x| *x != seen[0]));
+    }
+
+    #[test]
+    fn floats_are_normalised_and_not_cropped() {
+        let values = Values::Floats(vec![1.0, 3.0, 5.0, 7.0]);
+        let set = ImageSet::sequences(2, [1, 1, 2], values, vec![0], vec!["a".into()]).unwrap();
+        let d = DataSet::from_parts("x", "", set.clone(), None, set.clone()).unwrap();
+        let x = Pipeline::train(&AugmentConfig::default(), &d).unwrap().image(&set, 0, 0, 0).unwrap();
+        let s = 5f32.sqrt();
+        assert_eq!(x, [-3.0 / s, -1.0 / s, 1.0 / s, 3.0 / s]);
+        assert_eq!(Pipeline::default().image(&set, 0, 0, 0).unwrap(), [1.0, 3.0, 5.0, 7.0]);
+        let flip = AugmentConfig { flip: true, ..Default::default() };
+        assert!(matches!(Pipeline::train(&flip, &d), Err(DataError::Config { key: "augment", .. })));
+    }
+
+    #[test]
     fn default_is_a_plain_scaling() {
         let d = data();
         let x = Pipeline::default().image(&d.train, 0, 0, 0).unwrap();
@@ -227,6 +270,8 @@ mod tests {
             cutout: 9,
             auto_augment: AutoAugment::Cifar10,
             normalize: Normalize::DataSet,
+            roll: 3,
+            nda: 1.0,
         };
         let p = Pipeline::train(&cfg, &d).unwrap();
         let all = |seed| -> Vec<f32> { (0..50).flat_map(|i| p.image(&d.train, i, seed, 1).unwrap()).collect() };
@@ -242,6 +287,7 @@ mod tests {
         let rows = [
             (AugmentConfig { random_crop: 29, ..Default::default() }, "augment.random_crop"),
             (AugmentConfig { cutout: 29, ..Default::default() }, "augment.cutout"),
+            (AugmentConfig { nda: 1.5, ..Default::default() }, "augment.nda"),
             (AugmentConfig { normalize: one(vec![0.0; 3], vec![1.0; 3]), ..Default::default() }, "augment.normalize"),
             (AugmentConfig { normalize: one(vec![0.0], vec![0.0]), ..Default::default() }, "augment.normalize"),
         ];

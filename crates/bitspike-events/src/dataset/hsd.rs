@@ -36,7 +36,7 @@ pub(crate) fn list(config: &EventConfig, split: Split) -> Result<Parts, EventErr
         per_class.pop();
         names.pop();
     }
-    let (train, test) = divide(split, config.split_seed, &names, per_class)?;
+    let (train, test) = divide(split, config.options.split_seed, &names, per_class)?;
     Ok((root, names, train, test))
 }
 
