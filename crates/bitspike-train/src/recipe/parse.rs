@@ -5,6 +5,7 @@
 
 use super::Recipe;
 use super::error::{Origin, RecipeError};
+use bitspike_nn::network::NetworkName;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -20,6 +21,8 @@ const OPTIONAL: [&str; 9] = [
     "init.map",
     "distill.teacher",
 ];
+/// Keys of the network's table that a name decides.
+pub(super) const NAMED: [&str; 3] = ["family", "layers", "head"];
 const FREE: [&str; 1] = ["augment.normalize"];
 
 pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe, RecipeError> {
@@ -55,6 +58,7 @@ pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe,
     };
     check_keys(&table, "", &of)?;
     let recipe = deserialize(&table, &of)?;
+    check_network(&table, &recipe, &of)?;
     check_ranges(&recipe, &of)?;
     Ok(recipe)
 }
@@ -200,6 +204,22 @@ fn find_bad_key(table: &Table, prefix: &str) -> Option<String> {
     None
 }
 
+/// A network by name has no layers of its own.
+fn check_network(table: &Table, recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
+    let name = recipe.network.name;
+    let Some(Value::Table(network)) = table.get("network") else { return Ok(()) };
+    let decided = NAMED.into_iter().find(|key| network.contains_key(*key));
+    match decided {
+        Some(key) if name != NetworkName::Custom => Err(RecipeError::Range {
+            origin: of(&format!("network.{key}")),
+            reason: format!(
+                "network.{key} is set beside network.name = \"{name}\", which decides it; remove one of the two"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
     let (t, o, s, d) = (&recipe.train, &recipe.optim, &recipe.schedule, &recipe.distill);
     let finite = |v: f64, low: f64| v.is_finite() && v >= low;
@@ -290,6 +310,12 @@ mod tests {
             ("[agmm]\n\npool = 'wh'\n", &[], &["r.toml:3", "agmm.pool", "`hw`"]),
             ("method = 'amgg'\n", &[], &["r.toml:1", "method", "agmm"]),
             ("[network]\nlayers = '64-Q'\n", &[], &["r.toml:2", "network.layers", "part 2"]),
+            ("[network]\nname = 'resnet-19'\n", &[], &["r.toml:2", "network.name", "did you mean \"resnet19\"?"]),
+            ("[network]\nwidth = 0\n", &[], &["r.toml:2", "network.width is 0"]),
+            ("[network]\nname = 'vgg11'\nwidth = 1e9\n", &[], &["r.toml:3", "network.width", "65536"]),
+            ("[network]\nname = 'vgg11'\nlayers = '8-8'\n", &[], &["r.toml:3", "network.layers", "vgg11", "remove"]),
+            ("[network]\nhead = 'flatten'\n", &["network.name=resnet20"], &["r.toml:2", "network.head", "resnet20"]),
+            ("[network]\nname = 'spikformer'\npooling = 'spikes'\n", &[], &["r.toml:3", "network.pooling", "quarters"]),
             ("[network]\nT = 0\n", &[], &["r.toml:2", "network.T is 0"]),
             ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
             ("[data]\ntrain_limit = 0\n", &[], &["r.toml", "data.train_limit"]),
@@ -328,6 +354,10 @@ mod tests {
         assert_eq!((recipe.train.epochs, recipe.network.layers.to_string().as_str()), (3, "16-P-32"));
         assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe);
         assert_eq!(parse("", "empty.toml", &[]).unwrap(), Recipe::default());
+        let named = parse("[network]\nname = 'resnet19'\nwidth = 0.5\n", "r.toml", &[]).unwrap();
+        let text = named.to_toml();
+        assert!(!text.contains("layers") && text.contains("resnet19"), "{text}");
+        assert_eq!(parse(&text, "again.toml", &[]).unwrap(), named);
     }
 
     proptest::proptest! {
