@@ -1,7 +1,7 @@
 //! Energy per inference, estimated: three lines, because one alone misleads.
 //!
 //! ```text
-//! SOP_l         = rate of the layer in front · T · MAC_l
+//! SOP_l         = rate of the layer in front · T · MAC_l       (of sums of spikes, their mean)
 //! compute       = 4.6 pJ · MAC (real layers) + 0.9 pJ · SOP (layers fed by spikes)
 //! with memory   = compute + 2.5 pJ per byte: every weight read once per time step, every membrane potential read and
 //!                 written once per time step (float32), every spike written and read once (1 bit)
@@ -55,7 +55,7 @@ pub fn estimate(plan: &Plan, summary: &Summary, rates: &BTreeMap<String, f64>) -
             repeats: l.repeats as f64,
             weight_bytes: l.weights as f64 * if l.binary { 0.125 } else { 4.0 },
             outputs,
-            neurons: if l.kind == "conv" { outputs } else { 0.0 },
+            neurons: if matches!(l.kind, "conv" | "attention") { outputs } else { 0.0 },
             rate: l.source.as_ref().and_then(|s| rates.get(s)).copied(),
         }
     };

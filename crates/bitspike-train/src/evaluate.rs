@@ -39,6 +39,8 @@ pub struct Evaluation {
     pub seconds: f64,
     /// Every layer with neurons.
     pub layers: BTreeMap<String, LayerActivity>,
+    /// Mean of every sum of spikes that goes on instead of spikes (SEW, Spikformer): additions per weight.
+    pub counts: BTreeMap<String, f64>,
 }
 
 impl Evaluation {
@@ -65,24 +67,36 @@ struct Sums {
 }
 
 #[derive(Default)]
-struct Activity(BTreeMap<String, Sums>);
+struct Activity {
+    layers: BTreeMap<String, Sums>,
+    counts: BTreeMap<String, Sums>,
+}
+
+impl Sums {
+    fn add(&mut self, spikes: &Tensor<5>) {
+        let [t, n, c, h, w] = spikes.dims();
+        let rates = crate::param::host(spikes.clone().reshape([t as i32, -1]).mean_dim(1));
+        self.spikes.resize(t, 0.0);
+        for (sum, rate) in self.spikes.iter_mut().zip(rates) {
+            *sum += f64::from(rate) * n as f64;
+        }
+        self.samples += n as f64;
+        self.neurons = (c * h * w) as u64;
+    }
+}
 
 impl Observer for Activity {
     fn spikes(&mut self, layer: &str, spikes: &Tensor<5>) {
-        let [t, n, c, h, w] = spikes.dims();
-        let rates = crate::param::host(spikes.clone().reshape([t as i32, -1]).mean_dim(1));
-        let sums = self.0.entry(layer.to_owned()).or_default();
-        sums.spikes.resize(t, 0.0);
-        for (sum, rate) in sums.spikes.iter_mut().zip(rates) {
-            *sum += f64::from(rate) * n as f64;
-        }
-        sums.samples += n as f64;
-        sums.neurons = (c * h * w) as u64;
+        self.layers.entry(layer.to_owned()).or_default().add(spikes);
+    }
+
+    fn counts(&mut self, name: &str, counts: &Tensor<5>) {
+        self.counts.entry(name.to_owned()).or_default().add(counts);
     }
 
     fn gate(&mut self, layer: &str, means: &Tensor<3>) {
         let gates = crate::param::host(sigmoid(means.clone()));
-        let sums = &mut self.0.entry(layer.to_owned()).or_default().gates;
+        let sums = &mut self.layers.entry(layer.to_owned()).or_default().gates;
         for g in gates.into_iter().map(f64::from) {
             sums[0] += 1.0;
             sums[1] += g;
@@ -126,7 +140,8 @@ pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device)
         result.samples += n as u64;
     }
     result.loss /= result.samples.max(1) as f64;
-    result.layers = activity.0.into_iter().map(|(name, s)| (name, s.finish())).collect();
+    result.layers = activity.layers.into_iter().map(|(name, s)| (name, s.finish())).collect();
+    result.counts = activity.counts.into_iter().map(|(name, s)| (name, s.finish().mean_rate())).collect();
     result
 }
 

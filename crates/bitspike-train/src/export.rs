@@ -16,7 +16,7 @@ use bitspike_format::{
     BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, ResidualSpec, WeightSpec,
 };
 use bitspike_nn::layers::{Agmm, Conv2d, GatePosition, TimeBatchNorm};
-use bitspike_nn::network::{Blocks, ConvPlan, Head, Network, Plan, Pooling};
+use bitspike_nn::network::{Blocks, ConvPlan, Head, Junction, Network, Plan, Pooling, Structure};
 use bitspike_nn::ops::conv::WeightScale;
 use bitspike_nn::ops::gate::{GateApply, GatePool};
 use bitspike_nn::ops::neuron::Reset as TrainedReset;
@@ -58,6 +58,7 @@ impl ExportError {
 /// # Errors
 /// [`ExportError`] names layer, option, reason and remedy.
 pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network) -> Result<ModelSpec, ExportError> {
+    deployable(plan)?;
     let fold = Fold { plan };
     let mut layers = Vec::new();
     let convs = &plan.convs;
@@ -98,9 +99,10 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
             }
             layers.push(LayerSpec::Neurons(fold.neuron(&chain.last)));
         }
+        Blocks::Residual(_) | Blocks::Spikformer(_) => unreachable!("refused by deployable"),
     }
     layers.push(LayerSpec::Head(HeadSpec {
-        features: if plan.options.network.head == Head::Average { Features::Average } else { Features::Flatten },
+        features: if plan.head == Head::Average { Features::Average } else { Features::Flatten },
         weights: host(network.head.weight.val()),
         bias: host(network.head.bias.val()),
     }));
@@ -126,7 +128,7 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
         ("method".to_owned(), recipe.method.to_string()),
         ("seed".to_owned(), recipe.seed.to_string()),
         ("data".to_owned(), one_line(&data.name)),
-        ("layers".to_owned(), plan.options.network.layers.to_string()),
+        ("layers".to_owned(), plan.options.network.title()),
     ];
     meta.extend(classes);
     Ok(ModelSpec {
@@ -138,6 +140,34 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
         layers,
         meta,
     })
+}
+
+/// Refuses structures that the format does not have, which the plan alone tells.
+///
+/// # Errors
+/// [`ExportError::Unsupported`] with the first layer that cannot be held.
+pub fn deployable(plan: &Plan) -> Result<(), ExportError> {
+    const REMEDY: &str = "train network.name = \"vgg11\", or layers of family \"vgg\" or \"bi-real\"";
+    let refuse = |layer: &str, reason| {
+        let what = format!("network.name = \"{}\"", plan.options.network.name);
+        Err(ExportError::Unsupported { layer: layer.to_owned(), what, reason, remedy: REMEDY })
+    };
+    match plan.structure {
+        Structure::Vgg | Structure::BiReal { pooled_stem: false } => Ok(()),
+        Structure::BiReal { pooled_stem: true } | Structure::Residual { pooled_stem: true, .. } => {
+            refuse("stem", "the format pools 2x2 windows, and this stem the maximum of 3x3 windows that overlap")
+        }
+        Structure::Residual { junction: Junction::Current, .. } => {
+            refuse("blocks.0", "the format has no shortcut that joins behind the second convolution of a block")
+        }
+        Structure::Residual { junction: Junction::Spikes, .. } => {
+            refuse("blocks.0", "the format has one bit per spike, and this block gives sums of spikes")
+        }
+        Structure::Residual { junction: Junction::Membrane, .. } => {
+            refuse("blocks.0", "the format has no shortcut around two convolutions")
+        }
+        Structure::Spikformer { .. } => refuse("embed.position", "the format has no sums of spikes and no attention"),
+    }
 }
 
 /// Refuses a norm whose steps differ.

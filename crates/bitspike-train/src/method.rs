@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 const FREEZE_ABOVE: f64 = 0.02;
 
 /// A training method: the value of `method`.
+///
+/// No method needs inputs of binary layers to be 0 and 1. AGMM, the controls and Freeze scale the current or the steps of a
+/// weight; ReCU, EDE and Q-SNN change what the sign is taken of (and Q-SNN the loss, by firing rates of neurons); Bop and BSO
+/// flip by the gradient alone, whatever it was made from. So every pooling and every network goes with every method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {

@@ -86,7 +86,8 @@ pub fn epoch_record(
 ) -> EpochRecord {
     let mut scales = Scales::default();
     visit(network, &mut scales);
-    let mut names: Vec<&String> = scales.gamma.keys().chain(evaluation.layers.keys()).collect();
+    let mut names: Vec<&String> =
+        scales.gamma.keys().chain(evaluation.layers.keys()).chain(flips.layers.keys()).collect();
     names.sort_by_key(|n| layer_order(n));
     names.dedup();
     let layers = names.into_iter().map(|name| {
@@ -134,7 +135,7 @@ pub fn epoch_record(
     }
 }
 
-/// Stem, blocks by number, then the rest.
+/// Stem, patch splitting, blocks by number, then the rest.
 fn layer_order(name: &str) -> (u8, usize, String) {
     match name.split_once('.') {
         Some(("blocks", rest)) => {
@@ -142,6 +143,7 @@ fn layer_order(name: &str) -> (u8, usize, String) {
             (1, number, rest.to_owned())
         }
         _ if name == "stem" => (0, 0, String::new()),
+        Some(("embed", rest)) => (0, 1, rest.to_owned()),
         _ => (2, 0, name.to_owned()),
     }
 }

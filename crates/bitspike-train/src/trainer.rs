@@ -421,7 +421,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn energy(&self, test: &Evaluation) -> bitspike_run::Energy {
-        let rates = test.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate())).collect();
+        let rates = test.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate()));
+        let rates = rates.chain(test.counts.clone()).collect();
         energy::estimate(&self.plan, &self.plan.summary(), &rates)
     }
 

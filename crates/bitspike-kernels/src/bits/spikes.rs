@@ -7,13 +7,15 @@ use crate::dispatch::{KernelPath, selected};
 
 /// Values handled by one thread at a time while packing.
 const CHUNK: usize = 1 << 15;
-/// Planes of the quarters 0, 1/4, ... 1, that is of the counts 0 to 4.
-const QUARTER_PLANES: usize = 3;
+/// Planes of the counts 0 to 4, which the quarters 0, 1/4, ... 1 are too.
+const COUNT_PLANES: usize = 3;
+/// The grids of counts, as values of one count.
+const UNITS: [f32; 2] = [0.25, 1.0];
 
 /// Spikes `[N, H, W, C]` as bits: `value = unit * sum over planes b of 2^b * bit_b`.
 ///
 /// Spikes 0 and 1 take one plane with unit 1. Spikes after a 2x2 average pooling are quarters; they take three planes
-/// with unit 1/4.
+/// with unit 1/4. Sums of up to four spikes, as shortcuts make them, take three planes with unit 1.
 ///
 /// ```
 /// use bitspike_kernels::bits::PackedSpikes;
@@ -22,6 +24,8 @@ const QUARTER_PLANES: usize = 3;
 /// let pooled = PackedSpikes::pack(&[0.25, 1.0, 0.5], 1, 1, 1, 3).unwrap();
 /// assert_eq!((pooled.planes(), pooled.unit()), (3, 0.25));
 /// assert_eq!(pooled.unpack(), [0.25, 1.0, 0.5]);
+/// let summed = PackedSpikes::pack(&[0.0, 3.0, 1.0], 1, 1, 1, 3).unwrap();
+/// assert_eq!((summed.planes(), summed.unit()), (3, 1.0));
 /// assert!(PackedSpikes::pack(&[0.3], 1, 1, 1, 1).is_none());
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +40,8 @@ pub struct PackedSpikes {
 impl PackedSpikes {
     /// Packs `[N, H, W, C]` values, exactly.
     ///
-    /// `None` when a value is neither 0 nor 1 nor a quarter between them, or when `x` does not have `n h w c` elements.
+    /// `None` when the values are neither quarters from 0 to 1 nor counts from 0 to 4, or when `x` does not have `n h w c`
+    /// elements.
     #[must_use]
     pub fn pack(x: &[f32], n: usize, h: usize, w: usize, c: usize) -> Option<Self> {
         Self::pack_with_path(selected(), x, [n, h, w, c])
@@ -53,12 +58,12 @@ impl PackedSpikes {
         }
         let plane = n * h * w * c.div_ceil(WORD);
         let mut words = vec![0; plane];
-        if pack_planes(path, x, c, &mut words, 1) {
+        if pack_ones_everywhere(path, x, c, &mut words) {
             return Some(Self { words, dims, planes: 1, unit: 1.0 });
         }
-        words.resize(plane * QUARTER_PLANES, 0);
-        let exact = pack_planes(path, x, c, &mut words, QUARTER_PLANES);
-        exact.then_some(Self { words, dims, planes: QUARTER_PLANES, unit: 0.25 })
+        words.resize(plane * COUNT_PLANES, 0);
+        let unit = UNITS.into_iter().find(|unit| pack_counts_everywhere(path, x, c, &mut words, *unit))?;
+        Some(Self { words, dims, planes: COUNT_PLANES, unit })
     }
 
     /// Takes spikes that are bits already, `[N, H, W, ceil(C / 32)]`.
@@ -155,7 +160,7 @@ impl PackedSpikes {
         for (p, out) in out.chunks_exact_mut(c).enumerate() {
             for (k, out) in out.chunks_mut(WORD).enumerate() {
                 let at = (pixel + p) * per_pixel + k;
-                let planes: [u32; QUARTER_PLANES] =
+                let planes: [u32; COUNT_PLANES] =
                     std::array::from_fn(|b| if b < self.planes { self.plane(b)[at] } else { 0 });
                 for (i, v) in out.iter_mut().enumerate() {
                     let count = planes.iter().enumerate().map(|(b, word)| (word >> i & 1) << b).sum::<u32>();
@@ -166,23 +171,25 @@ impl PackedSpikes {
     }
 }
 
-/// Packs into `planes` planes; false when a value does not fit. Words of a failed attempt hold anything.
-fn pack_planes(path: KernelPath, x: &[f32], c: usize, words: &mut [u32], planes: usize) -> bool {
-    let per_pixel = c.div_ceil(WORD);
+/// Packs zeros and ones; false when a value is neither. Words of a failed attempt hold anything.
+fn pack_ones_everywhere(path: KernelPath, x: &[f32], c: usize, words: &mut [u32]) -> bool {
     let pixels = (CHUNK / c).max(1);
-    let plane = words.len() / planes;
-    let (first, rest) = words.split_at_mut(plane);
-    let (second, third) = if planes == 1 { (rest, Default::default()) } else { rest.split_at_mut(plane) };
-    let values = x.par_chunks(pixels * c);
-    let chunks = first.par_chunks_mut(pixels * per_pixel).zip(values);
-    if planes == 1 {
-        return match chunks.len() {
-            1 => pack_ones(path, x, c, first),
-            _ => chunks.all(|(words, x)| pack_ones(path, x, c, words)),
-        };
+    let chunks = words.par_chunks_mut(pixels * c.div_ceil(WORD)).zip(x.par_chunks(pixels * c));
+    match chunks.len() {
+        1 => pack_ones(path, x, c, words),
+        _ => chunks.all(|(words, x)| pack_ones(path, x, c, words)),
     }
-    let others = second.par_chunks_mut(pixels * per_pixel).zip(third.par_chunks_mut(pixels * per_pixel));
-    chunks.zip(others).all(|((first, x), (second, third))| pack_quarters(path, x, c, [first, second, third]))
+}
+
+/// Packs counts 0 to 4 of `unit`; false when a value is none.
+fn pack_counts_everywhere(path: KernelPath, x: &[f32], c: usize, words: &mut [u32], unit: f32) -> bool {
+    let (pixels, plane) = ((CHUNK / c).max(1), words.len() / COUNT_PLANES);
+    let (first, rest) = words.split_at_mut(plane);
+    let (second, third) = rest.split_at_mut(plane);
+    let size = pixels * c.div_ceil(WORD);
+    let [first, second, third] = [first, second, third].map(|words| words.par_chunks_mut(size));
+    let chunks = first.zip(second.zip(third)).zip(x.par_chunks(pixels * c));
+    chunks.all(|((first, (second, third)), x)| pack_counts(path, x, c, [first, second, third], unit.recip()))
 }
 
 /// Packs whole pixels of `c` channels whose values are 0 and 1, on the calling thread.
@@ -213,18 +220,19 @@ fn pack_ones(path: KernelPath, x: &[f32], c: usize, words: &mut [u32]) -> bool {
     }
 }
 
-fn pack_quarters(path: KernelPath, x: &[f32], c: usize, planes: [&mut [u32]; QUARTER_PLANES]) -> bool {
+/// Packs whole pixels of values times `scale`, a power of two, that are 0 to 4.
+fn pack_counts(path: KernelPath, x: &[f32], c: usize, planes: [&mut [u32]; COUNT_PLANES], scale: f32) -> bool {
     match path {
         // SAFETY: a path reaches the kernels only after its instructions were found.
         #[cfg(target_arch = "x86_64")]
-        KernelPath::Avx512 => unsafe { x86::pack_quarters_avx512(x, c, planes) },
+        KernelPath::Avx512 => unsafe { x86::pack_counts_avx512(x, c, planes, scale) },
         _ => each_word(x, c, |at, x| {
             let mut exact = true;
-            let mut words = [0; QUARTER_PLANES];
+            let mut words = [0; COUNT_PLANES];
             for (i, &v) in x.iter().enumerate() {
-                let quarters = v * 4.0;
-                let count = quarters as u32;
-                exact &= count as f32 == quarters && count <= 4;
+                let value = v * scale;
+                let count = value as u32;
+                exact &= count as f32 == value && count <= 4;
                 for (b, word) in words.iter_mut().enumerate() {
                     *word |= (count >> b & 1) << i;
                 }
@@ -258,7 +266,7 @@ fn each_word(x: &[f32], c: usize, mut word: impl FnMut(usize, &[f32]) -> bool) -
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{QUARTER_PLANES, WORD, each_word};
+    use super::{COUNT_PLANES, WORD, each_word};
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -279,15 +287,15 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub(super) fn pack_quarters_avx512(x: &[f32], c: usize, planes: [&mut [u32]; QUARTER_PLANES]) -> bool {
+    pub(super) fn pack_counts_avx512(x: &[f32], c: usize, planes: [&mut [u32]; COUNT_PLANES], scale: f32) -> bool {
         each_word(x, c, |at, x| {
-            let mut words = [0; QUARTER_PLANES];
+            let mut words = [0; COUNT_PLANES];
             let mut exact = true;
             for (half, x) in x.chunks(16).enumerate() {
-                let quarters = _mm512_mul_ps(load_up_to_16(x), _mm512_set1_ps(4.0));
+                let value = _mm512_mul_ps(load_up_to_16(x), _mm512_set1_ps(scale));
                 // What does not fit becomes i32::MIN, a large number without its sign.
-                let count = _mm512_cvttps_epi32(quarters);
-                let whole = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(_mm512_cvtepi32_ps(count), quarters);
+                let count = _mm512_cvttps_epi32(value);
+                let whole = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(_mm512_cvtepi32_ps(count), value);
                 exact &= _mm512_mask_cmple_epu32_mask(whole, count, _mm512_set1_epi32(4)) == u16::MAX;
                 for (b, word) in words.iter_mut().enumerate() {
                     *word |= u32::from(_mm512_test_epi32_mask(count, _mm512_set1_epi32(1 << b))) << (16 * half);
@@ -346,13 +354,13 @@ mod tests {
         #[test]
         fn packing_is_exact(
             dims in (1usize..3, 1usize..4, 1usize..4, prop_oneof![1usize..70, Just(96usize), Just(128)]),
-            seed: u64, quarters: bool,
+            seed: u64, grid in 0usize..3,
         ) {
             let (n, h, w, c) = dims;
-            let steps = if quarters { 4 } else { 1 };
+            let (steps, unit) = [(1, 1.0), (4, 0.25), (4, 1.0)][grid];
             let x: Vec<f32> = (0..(n * h * w * c) as u64)
                 .map(|i| ((i ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % (steps + 1))
-                .map(|v| v as f32 / steps as f32)
+                .map(|v| v as f32 * unit)
                 .collect();
             for path in KernelPath::available() {
                 let packed = PackedSpikes::pack_with_path(path, &x, [n, h, w, c]).unwrap();
@@ -366,9 +374,9 @@ mod tests {
         }
 
         #[test]
-        fn a_single_odd_value_is_refused(c in 1usize..70, at in 0usize..1000, odd in 0usize..6) {
-            let odd = [0.3, -1.0, 1.25, f32::NAN, f32::INFINITY, 1.0 + f32::EPSILON][odd];
-            let mut x = vec![1.0; 15 * c];
+        fn a_single_odd_value_is_refused(c in 1usize..70, at in 0usize..1000, odd in 0usize..7, counts: bool) {
+            let odd = [0.3, -1.0, 1.25, f32::NAN, f32::INFINITY, 1.0 + f32::EPSILON, 5.0][odd];
+            let mut x = vec![if counts { 3.0 } else { 1.0 }; 15 * c];
             x[at % (15 * c)] = odd;
             for path in KernelPath::available() {
                 prop_assert_eq!(PackedSpikes::pack_with_path(path, &x, [1, 3, 5, c]), None);

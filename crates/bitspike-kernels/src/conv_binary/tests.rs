@@ -3,10 +3,24 @@ use crate::conv_real::tests::{CASES, large_shapes, noise, on_threads, relative_e
 use crate::par::testing::cases;
 use proptest::prelude::*;
 
-/// Spikes, or quarters, with about the wanted density.
-fn spikes(s: &ConvShape, quarters: bool, density: f32, seed: u64) -> PackedSpikes {
-    let steps = if quarters { 4.0 } else { 1.0 };
-    let level = |v: f32| if v.abs() < density { ((v.abs() / density * steps).floor() + 1.0) / steps } else { 0.0 };
+/// What the values of an input are multiples of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Grid {
+    Spikes,
+    Quarters,
+    Counts,
+}
+
+const GRIDS: [Grid; 3] = [Grid::Spikes, Grid::Quarters, Grid::Counts];
+
+/// Spikes, quarters or counts up to 4 with about the wanted density.
+fn spikes(s: &ConvShape, grid: Grid, density: f32, seed: u64) -> PackedSpikes {
+    let (steps, unit) = match grid {
+        Grid::Spikes => (1.0, 1.0),
+        Grid::Quarters => (4.0, 0.25),
+        Grid::Counts => (4.0, 1.0),
+    };
+    let level = |v: f32| if v.abs() < density { ((v.abs() / density * steps).floor() + 1.0) * unit } else { 0.0 };
     let x: Vec<f32> = noise(s.n * s.h * s.w * s.c_in, seed).into_iter().map(level).collect();
     PackedSpikes::pack(&x, s.n, s.h, s.w, s.c_in).unwrap()
 }
@@ -20,9 +34,10 @@ proptest! {
 
     #[test]
     fn every_path_agrees_with_the_scalar_twin(
-        s in shapes(), quarters: bool, scaled: bool, density in prop_oneof![Just(0.15f32), Just(1.1), Just(0.5)], seed: u64,
+        s in shapes(), grid in prop::sample::select(&GRIDS[..]), scaled: bool,
+        density in prop_oneof![Just(0.15f32), Just(1.1), Just(0.5)], seed: u64,
     ) {
-        compare(&s, quarters, scaled, density, seed)?;
+        compare(&s, grid, scaled, density, seed)?;
     }
 }
 
@@ -93,9 +108,9 @@ fn winograd_takes_the_shapes_it_is_faster_for() {
     assert!(winograd::takes(KernelPath::Neon, &base) && !winograd::takes(KernelPath::Avx512, &base));
 }
 
-fn compare(s: &ConvShape, quarters: bool, scaled: bool, density: f32, seed: u64) -> Result<(), TestCaseError> {
+fn compare(s: &ConvShape, grid: Grid, scaled: bool, density: f32, seed: u64) -> Result<(), TestCaseError> {
     let len = s.checked().unwrap();
-    let (x, w) = (spikes(s, quarters, density, seed), signs(s, seed ^ 1));
+    let (x, w) = (spikes(s, grid, density, seed), signs(s, seed ^ 1));
     let dy = noise(len.y, seed ^ 2);
     let scale = noise(s.c_out, seed ^ 3);
     let scale = scaled.then_some(scale.as_slice());
@@ -126,8 +141,8 @@ fn compare(s: &ConvShape, quarters: bool, scaled: bool, density: f32, seed: u64)
 #[test]
 fn large_shapes_agree_with_the_scalar_twin() {
     for s in large_shapes() {
-        for quarters in [false, true] {
-            compare(&s, quarters, true, 0.3, 7).unwrap_or_else(|error| panic!("{s:?}: {error}"));
+        for grid in GRIDS {
+            compare(&s, grid, true, 0.3, 7).unwrap_or_else(|error| panic!("{s:?}: {error}"));
         }
     }
 }
@@ -138,10 +153,10 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     let s = ConvShape { n, h: 14, w: 14, c_in: 64, c_out: 96, kh: 3, kw: 3, stride: 1, padding: 1 };
     assert!(winograd::takes(KernelPath::Portable, &s));
     let direct = ConvShape { kh: 1, padding: 0, ..s };
-    for (s, quarters) in [(s, false), (s, true), (direct, false)] {
+    for (s, grid) in [(s, Grid::Spikes), (s, Grid::Quarters), (s, Grid::Counts), (direct, Grid::Spikes)] {
         let len = s.checked().unwrap();
         let (w, dy) = (signs(&s, 2), noise(len.y, 3));
-        let x = spikes(&s, quarters, 0.2, 1);
+        let x = spikes(&s, grid, 0.2, 1);
         let run = |path, threads| {
             on_threads(threads, || {
                 let (mut y, mut dx, mut dw) = (vec![0.0; len.y], vec![0.0; len.x], vec![0.0; len.w]);
@@ -160,7 +175,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn operands_packed_for_other_sizes_are_refused() {
     let s = ConvShape { n: 1, h: 2, w: 3, c_in: 4, c_out: 2, kh: 1, kw: 1, stride: 1, padding: 0 };
-    let (x, w) = (spikes(&s, false, 0.5, 1), signs(&s, 2));
+    let (x, w) = (spikes(&s, Grid::Spikes, 0.5, 1), signs(&s, 2));
     let mut y = vec![0.0; 12];
     let turned = ConvShape { h: 3, w: 2, ..s };
     let error = forward(&turned, &x, &w, None, &mut y).unwrap_err();
@@ -175,7 +190,9 @@ fn operands_packed_for_other_sizes_are_refused() {
 #[test]
 fn sums_stay_exact_up_to_the_largest_magnitude() {
     // One path sums in 16 bits where 32767 suffices; all ones make the sums as large as can be.
-    for (c_in, value, planes) in [(32_736, 1.0, 1), (32_800, 1.0, 1), (8_160, 0.75, 3), (8_200, 0.75, 3)] {
+    for (c_in, value, planes) in
+        [(32_736, 1.0, 1), (32_800, 1.0, 1), (8_160, 0.75, 3), (8_200, 0.75, 3), (8_160, 4.0, 3), (8_200, 4.0, 3)]
+    {
         let s = ConvShape { n: 1, h: 1, w: 1, c_in, c_out: 33, kh: 1, kw: 1, stride: 1, padding: 0 };
         let x = PackedSpikes::pack(&vec![value; c_in], 1, 1, 1, c_in).unwrap();
         assert_eq!(x.planes(), planes);
@@ -204,7 +221,7 @@ fn sums_that_f32_cannot_hold_are_refused() {
 #[test]
 fn one_pixel_and_many_channels_work() {
     let s = ConvShape { n: 1, h: 1, w: 1, c_in: 4100, c_out: 3, kh: 5, kw: 5, stride: 1, padding: 2 };
-    let (x, dy) = (spikes(&s, false, 0.5, 1), [0.5, -1.5, 2.0]);
+    let (x, dy) = (spikes(&s, Grid::Spikes, 0.5, 1), [0.5, -1.5, 2.0]);
     let expected = reference::grad_weight(&s, &x, &dy, None);
     for path in KernelPath::available() {
         let mut dw = vec![f32::NAN; expected.len()];
@@ -216,7 +233,7 @@ fn one_pixel_and_many_channels_work() {
 #[test]
 fn outputs_beyond_the_cache_are_right_at_every_alignment() {
     let s = ConvShape { n: 1, h: 96, w: 96, c_in: 2, c_out: 1024, kh: 1, kw: 1, stride: 1, padding: 0 };
-    let (x, w) = (spikes(&s, false, 0.5, 1), signs(&s, 2));
+    let (x, w) = (spikes(&s, Grid::Spikes, 0.5, 1), signs(&s, 2));
     let expected = reference::forward(&s, &x, &w, None);
     let mut buffer = vec![0.0; expected.len() + 32];
     let aligned = buffer.as_ptr().align_offset(64);

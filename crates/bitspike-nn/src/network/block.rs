@@ -2,10 +2,10 @@
 
 use super::config::{ConvPlan, Plan, Pooling};
 use super::observer::Observer;
+use super::unit::{Whole, apply_gate, build_conv, channels_first, channels_last};
 use crate::Init;
 use crate::layers::Conv2dConfig;
-use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, NormKind, RealConv2d, TimeBatchNorm};
-use crate::ops::block::{BlockParams, BlockStatistics, BlockWeights, block, block_evaluate};
+use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, NormKind, RealConv2d, TimeBatchNorm};
 use crate::ops::gate::GatePool;
 use crate::ops::pool::{avg_pool, max_pool};
 use burn::module::Module;
@@ -72,9 +72,15 @@ impl VggBlock {
         let place = &self.place;
         let repeats = self.neuron.params().steps / x.dims()[0];
         if let (Conv2d::Binary(conv), true, 1) = (&self.conv, place.whole, repeats) {
-            let s = self.whole(conv, x, observer);
-            observer.spikes(&place.name, &s);
-            return s;
+            let whole = Whole {
+                conv,
+                norm: &self.norm,
+                gate: self.gate.as_ref(),
+                neuron: &self.neuron,
+                pool: place.pooling.is_some(),
+                recompute: place.recompute,
+            };
+            return whole.forward(x, &place.name, observer);
         }
         let mut x = self.conv.forward(x);
         if place.gate_before_norm {
@@ -105,50 +111,6 @@ impl VggBlock {
     /// What is pooled behind this block, if anything is.
     pub(super) fn pooling(&self) -> Option<Pooling> {
         self.place.pooling
-    }
-
-    /// The block as one operation.
-    fn whole(&self, conv: &BinaryConv2d, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
-        let (place, device, steps) = (&self.place, x.device(), self.neuron.params().steps);
-        let params = BlockParams {
-            conv: *conv.params(),
-            epsilon: self.norm.epsilon(),
-            pool: place.pooling.is_some(),
-            gate: self.gate.as_ref().map(|g| *g.params()),
-            neuron: *self.neuron.params(),
-            recompute: place.recompute,
-        };
-        let weights = BlockWeights {
-            weight: conv.weight(),
-            gamma: self.norm.slope(),
-            beta: self.norm.beta.val(),
-            alpha: self.gate.as_ref().map_or_else(|| Tensor::ones([steps, 1], &device), |g| g.alpha.val()),
-            decay: self.neuron.decay(&device),
-        };
-        if device.is_autodiff() {
-            let [t, n, _, h, w] = x.dims();
-            let p = &params.conv;
-            let kernel = weights.weight.dims()[2];
-            let count = t * n * p.output(h, kernel) * p.output(w, kernel);
-            let (s, mean, var, means) = block(x, weights, params);
-            self.norm.keep(mean, var, count);
-            if let Some(gate) = &self.gate {
-                gate.keep(means.clone());
-                observer.gate(&place.name, &means);
-            }
-            return s;
-        }
-        let statistics = BlockStatistics {
-            mean: self.norm.running_mean.value(),
-            var: self.norm.running_var.value(),
-            gate_means: self.gate.as_ref().and_then(Agmm::fixed_means),
-        };
-        let kept = statistics.gate_means.clone();
-        let (s, means) = block_evaluate(x, weights, statistics, params);
-        if self.gate.is_some() {
-            observer.gate(&place.name, &kept.map_or(means, |kept| kept.unsqueeze_dim(1)));
-        }
-        s
     }
 }
 
@@ -233,39 +195,5 @@ impl BiRealBlock {
             Some(shortcut) => channels_last(shortcut.forward(channels_first(x), repeats)),
         };
         channels_first(channels_last(y) + around)
-    }
-}
-
-/// `[T, N, C, H, W]` seen as `[T, N, H, W, C]`, which is its order in memory on the CPU backend: there the sum of two such
-/// views, and of their gradients, is contiguous and copies nothing.
-fn channels_last(x: Tensor<5>) -> Tensor<5> {
-    x.permute([0, 1, 3, 4, 2])
-}
-
-/// The inverse of [`channels_last`].
-fn channels_first(x: Tensor<5>) -> Tensor<5> {
-    x.permute([0, 1, 4, 2, 3])
-}
-
-fn build_conv(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Conv2d {
-    let path = format!("{}.conv", conv.name);
-    match conv.binary {
-        true => {
-            let network = &plan.options.network;
-            let layer = conv.conv.init_binary(network.weight_scale, init, &path, device);
-            Conv2d::Binary(layer.with_estimator(plan.options.estimator))
-        }
-        false => Conv2d::Real(conv.conv.init_real(init, &path, device)),
-    }
-}
-
-fn apply_gate(gate: &Option<Agmm>, x: Tensor<5>, name: &str, observer: &mut dyn Observer) -> Tensor<5> {
-    match gate {
-        None => x,
-        Some(gate) => {
-            let (y, means) = gate.forward(x);
-            observer.gate(name, &means);
-            y
-        }
     }
 }

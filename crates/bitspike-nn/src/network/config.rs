@@ -1,6 +1,9 @@
 //! Configuration of a network, and the plan made from it: every layer with its shapes, before any memory is taken.
 
-use super::spec::{LayerSpec, Part};
+use super::layout::Layout;
+use super::names::{Architecture, Body, NetworkName, Stem};
+use super::residual::Junction;
+use super::spec::LayerSpec;
 use crate::layers::{AgmmConfig, AgmmError, Conv2dConfig, Estimator, NeuronConfig, NeuronKind, NormConfig};
 use crate::ops::conv::{Precision, WeightScale};
 use crate::ops::gate::GatePool;
@@ -43,9 +46,23 @@ pub enum Head {
 }
 
 /// Configuration of a network: the `[network]` table of a recipe, with the neuron, norm and gate beside it.
+///
+/// A `name` other than `custom` decides `family`, `layers` and `head`, which then have no meaning (a recipe that sets both is
+/// refused).
+///
+/// ```
+/// use bitspike_nn::network::{NetworkConfig, NetworkName, NetworkOptions};
+/// let network = NetworkConfig { name: NetworkName::ResNet19, ..NetworkConfig::default() };
+/// let plan = NetworkOptions { network, ..NetworkOptions::default() }.plan([3, 32, 32], 10).unwrap();
+/// assert_eq!(plan.summary().binary_weights, 12_550_144);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkConfig {
+    /// A network of a paper, or `custom`.
+    pub name: NetworkName,
+    /// Factor on the channels of every layer, rounded, at least one channel; Spikformer rounds down to whole heads of 32.
+    pub width: f64,
     /// How layers are connected.
     pub family: Family,
     /// The layers, as text; see [`LayerSpec`].
@@ -66,6 +83,8 @@ pub struct NetworkConfig {
 impl Default for NetworkConfig {
     fn default() -> Self {
         Self {
+            name: NetworkName::Custom,
+            width: 1.0,
             family: Family::Vgg,
             layers: "32-P-64-P-128".parse().expect("a valid text"),
             steps: 2,
@@ -74,6 +93,33 @@ impl Default for NetworkConfig {
             weight_scale: WeightScale::None,
             estimator: Estimator::Ste,
         }
+    }
+}
+
+impl NetworkConfig {
+    /// The network in a word or two, for messages and files: the text of layers, or the name, and the width where it is not 1.
+    pub fn title(&self) -> String {
+        let title = match self.name {
+            NetworkName::Custom => self.layers.to_string(),
+            name => name.to_string(),
+        };
+        if self.width == 1.0 { title } else { format!("{title} (width {})", self.width) }
+    }
+
+    /// The key that says what the layers are.
+    pub(super) fn key(&self) -> String {
+        match self.name {
+            NetworkName::Custom => "network.layers".to_owned(),
+            name => format!("network.name = \"{name}\""),
+        }
+    }
+
+    fn architecture(&self) -> Architecture {
+        self.name.architecture().unwrap_or_else(|| Architecture {
+            stem: Stem::SMALL,
+            body: Body::Chain { family: self.family, parts: self.layers.parts().to_vec() },
+            head: self.head,
+        })
     }
 }
 
@@ -113,10 +159,12 @@ pub enum PlanError {
     },
     /// The map is too small to be pooled once more.
     #[error(
-        "network.layers: {layer} would pool a map of {height}x{width}; remove a P or use larger images \
-         (the input is {input:?})"
+        "{key}: {layer} would pool a map of {height}x{width}; {}use larger images (the input is {input:?})",
+        if .key == "network.layers" { "remove a P or " } else { "" }
     )]
     TooSmall {
+        /// Key of the recipe that decides the layers.
+        key: String,
         /// Name of the layer.
         layer: String,
         /// Rows of its map.
@@ -128,10 +176,13 @@ pub enum PlanError {
     },
     /// A residual block would halve a map with an odd side.
     #[error(
-        "network.layers: {layer} would halve a map of {height}x{width}: its shortcut averages 2x2 windows and needs even \
-         sides; change width fewer times, or use images whose sides stay even (the input is {input:?})"
+        "{key}: {layer} would halve a map of {height}x{width}: its shortcut averages 2x2 windows and needs even sides; \
+         {}use images whose sides stay even (the input is {input:?})",
+        if .key == "network.layers" { "change width fewer times, or " } else { "" }
     )]
     OddMap {
+        /// Key of the recipe that decides the layers.
+        key: String,
         /// Name of the layer.
         layer: String,
         /// Rows of its map.
@@ -140,6 +191,14 @@ pub enum PlanError {
         width: usize,
         /// Channels, rows and columns of the input.
         input: [usize; 3],
+    },
+    /// A pooling that the network cannot have.
+    #[error("network.pooling is \"{found}\": {reason}; use \"current\" or \"max-spikes\"")]
+    Pooling {
+        /// The pooling.
+        found: &'static str,
+        /// Why not.
+        reason: &'static str,
     },
     /// The network has no convolution after the stem.
     #[error("network.layers: {found:?} has a stem and nothing else; add at least one more channel count")]
@@ -165,21 +224,23 @@ pub struct ConvPlan {
     pub input: [usize; 2],
     /// Rows and columns of the convolution's result.
     pub output: [usize; 2],
-    /// Followed by a 2×2 pooling (VGG), or down-sampling by stride (Bi-Real).
+    /// Rows and columns of what goes on, after a pooling.
+    pub map: [usize; 2],
+    /// Followed by a 2×2 pooling (VGG, Spikformer), or down-sampling by stride (Bi-Real).
     pub pooled: bool,
     /// Bi-Real: width or resolution change, so the shortcut has a convolution.
     pub projected: bool,
+    /// It has neurons, in front or behind.
+    pub neurons: bool,
+    /// Name under which an [`Observer`](super::Observer) sees the spikes, or their sums, that come in; `None` for an image or
+    /// a current.
+    pub source: Option<String>,
+    /// The largest of these values in units of their grid: 1 for spikes, 4 for quarters after a pooling, n where n spikes
+    /// are summed, 0 for real numbers. Up to 4 a binary convolution takes them as bit planes, beyond that as floats.
+    pub counts: usize,
 }
 
 impl ConvPlan {
-    /// Rows and columns after pooling.
-    pub fn final_map(&self, family: Family) -> [usize; 2] {
-        match (family, self.pooled) {
-            (Family::Vgg, true) => self.output.map(|s| s / 2),
-            _ => self.output,
-        }
-    }
-
     /// Multiply-accumulates of one time step, without the shortcut.
     pub fn macs(&self) -> u64 {
         let [c_in, c_out] = self.conv.channels;
@@ -199,6 +260,34 @@ impl ConvPlan {
     }
 }
 
+/// How the convolutions of a plan are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// A chain: stem and blocks.
+    Vgg,
+    /// Stem and blocks of one convolution each with a shortcut.
+    BiReal {
+        /// The stem ends in a 3×3 maximum with stride 2.
+        pooled_stem: bool,
+    },
+    /// Stem and blocks of two convolutions each with a shortcut.
+    Residual {
+        /// Where the shortcut joins.
+        junction: Junction,
+        /// The stem ends in a 3×3 maximum with stride 2.
+        pooled_stem: bool,
+        /// Number of blocks.
+        blocks: usize,
+    },
+    /// Patch splitting and blocks of attention.
+    Spikformer {
+        /// Number of blocks.
+        blocks: usize,
+        /// Heads of attention.
+        heads: usize,
+    },
+}
+
 /// A checked network: every layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -206,8 +295,14 @@ pub struct Plan {
     pub options: NetworkOptions,
     /// Channels, rows and columns of the input.
     pub input: [usize; 3],
+    /// How they are put together.
+    pub structure: Structure,
     /// Stem first, then the blocks.
     pub convs: Vec<ConvPlan>,
+    /// What the classifier sees.
+    pub head: Head,
+    /// Name under which an [`Observer`](super::Observer) sees the spikes, or their sums, in front of the classifier.
+    pub last: String,
     /// Features the classifier sees.
     pub features: usize,
     /// Classes.
@@ -231,51 +326,16 @@ impl NetworkOptions {
         if let Some(gate) = &self.gate {
             gate.check()?;
         }
-        let parts = self.network.layers.parts();
-        let mut convs: Vec<ConvPlan> = Vec::new();
-        let [mut channels, rows, columns] = input;
-        let mut map = [rows, columns];
-        for (i, part) in parts.iter().enumerate() {
-            let Part::Conv(width) = *part else { continue };
-            let name = if convs.is_empty() { "stem".to_owned() } else { format!("blocks.{}", convs.len() - 1) };
-            let stem = convs.is_empty();
-            let bi_real = self.network.family == Family::BiReal && !stem;
-            let followed = parts.get(i + 1) == Some(&Part::Pool);
-            // In a residual chain width changes come with a halved map; a P asks for one without.
-            let down = bi_real && (width != channels || (i > 0 && parts[i - 1] == Part::Pool));
-            let conv = Conv2dConfig::same([channels, width], 3).with_stride(if down { 2 } else { 1 });
-            let conv = conv.with_precision(self.precision);
-            let output = map.map(|s| (s - 1) / conv.stride + 1);
-            let pooled = if bi_real { down } else { followed && self.network.family == Family::Vgg };
-            if (pooled || down) && (if bi_real { map } else { output }).iter().any(|&s| s < 2) {
-                let [height, width] = map;
-                return Err(PlanError::TooSmall { layer: name, height, width, input });
-            }
-            if down && map.iter().any(|s| s % 2 == 1) {
-                let [height, width] = map;
-                return Err(PlanError::OddMap { layer: name, height, width, input });
-            }
-            let plan = ConvPlan {
-                name,
-                conv,
-                binary: !stem && !self.full_precision,
-                input: map,
-                output,
-                pooled,
-                projected: bi_real && down,
-            };
-            map = plan.final_map(if bi_real { Family::BiReal } else { Family::Vgg });
-            channels = width;
-            convs.push(plan);
-        }
-        if convs.len() < 2 {
-            return Err(PlanError::NoBlocks { found: self.network.layers.to_string() });
-        }
-        let features = match self.network.head {
+        let architecture = self.network.architecture();
+        let mut layout = Layout::new(self, input);
+        let structure = layout.body(&architecture)?;
+        let Layout { convs, channels, map, source, .. } = layout;
+        let features = match architecture.head {
             Head::Average => channels,
             Head::Flatten => channels * map[0] * map[1],
         };
-        Ok(Plan { options: self.clone(), input, convs, features, classes })
+        let last = source.unwrap_or_default();
+        Ok(Plan { options: self.clone(), input, structure, convs, head: architecture.head, last, features, classes })
     }
 
     fn check_ranges(&self) -> Result<(), PlanError> {
@@ -284,6 +344,8 @@ impl NetworkOptions {
         };
         let (n, net) = (&self.neuron, &self.network);
         range("network.T", (1..=1024).contains(&net.steps), net.steps.to_string(), "1 to 1024")?;
+        let width_ok = net.width.is_finite() && net.width > 0.0;
+        range("network.width", width_ok, net.width.to_string(), "a finite number above 0")?;
         let tau_ok = n.kind == NeuronKind::If || (n.tau.is_finite() && n.tau >= 1.0);
         range("neuron.tau", tau_ok, n.tau.to_string(), "a finite number of at least 1")?;
         let v = n.v_threshold;
@@ -303,6 +365,11 @@ impl NetworkOptions {
 }
 
 impl Plan {
+    /// The convolution of this name.
+    pub fn conv(&self, name: &str) -> Option<&ConvPlan> {
+        self.convs.iter().find(|c| c.name == name)
+    }
+
     /// Whether the gate may stand after an average pooling of even maps: for every pool but the element-wise one the two
     /// commute, mean(pool(x)) = mean(x) and pool(g x) = g pool(x), and the pooled map is a quarter of the work.
     pub(crate) fn gate_after_pool(&self, conv: &ConvPlan) -> bool {
@@ -322,7 +389,7 @@ mod tests {
 
     #[test]
     fn maps_follow_pooling_and_strides() {
-        let maps = |p: Plan| p.convs.iter().map(|c| c.final_map(p.options.network.family)).collect::<Vec<_>>();
+        let maps = |p: Plan| p.convs.iter().map(|c| c.map).collect::<Vec<_>>();
         let vgg = plan(Family::Vgg, "8-P-16-P-32", [1, 28, 28]).unwrap();
         assert_eq!(maps(vgg), [[14, 14], [7, 7], [7, 7]]);
         let residual = plan(Family::BiReal, "8-2x8-2x16-32", [3, 32, 32]).unwrap();

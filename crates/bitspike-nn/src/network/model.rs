@@ -1,21 +1,28 @@
 //! The network itself.
 
 use super::block::{BiRealBlock, VggBlock};
-use super::config::{Family, Head, Plan};
+use super::config::{Head, Plan, Structure};
 use super::observer::Observer;
+use super::residual::ResidualChain;
+use super::spikformer::Spikformer;
 use crate::Init;
 use crate::layers::{Classifier, Neuron, RealConv2d, TimeBatchNorm};
-use crate::ops::pool::global_avg_pool;
+use crate::ops::pool::{global_avg_pool, stem_max_pool};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-/// The blocks of either family.
+/// The blocks of any structure.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
 pub enum Blocks {
     /// A chain; the first block is the stem.
     Vgg(VggChain),
     /// A residual chain.
     BiReal(BiRealChain),
+    /// Blocks of two convolutions.
+    Residual(ResidualChain),
+    /// Blocks of attention.
+    Spikformer(Spikformer),
 }
 
 /// Stem and blocks of the VGG family.
@@ -45,6 +52,9 @@ pub struct BiRealStem {
     pub conv: RealConv2d,
     /// Its batch norm.
     pub norm: TimeBatchNorm,
+    /// Followed by a 3×3 maximum with stride 2.
+    #[module(skip)]
+    pub pooled: bool,
 }
 
 /// A spiking network made from a [`Plan`].
@@ -76,24 +86,31 @@ impl Network {
     pub fn new(plan: &Plan, init: &Init, device: &Device) -> Self {
         let o = &plan.options;
         let (stem, rest) = plan.convs.split_first().expect("a plan has a stem");
-        let body = match o.network.family {
-            Family::Vgg => Blocks::Vgg(VggChain {
+        let body = match plan.structure {
+            Structure::Vgg => Blocks::Vgg(VggChain {
                 stem: VggBlock::new(plan, stem, init, device),
                 blocks: rest.iter().map(|c| VggBlock::new(plan, c, init, device)).collect(),
             }),
-            Family::BiReal => Blocks::BiReal(BiRealChain {
+            Structure::BiReal { pooled_stem } => Blocks::BiReal(BiRealChain {
                 stem: BiRealStem {
                     conv: stem.conv.init_real(init, "stem.conv", device),
                     norm: o.norm.init(stem.conv.channels[1], o.network.steps, o.neuron.v_threshold, device),
+                    pooled: pooled_stem,
                 },
                 blocks: rest.iter().map(|c| BiRealBlock::new(plan, c, init, device)).collect(),
                 last: o.neuron.init(o.network.steps, device),
             }),
+            Structure::Residual { junction, pooled_stem, blocks } => {
+                Blocks::Residual(ResidualChain::new(plan, (junction, pooled_stem, blocks), init, device))
+            }
+            Structure::Spikformer { blocks, heads } => {
+                Blocks::Spikformer(Spikformer::new(plan, blocks, heads, init, device))
+            }
         };
         Self {
             body,
             head: Classifier::new(plan.features, plan.classes, init, "head", device),
-            flatten: o.network.head == Head::Flatten,
+            flatten: plan.head == Head::Flatten,
             steps: o.network.steps,
         }
     }
@@ -103,6 +120,8 @@ impl Network {
         match &mut self.body {
             Blocks::Vgg(chain) => chain.blocks.iter_mut().for_each(|b| b.conv.set_progress(progress)),
             Blocks::BiReal(chain) => chain.blocks.iter_mut().for_each(|b| b.conv.set_progress(progress)),
+            Blocks::Residual(chain) => chain.blocks.iter_mut().for_each(|b| b.set_progress(progress)),
+            Blocks::Spikformer(network) => network.set_progress(progress),
         }
     }
 
@@ -119,6 +138,9 @@ impl Network {
             Blocks::BiReal(chain) => {
                 let repeats = self.steps / x.dims()[0];
                 let mut current = chain.stem.norm.forward(chain.stem.conv.forward(x), repeats);
+                if chain.stem.pooled {
+                    current = stem_max_pool(current);
+                }
                 for block in &chain.blocks {
                     current = block.forward(current, observer);
                 }
@@ -126,6 +148,8 @@ impl Network {
                 observer.spikes("last", &s);
                 s
             }
+            Blocks::Residual(chain) => chain.forward(x, observer),
+            Blocks::Spikformer(network) => network.forward(x, observer),
         };
         self.classify(spikes)
     }

@@ -9,6 +9,12 @@ pub trait Observer {
         let _ = (layer, spikes);
     }
 
+    /// The sum `[T, N, C, H, W]` of spikes of several layers, where one goes on instead of spikes; see
+    /// [`residual`](super::Junction::Spikes).
+    fn counts(&mut self, name: &str, counts: &Tensor<5>) {
+        let _ = (name, counts);
+    }
+
     /// The pooled means `[T, N or 1, C or 1]` behind the gate of a layer.
     fn gate(&mut self, layer: &str, means: &Tensor<3>) {
         let _ = (layer, means);

@@ -3,7 +3,8 @@
 //! Size convention (BSO, Liang et al., 2025): 1 bit per binary weight + 32 bits for every real parameter (stem, classifier,
 //! shortcut convolutions, batch-norm affine, α); 1 MB = 10⁶ bytes. Running statistics fold into the affine and do not count.
 
-use super::config::{Family, Plan, Pooling};
+use super::config::{ConvPlan, Plan, Pooling, Structure};
+use super::residual::Junction;
 use crate::layers::{AlphaShape, NeuronKind};
 
 /// Cost of one layer.
@@ -93,29 +94,23 @@ impl Plan {
         let mut layers = Vec::new();
         for (i, c) in self.convs.iter().enumerate() {
             let [c_in, c_out] = c.conv.channels;
-            let bi_real = o.network.family == Family::BiReal;
             let alpha = match &o.gate {
                 Some(g) if c.binary => t * if g.alpha == AlphaShape::StepChannel { c_out as u64 } else { 1 },
                 _ => 0,
             };
-            // In the residual family the stem has no neurons; each block's stand in front of its own convolution.
-            let neurons = if bi_real && i == 0 { 0 } else { plif };
-            let [h, w] = c.final_map(if bi_real && i > 0 { Family::BiReal } else { Family::Vgg });
+            let norm = o.norm.parameters(c_out, o.network.steps);
+            let output = vec![c_out, c.map[0], c.map[1]];
             layers.push(LayerSummary {
                 name: c.name.clone(),
-                kind: "conv",
+                kind: if c.conv.kernel == 1 && !c.neurons { "conv 1x1" } else { "conv" },
                 binary: c.binary,
                 shape: vec![c_out, c_in, c.conv.kernel, c.conv.kernel],
                 weights: c.weights(),
-                extra: o.norm.parameters(c_out, o.network.steps) + alpha + neurons,
+                extra: norm + alpha + if c.neurons { plif } else { 0 },
                 macs: c.macs(),
                 repeats: if i == 0 { 1 } else { t },
-                source: match i {
-                    0 => None,
-                    _ if bi_real => Some(c.name.clone()),
-                    _ => Some(self.convs[i - 1].name.clone()),
-                },
-                output: vec![c_out, h, w],
+                source: c.source.clone(),
+                output: output.clone(),
             });
             if let Some((macs, weights)) = c.shortcut() {
                 layers.push(LayerSummary {
@@ -124,34 +119,54 @@ impl Plan {
                     binary: false,
                     shape: vec![c_out, c_in, 1, 1],
                     weights,
-                    extra: o.norm.parameters(c_out, o.network.steps),
+                    extra: norm,
                     macs,
                     repeats: t,
                     source: None,
-                    output: vec![c_out, h, w],
+                    output,
                 });
             }
+            layers.extend(self.attention(c, plif, t));
         }
-        let last = match o.network.family {
-            Family::Vgg => self.convs.last().map(|c| c.name.clone()),
-            Family::BiReal => Some("last".to_owned()),
-        };
-        let last_plif = if o.network.family == Family::BiReal { plif } else { 0 };
+        let ends_in_neurons = matches!(
+            self.structure,
+            Structure::BiReal { .. } | Structure::Residual { junction: Junction::Membrane, .. }
+        );
         layers.push(LayerSummary {
             name: "head".to_owned(),
             kind: "linear",
             binary: false,
             shape: vec![self.classes, self.features],
             weights: (self.classes * self.features) as u64,
-            extra: self.classes as u64 + last_plif,
+            extra: self.classes as u64 + if ends_in_neurons { plif } else { 0 },
             macs: (self.classes * self.features) as u64,
             repeats: t,
-            source: last,
+            source: Some(self.last.clone()),
             output: vec![self.classes],
         });
         let binary_weights = layers.iter().filter(|l| l.binary).map(|l| l.weights).sum();
         let real_parameters = layers.iter().map(|l| l.extra + if l.binary { 0 } else { l.weights }).sum();
         Summary { layers, binary_weights, real_parameters }
+    }
+
+    /// The products of attention behind the values of a block: v kᵀ, and that times q.
+    fn attention(&self, value: &ConvPlan, plif: u64, repeats: u64) -> Option<LayerSummary> {
+        let Structure::Spikformer { heads, .. } = self.structure else { return None };
+        let block = value.name.strip_suffix(".value")?;
+        let (channels, [h, w]) = (value.conv.channels[1], value.map);
+        let per_head = channels / heads;
+        Some(LayerSummary {
+            name: format!("{block}.attend"),
+            kind: "attention",
+            binary: false,
+            shape: vec![heads, per_head, h * w],
+            weights: 0,
+            extra: plif,
+            macs: 2 * (channels * per_head * h * w) as u64,
+            repeats,
+            source: Some(value.name.clone()),
+            output: vec![channels, h, w],
+        })
     }
 
     /// Memory of one training step with a batch of `n` on the CPU's fused kernels.
@@ -163,12 +178,12 @@ impl Plan {
         let o = &self.options;
         let (t, n) = (o.network.steps as u64, n as u64);
         let s = self.summary();
-        let per = |c: &super::ConvPlan, static_stem: bool| {
+        let chain = matches!(self.structure, Structure::Vgg | Structure::Spikformer { .. });
+        let per = |c: &ConvPlan, static_stem: bool| {
             let full = (c.conv.channels[1] * c.output[0] * c.output[1]) as u64 * n;
             let steps = if static_stem { 1 } else { t };
-            let pooled_current = c.pooled && o.network.pooling == Pooling::Current;
-            let small = full / if pooled_current && o.network.family == Family::Vgg { 4 } else { 1 };
-            (full * steps, small * t)
+            let pooled_current = chain && c.pooled && o.network.pooling == Pooling::Current;
+            (full * steps, full / if pooled_current { 4 } else { 1 } * t)
         };
         let (mut activations, mut widest) = (0, 0);
         for (i, c) in self.convs.iter().enumerate() {

@@ -17,6 +17,8 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{IntDType, Shape, Tensor};
 
 /// Which value stands for a window.
@@ -75,6 +77,24 @@ pub fn avg_pool(x: Tensor<5>, k: usize) -> Tensor<5> {
 /// Maximum of windows of k×k; shapes in the [module documentation](self).
 pub fn max_pool(x: Tensor<5>, k: usize) -> Tensor<5> {
     Tensor::from_dispatch(<Dispatch as PoolOps>::bitspike_pool(x.into_dispatch(), PoolKind::Max, k))
+}
+
+/// Maximum of windows of 3×3 with stride 2 and a border that never wins, the pooling behind the stem of ImageNet networks:
+/// `[T, N, C, H, W]` → `[T, N, C, ⌈H/2⌉, ⌈W/2⌉]`. It runs by the backend's own operation, once per network.
+///
+/// ```
+/// use bitspike_nn::ops::pool::stem_max_pool;
+/// use burn::tensor::{Device, Tensor};
+/// let x = Tensor::<1>::from_floats([-4., -3., -2., -9., -8., -7., -6., -5., -1.], &Device::default());
+/// let y = stem_max_pool(x.reshape([1, 1, 1, 3, 3]));
+/// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [-3., -2., -5., -1.]);
+/// ```
+pub fn stem_max_pool(x: Tensor<5>) -> Tensor<5> {
+    let [t, n, c, h, w] = x.dims();
+    let options = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
+    let y = max_pool2d(x.reshape([t * n, c, h, w]), options);
+    let [_, _, h, w] = y.dims();
+    y.reshape([t, n, c, h, w])
 }
 
 /// Mean over height and width: `[T, N, C, H, W]` → `[T, N, C]`.

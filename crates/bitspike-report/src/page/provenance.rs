@@ -157,8 +157,12 @@ fn recipes(c: &Comparison) -> String {
 fn network(c: &Comparison) -> String {
     let Some(run) = c.loaded.first().filter(|run| !run.info.network.layers.is_empty()) else { return String::new() };
     let network = &run.info.network;
-    let real: Vec<&str> =
-        network.layers.iter().filter(|layer| !layer.binary).map(|layer| layer.name.as_str()).collect();
+    let real: Vec<&str> = network
+        .layers
+        .iter()
+        .filter(|layer| !layer.binary && layer.weights > 0)
+        .map(|layer| layer.name.as_str())
+        .collect();
     let real = if real.is_empty() { "none".into() } else { fmt::list(&real) };
     let shape = |sizes: &[usize]| sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
     let rows: String = network

@@ -14,7 +14,7 @@ use crate::start::StartConfig;
 use bitspike_data::{AugmentConfig, DataConfig, DataError, DataSet};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{AgmmConfig, Estimator, NeuronConfig, NormConfig};
-use bitspike_nn::network::{NetworkConfig, NetworkOptions};
+use bitspike_nn::network::{NetworkConfig, NetworkName, NetworkOptions};
 use bitspike_nn::ops::conv::Precision;
 use serde::{Deserialize, Serialize};
 
@@ -154,9 +154,17 @@ impl Recipe {
         bitspike_data::load_frames(&self.data, self.network.steps)
     }
 
-    /// The recipe as TOML, every default written out.
+    /// The recipe as TOML, every default written out, but for what a network's name decides.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("a recipe is plain tables, strings and numbers")
+        const PLAIN: &str = "a recipe is plain tables, strings and numbers";
+        if self.network.name == NetworkName::Custom {
+            return toml::to_string(self).expect(PLAIN);
+        }
+        let mut table = toml::Table::try_from(self).expect(PLAIN);
+        if let Some(toml::Value::Table(network)) = table.get_mut("network") {
+            network.retain(|key, _| !parse::NAMED.contains(&key));
+        }
+        toml::to_string(&table).expect(PLAIN)
     }
 
     /// Checks ranges and combinations again, as parsing does: for a recipe made from another one.

@@ -8,7 +8,7 @@ use super::error::{Origin, RecipeError};
 use crate::optim::BinaryRule;
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{Estimator, NormKind};
-use bitspike_nn::network::Family;
+use bitspike_nn::network::{Family, NetworkName};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -27,6 +27,8 @@ const OPTIONAL: [&str; 12] = [
     "init.map",
     "distill.teacher",
 ];
+/// Keys of the network's table that a name decides.
+pub(super) const NAMED: [&str; 3] = ["family", "layers", "head"];
 const FREE: [&str; 4] = ["augment.normalize", "data.events", "data.sensors", "data.simulate"];
 
 pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe, RecipeError> {
@@ -62,6 +64,7 @@ pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe,
     };
     check_keys(&table, "", &of)?;
     let recipe = deserialize(&table, &of)?;
+    check_network(&table, &recipe, &of)?;
     check_ranges(&recipe, &of)?;
     Ok(recipe)
 }
@@ -211,6 +214,22 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
     check_ranges(recipe, &|_| Origin::File { name: format!("{} with method {}", recipe.name, recipe.method), line: 0 })
 }
 
+/// A network by name has no layers of its own.
+fn check_network(table: &Table, recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
+    let name = recipe.network.name;
+    let Some(Value::Table(network)) = table.get("network") else { return Ok(()) };
+    let decided = NAMED.into_iter().find(|key| network.contains_key(*key));
+    match decided {
+        Some(key) if name != NetworkName::Custom => Err(RecipeError::Range {
+            origin: of(&format!("network.{key}")),
+            reason: format!(
+                "network.{key} is set beside network.name = \"{name}\", which decides it; remove one of the two"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
     let (t, o, s, d) = (&recipe.train, &recipe.optim, &recipe.schedule, &recipe.distill);
     let finite = |v: f64, low: f64| v.is_finite() && v >= low;
@@ -317,12 +336,12 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
         return None;
     }
     // Online training: a gradient of each time step by itself.
+    let chain = match recipe.network.name {
+        NetworkName::Custom => recipe.network.family == Family::Vgg,
+        name => matches!(name, NetworkName::Vgg11 | NetworkName::VggSnn),
+    };
     let rows = [
-        (
-            "network.family",
-            recipe.network.family != Family::Vgg,
-            "runs a chain step by step; set network.family = \"vgg\"",
-        ),
+        ("network.family", !chain, "runs a chain step by step; set network.family = \"vgg\""),
         (
             "norm.kind",
             recipe.norm.kind != NormKind::Joint,
@@ -358,6 +377,12 @@ mod tests {
             ("[agmm]\n\npool = 'wh'\n", &[], &["r.toml:3", "agmm.pool", "`hw`"]),
             ("method = 'amgg'\n", &[], &["r.toml:1", "method", "agmm"]),
             ("[network]\nlayers = '64-Q'\n", &[], &["r.toml:2", "network.layers", "part 2"]),
+            ("[network]\nname = 'resnet-19'\n", &[], &["r.toml:2", "network.name", "did you mean \"resnet19\"?"]),
+            ("[network]\nwidth = 0\n", &[], &["r.toml:2", "network.width is 0"]),
+            ("[network]\nname = 'vgg11'\nwidth = 1e9\n", &[], &["r.toml:3", "network.width", "65536"]),
+            ("[network]\nname = 'vgg11'\nlayers = '8-8'\n", &[], &["r.toml:3", "network.layers", "vgg11", "remove"]),
+            ("[network]\nhead = 'flatten'\n", &["network.name=resnet20"], &["r.toml:2", "network.head", "resnet20"]),
+            ("[network]\nname = 'spikformer'\npooling = 'spikes'\n", &[], &["r.toml:3", "network.pooling", "quarters"]),
             ("[network]\nT = 0\n", &[], &["r.toml:2", "network.T is 0"]),
             ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
             ("[optim]\nbinary_rule = 'flip'\n", &[], &["r.toml:2", "method agmm", "gradient step"]),
@@ -401,6 +426,10 @@ mod tests {
         assert_eq!((recipe.train.epochs, recipe.network.layers.to_string().as_str()), (3, "16-P-32"));
         assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe);
         assert_eq!(parse("", "empty.toml", &[]).unwrap(), Recipe::default());
+        let named = parse("[network]\nname = 'resnet19'\nwidth = 0.5\n", "r.toml", &[]).unwrap();
+        let text = named.to_toml();
+        assert!(!text.contains("layers") && text.contains("resnet19"), "{text}");
+        assert_eq!(parse(&text, "again.toml", &[]).unwrap(), named);
     }
 
     proptest::proptest! {

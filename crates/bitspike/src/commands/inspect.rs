@@ -4,8 +4,9 @@ use super::{bytes, read};
 use crate::args::InspectArgs;
 use crate::error::CliError;
 use crate::output;
-use bitspike_nn::network::LayerSummary;
+use bitspike_nn::network::{LayerSummary, NetworkName};
 use bitspike_run::{RECIPE_FILE, RunFolder};
+use bitspike_train::export::deployable;
 use bitspike_train::network;
 use bitspike_train::recipe::Recipe;
 use serde::Serialize;
@@ -100,14 +101,17 @@ pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
         return Ok(true);
     }
     let [c, h, w] = plan.input;
+    let title = match recipe.network.name {
+        NetworkName::Custom => format!("{:?} {}", recipe.network.family, recipe.network.title()),
+        _ => recipe.network.title(),
+    };
     let mut text = format!(
-        "{} | method {} | {} {c}x{h}x{w}, {} classes | {:?} {} | T = {}\n\n{:20} {:9} {:>6} {:>18} {:>10} {:>10} {:>14} {:>3}  {}\n",
+        "{} | method {} | {} {c}x{h}x{w}, {} classes | {} | T = {}\n\n{:20} {:9} {:>6} {:>18} {:>10} {:>10} {:>14} {:>3}  {}\n",
         recipe.name,
         recipe.method,
         data.name,
         plan.classes,
-        recipe.network.family,
-        recipe.network.layers,
+        title,
         recipe.network.steps,
         "layer",
         "kind",
@@ -136,7 +140,7 @@ pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
     }
     text += &format!(
         "\n{} binary weights (1 bit) and {} real parameters (float32): {} in 1-bit form, {} with every weight in float32\n\
-         real: stem, classifier, shortcuts, batch-norm affine, alpha; x: how often per inference\n\
+         real: layers of 32 bits, batch-norm affine, alpha; x: how often per inference\n\
          one training step of {} samples: about {} ({} parameters, {} kept for the backward pass, {} workspace)\n",
         size.binary_weights,
         size.real_parameters,
@@ -148,6 +152,9 @@ pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
         bytes(memory.activations),
         bytes(memory.workspace)
     );
+    if let Err(refusal) = deployable(&plan) {
+        text += &format!("export: {refusal}\n");
+    }
     output::result(&text)?;
     Ok(true)
 }
