@@ -19,8 +19,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let prepared = prepare(&config).map_err(explain)?;
     let set = prepared.encode(0).map_err(explain)?;
     let kind = match &set.train.samples {
-        Encoded::Floats(_) => "floats",
-        _ => "bytes",
+        Encoded::Bytes(b) => {
+            let mean = b.iter().map(|v| f64::from(*v)).sum::<f64>() / b.len() as f64;
+            format!("bytes, {:.2} % spikes", 100.0 * mean)
+        }
+        _ => "floats".into(),
     };
     println!("recordings  {} from {} files", set.recordings.len(), set.files.len());
     println!("channels    {} at {:?} Hz", set.channels.join(", "), set.rate_hz);
