@@ -215,7 +215,7 @@ impl Fold<'_> {
         let stem = place.name == "stem";
         let channels = place.conv.channels[1];
         let weights = match conv {
-            Conv2d::Real(real) if stem => WeightSpec::Real(host(real.weight.val())),
+            Conv2d::Real(real) if stem => WeightSpec::Real(host(real.weight())),
             Conv2d::Real(_) => {
                 return Err(ExportError::Unsupported {
                     layer: place.name.clone(),

@@ -17,7 +17,7 @@ pub fn plan(recipe: &Recipe, data: &DataSet) -> Result<Plan, TrainError> {
     if frames != 1 && frames != steps {
         return Err(TrainError::Frames { steps, frames });
     }
-    Ok(recipe.network_options().plan(data.shape(), data.classes())?)
+    Ok(recipe.network_options().plan(data.shape(), data.classes())?.with_frames(frames))
 }
 
 /// The network of a checkpoint on a device without autodiff, and its plan.

@@ -14,8 +14,10 @@ use burn::tensor::{Device, Tensor};
 pub struct Conv2dConfig {
     /// Channels in and out.
     pub channels: [usize; 2],
-    /// Height and width of the kernel.
+    /// Width of the kernel.
     pub kernel: usize,
+    /// Height of the kernel: as its width, or 1 for signals, whose maps have one row.
+    pub rows: usize,
     /// Step of the window.
     pub stride: usize,
     /// Zeros added on every side.
@@ -27,7 +29,17 @@ pub struct Conv2dConfig {
 impl Conv2dConfig {
     /// A kernel of odd size with padding that keeps height and width at stride 1.
     pub fn same(channels: [usize; 2], kernel: usize) -> Self {
-        Self { channels, kernel, stride: 1, padding: kernel / 2, precision: Precision::Exact }
+        Self { channels, kernel, rows: kernel, stride: 1, padding: kernel / 2, precision: Precision::Exact }
+    }
+
+    /// A kernel of one row, for maps of one row: the other rows of a square one would only ever meet zeros.
+    pub fn one_row(self) -> Self {
+        Self { rows: 1, ..self }
+    }
+
+    /// Weights of one channel in and one out.
+    pub fn kernel_len(&self) -> usize {
+        self.rows * self.kernel
     }
 
     /// Sets the stride.
@@ -46,9 +58,8 @@ impl Conv2dConfig {
 
     fn weight(&self, init: &Init, name: &str, device: &Device) -> Param<Tensor<4>> {
         let [c_in, c_out] = self.channels;
-        let k = self.kernel;
-        let std = (2.0 / (k * k * c_out) as f64).sqrt();
-        Param::from_tensor(init.normal(name, [c_out, c_in, k, k], std, device))
+        let std = (2.0 / (self.kernel_len() * c_out) as f64).sqrt();
+        Param::from_tensor(init.normal(name, [c_out, c_in, self.rows, self.kernel], std, device))
     }
 
     /// A layer with 1-bit weights; `path` is its place in the network and picks its random stream.
@@ -76,7 +87,7 @@ impl Conv2dConfig {
 /// Convolution with 1-bit weights.
 #[derive(Module, Debug)]
 pub struct BinaryConv2d {
-    /// The real weight whose sign is used, `[C_out, C_in, K, K]`; with an estimator, the sign of [`weight`](Self::weight).
+    /// The real weight whose sign is used, `[C_out, C_in, K, K]` or `[C_out, C_in, 1, K]`; with an estimator, the sign of [`weight`](Self::weight).
     pub latent: Param<Tensor<4>>,
     #[module(skip)]
     params: ConvParams,
@@ -99,7 +110,7 @@ impl BinaryConv2d {
 
     /// What the sign is taken of, `[C_out, C_in, K, K]`: the latent weight as the estimator sees it.
     pub fn weight(&self) -> Tensor<4> {
-        self.estimator.proxy(self.latent.val(), self.progress)
+        square(self.estimator.proxy(self.latent.val(), self.progress))
     }
 
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
@@ -113,10 +124,17 @@ impl BinaryConv2d {
     }
 }
 
+/// A kernel of one row as a square one with equal rows, of which all but the middle one meet padding alone: the product, its
+/// gradients and the mean of |W| are those of the row.
+fn square(weight: Tensor<4>) -> Tensor<4> {
+    let [_, _, rows, columns] = weight.dims();
+    if rows == columns { weight } else { weight.repeat_dim(2, columns / rows) }
+}
+
 /// Convolution with float weights.
 #[derive(Module, Debug)]
 pub struct RealConv2d {
-    /// The weight, `[C_out, C_in, K, K]`.
+    /// The weight, `[C_out, C_in, K, K]` or `[C_out, C_in, 1, K]`.
     pub weight: Param<Tensor<4>>,
     #[module(skip)]
     params: ConvParams,
@@ -125,7 +143,12 @@ pub struct RealConv2d {
 impl RealConv2d {
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        conv(x, self.weight.val(), self.params)
+        conv(x, self.weight(), self.params)
+    }
+
+    /// The weight as it enters the product, `[C_out, C_in, K, K]`.
+    pub fn weight(&self) -> Tensor<4> {
+        square(self.weight.val())
     }
 
     /// The parameters that are not learned.
@@ -157,6 +180,50 @@ impl Conv2d {
         match self {
             Self::Binary(conv) => conv.forward(x),
             Self::Real(conv) => conv.forward(x),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::ops::ConvOptions;
+
+    fn host<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+        t.into_data().try_to_vec::<f32>().unwrap()
+    }
+
+    /// A kernel of one row on a map of one row is a one-dimensional convolution, gradient and all.
+    #[test]
+    fn one_row_is_a_convolution_in_one_dimension() {
+        let device = Device::default().autodiff();
+        let config = Conv2dConfig::same([5, 7], 3).one_row();
+        for scale in [WeightScale::None, WeightScale::MeanAbs] {
+            let layer = config.init_binary(scale, &Init::new(1), "conv", &device);
+            let x = Init::new(2).uniform::<5>("x", [2, 3, 5, 1, 11], 1.0, &device).greater_elem(0.0).float();
+            let y = layer.forward(x.clone());
+            assert_eq!(y.dims(), [2, 3, 7, 1, 11]);
+            // The same by Burn's own convolution, of the signs as a leaf.
+            let latent = layer.latent.val();
+            let size = match scale {
+                WeightScale::None => Tensor::ones([7, 1, 1, 1], &device),
+                WeightScale::MeanAbs => {
+                    latent.clone().detach().abs().reshape([7, 15]).mean_dim(1).reshape([7, 1, 1, 1])
+                }
+            };
+            let signs = (latent.clone().detach().greater_equal_elem(0.0).float() * 2.0 - 1.0) * size;
+            let signs = signs.require_grad();
+            let options = ConvOptions::new([1, 1], [0, 1], [1, 1], 1);
+            let direct = burn::tensor::module::conv2d(x.reshape([6, 5, 1, 11]), signs.clone(), None, options);
+            let close = |a: Vec<f32>, b: Vec<f32>| {
+                assert_eq!(a.len(), b.len());
+                assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4 * b.abs().max(1.0)), "{scale:?}");
+            };
+            close(host(y.clone()), host(direct.clone()));
+            let weights = Init::new(3).normal::<1>("w", [2 * 3 * 7 * 11], 1.0, &device);
+            let loss = |y: Tensor<1>| (y * weights.clone()).sum().backward();
+            let (ours, theirs) = (loss(y.reshape([-1])), loss(direct.reshape([-1])));
+            close(host(latent.grad(&ours).unwrap()), host(signs.grad(&theirs).unwrap()));
         }
     }
 }

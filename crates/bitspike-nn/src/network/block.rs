@@ -61,7 +61,7 @@ impl VggBlock {
                 whole: conv.binary
                     && in_order
                     && o.norm.kind == NormKind::Joint
-                    && (!conv.pooled || o.network.pooling == Pooling::Current),
+                    && (!conv.pooled || (o.network.pooling == Pooling::Current && conv.output[0] > 1)),
                 recompute: o.recompute,
             },
         }
@@ -92,7 +92,7 @@ impl VggBlock {
             x = apply_gate(&self.gate, x, &place.name, observer);
         }
         if place.pooling == Some(Pooling::Current) {
-            x = avg_pool(x, 2);
+            x = halve(x, Pooling::Current);
         }
         if !place.gate_before_norm && after_pool {
             x = apply_gate(&self.gate, x, &place.name, observer);
@@ -100,11 +100,22 @@ impl VggBlock {
         let s = self.neuron.forward(x);
         observer.spikes(&place.name, &s);
         match place.pooling {
-            Some(Pooling::Spikes) => avg_pool(s, 2),
-            Some(Pooling::MaxSpikes) => max_pool(s, 2),
             Some(Pooling::Current) | None => s,
+            Some(pooling) => halve(s, pooling),
         }
     }
+}
+
+/// Average or maximum of 2×2 windows; of 1×2 windows where the map has one row. A last odd row or column is left out.
+pub(super) fn halve(x: Tensor<5>, pooling: Pooling) -> Tensor<5> {
+    let [t, n, c, h, w] = x.dims();
+    let maximum = pooling == Pooling::MaxSpikes;
+    if h > 1 {
+        return if maximum { max_pool(x, 2) } else { avg_pool(x, 2) };
+    }
+    let pairs = x.narrow(4, 0, w / 2 * 2).reshape([t, n, c, w / 2, 2]);
+    let halved = if maximum { pairs.max_dim(4) } else { pairs.mean_dim(4) };
+    halved.reshape([t, n, c, 1, w / 2])
 }
 
 impl VggBlock {
@@ -195,5 +206,19 @@ impl BiRealBlock {
             Some(shortcut) => channels_last(shortcut.forward(channels_first(x), repeats)),
         };
         channels_first(channels_last(y) + around)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_row_is_halved_along_its_columns() {
+        let device = Device::default();
+        let x = Tensor::<1>::from_floats([1.0, 3.0, 0.0, 0.0, 9.0], &device).reshape([1, 1, 1, 1, 5]);
+        let host = |t: Tensor<5>| t.into_data().try_to_vec::<f32>().unwrap();
+        assert_eq!(host(halve(x.clone(), Pooling::Current)), [2.0, 0.0]);
+        assert_eq!(host(halve(x, Pooling::MaxSpikes)), [3.0, 0.0]);
     }
 }

@@ -226,7 +226,7 @@ pub struct ConvPlan {
     pub output: [usize; 2],
     /// Rows and columns of what goes on, after a pooling.
     pub map: [usize; 2],
-    /// Followed by a 2×2 pooling (VGG, Spikformer), or down-sampling by stride (Bi-Real).
+    /// Followed by a 2×2 pooling (VGG, Spikformer; 1×2 for signals), or down-sampling by stride (Bi-Real).
     pub pooled: bool,
     /// Bi-Real: width or resolution change, so the shortcut has a convolution.
     pub projected: bool,
@@ -244,13 +244,13 @@ impl ConvPlan {
     /// Multiply-accumulates of one time step, without the shortcut.
     pub fn macs(&self) -> u64 {
         let [c_in, c_out] = self.conv.channels;
-        (c_in * c_out * self.conv.kernel * self.conv.kernel * self.output[0] * self.output[1]) as u64
+        (c_in * c_out * self.conv.kernel_len() * self.output[0] * self.output[1]) as u64
     }
 
     /// Weights of the convolution.
     pub fn weights(&self) -> u64 {
         let [c_in, c_out] = self.conv.channels;
-        (c_in * c_out * self.conv.kernel * self.conv.kernel) as u64
+        (c_in * c_out * self.conv.kernel_len()) as u64
     }
 
     /// Multiply-accumulates of one time step and weights of the shortcut's convolution.
@@ -295,6 +295,8 @@ pub struct Plan {
     pub options: NetworkOptions,
     /// Channels, rows and columns of the input.
     pub input: [usize; 3],
+    /// Frames of a sample: 1 for a static image, which passes the first layer once, or T.
+    pub frames: usize,
     /// How they are put together.
     pub structure: Structure,
     /// Stem first, then the blocks.
@@ -335,7 +337,18 @@ impl NetworkOptions {
             Head::Flatten => channels * map[0] * map[1],
         };
         let last = source.unwrap_or_default();
-        Ok(Plan { options: self.clone(), input, structure, convs, head: architecture.head, last, features, classes })
+        let frames = 1;
+        Ok(Plan {
+            options: self.clone(),
+            input,
+            frames,
+            structure,
+            convs,
+            head: architecture.head,
+            last,
+            features,
+            classes,
+        })
     }
 
     fn check_ranges(&self) -> Result<(), PlanError> {
@@ -365,6 +378,11 @@ impl NetworkOptions {
 }
 
 impl Plan {
+    /// The plan for samples of so many frames.
+    pub fn with_frames(self, frames: usize) -> Self {
+        Self { frames, ..self }
+    }
+
     /// The convolution of this name.
     pub fn conv(&self, name: &str) -> Option<&ConvPlan> {
         self.convs.iter().find(|c| c.name == name)
@@ -398,6 +416,16 @@ mod tests {
             [false, false, false, true, false, true]
         );
         assert_eq!(maps(residual), [[32, 32], [32, 32], [32, 32], [16, 16], [16, 16], [8, 8]]);
+    }
+
+    #[test]
+    fn signals_have_kernels_and_poolings_of_one_row() {
+        let p = plan(Family::Vgg, "8-P-16-P-32", [3, 1, 50]).unwrap();
+        assert_eq!(p.convs.iter().map(|c| c.map).collect::<Vec<_>>(), [[1, 25], [1, 12], [1, 12]]);
+        assert_eq!(p.convs[1].weights(), 8 * 16 * 3);
+        assert_eq!(p.convs[1].macs(), 8 * 16 * 3 * 25);
+        assert_eq!(p.features, 32 * 12);
+        assert!(plan(Family::Vgg, "8-P-8-P-8", [1, 1, 3]).is_err());
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl<'a> Layout<'a> {
         })
     }
 
+    /// Whether the input has one row: a signal, with one-dimensional kernels and poolings.
+    fn signal(&self) -> bool {
+        self.input[1] == 1
+    }
+
     /// Refuses to halve a map of one row or column.
     fn can_halve(&self, layer: &str, map: [usize; 2]) -> Result<(), PlanError> {
         if map.iter().all(|&s| s >= 2) {
@@ -74,6 +79,7 @@ impl<'a> Layout<'a> {
         }
         let stem = self.convs.is_empty();
         let conv = Conv2dConfig::same([self.channels, channels], kernel).with_stride(stride);
+        let conv = if self.signal() { conv.one_row() } else { conv };
         let output = self.map.map(|s| (s - 1) / stride + 1);
         Ok(ConvPlan {
             name: name.to_owned(),
@@ -116,7 +122,11 @@ impl<'a> Layout<'a> {
                 return Err(PlanError::OddMap { key, layer: name, height, width, input });
             }
             let pooled = family == Family::Vgg && parts.get(i + 1) == Some(&Part::Pool);
-            if pooled {
+            if pooled && self.signal() {
+                let columns = conv.output[1];
+                self.can_halve(&name, [2, columns])?;
+                conv.map = [1, columns / 2];
+            } else if pooled {
                 self.can_halve(&name, conv.output)?;
                 conv.map = conv.output.map(|s| s / 2);
             }

@@ -16,13 +16,12 @@
 //!
 //! Shapes: frame `[1, N, C, H, W]` → logits `[1, N, classes]`.
 
-use super::block::VggBlock;
+use super::block::{VggBlock, halve};
 use super::config::Pooling;
 use super::model::{Blocks, Network, VggChain};
 use crate::layers::Conv2d;
 use crate::ops::conv::conv;
 use crate::ops::neuron::{NeuronParams, Reset, neuron};
-use crate::ops::pool::{avg_pool, max_pool};
 use burn::tensor::Tensor;
 
 /// What a layer carries from one time step to the next; every tensor is a constant for the gradient.
@@ -90,7 +89,7 @@ fn block_step(block: &VggBlock, x: Tensor<5>, state: &mut LayerState) -> Tensor<
     };
     let (weight, params) = match &block.conv {
         Conv2d::Binary(conv) => (conv.weight(), *conv.params()),
-        Conv2d::Real(conv) => (conv.weight.val(), *conv.params()),
+        Conv2d::Real(conv) => (conv.weight(), *conv.params()),
     };
     // The value and the input's gradient of the product with x, the weight's gradient of that with the trace.
     let traced = conv(trace.clone(), weight.clone(), params);
@@ -98,7 +97,7 @@ fn block_step(block: &VggBlock, x: Tensor<5>, state: &mut LayerState) -> Tensor<
     state.trace = Some(trace.detach());
     let y = block.norm.forward(y, 1);
     let pooling = block.pooling();
-    let current = if pooling == Some(Pooling::Current) { avg_pool(y, 2) } else { y };
+    let current = if pooling == Some(Pooling::Current) { halve(y, Pooling::Current) } else { y };
     let u = match state.carried.take() {
         Some(carried) => current + carried,
         None => current,
@@ -112,9 +111,8 @@ fn block_step(block: &VggBlock, x: Tensor<5>, state: &mut LayerState) -> Tensor<
     };
     state.carried = Some((rest * factor).detach());
     match pooling {
-        Some(Pooling::Spikes) => avg_pool(s, 2),
-        Some(Pooling::MaxSpikes) => max_pool(s, 2),
         Some(Pooling::Current) | None => s,
+        Some(pooling) => halve(s, pooling),
     }
 }
 

@@ -104,11 +104,11 @@ impl Plan {
                 name: c.name.clone(),
                 kind: if c.conv.kernel == 1 && !c.neurons { "conv 1x1" } else { "conv" },
                 binary: c.binary,
-                shape: vec![c_out, c_in, c.conv.kernel, c.conv.kernel],
+                shape: vec![c_out, c_in, c.conv.rows, c.conv.kernel],
                 weights: c.weights(),
                 extra: norm + alpha + if c.neurons { plif } else { 0 },
                 macs: c.macs(),
-                repeats: if i == 0 { 1 } else { t },
+                repeats: if i == 0 { self.frames as u64 } else { t },
                 source: c.source.clone(),
                 output: output.clone(),
             });
