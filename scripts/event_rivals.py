@@ -2,7 +2,7 @@
 
     pip install numpy lz4 expelliarmus faery aedat
     cargo build --release -p bitspike-events --example events_per_second
-    taskset -c 0 python scripts/event_rivals.py FIXTURES WORK target/release/examples/events_per_second
+    taskset -c 0 python scripts/event_rivals.py FIXTURES WORK target/release/examples/events_per_second [EVENTS]
 
 FIXTURES holds real recordings (EVT2, EVT3, DAT, AEDAT4); each is repeated with its times shifted until it has about
 50 million events, and written to WORK. Every reader decodes the same file five times; the median of the processor
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 fixtures, work, ours = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-EVENTS = 50_000_000
+EVENTS = int(sys.argv[4]) if len(sys.argv) > 4 else 50_000_000
 
 
 def header_end(data):

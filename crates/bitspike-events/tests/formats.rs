@@ -309,7 +309,7 @@ fn columns_unroll_overflows_within_a_block() {
     let mut bytes = b"% Version 2\n\x00\x08".to_vec();
     for k in 0..40usize {
         bytes.extend_from_slice(&times[k * 3 % 8].to_le_bytes());
-        bytes.extend_from_slice(&(k as u32 % 2 << 28 | 3 << 14 | 9).to_le_bytes());
+        bytes.extend_from_slice(&(((k as u32 % 2) << 28) | (3 << 14) | 9).to_le_bytes());
     }
     let read = || EventReader::from_bytes("t".as_ref(), bytes.clone(), &ReadOptions::default()).unwrap();
     let (rows, mut batch) = (read().read_all().unwrap(), Columns::new(64));
