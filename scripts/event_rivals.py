@@ -2,7 +2,7 @@
 
     pip install numpy lz4 expelliarmus faery aedat
     cargo build --release -p bitspike-events --example events_per_second
-    taskset -c 0 python scripts/event_rivals.py FIXTURES WORK target/release/examples/events_per_second
+    taskset -c 0 python scripts/event_rivals.py FIXTURES WORK target/release/examples/events_per_second [EVENTS]
 
 FIXTURES holds real recordings (EVT2, EVT3, DAT, AEDAT4); each is repeated with its times shifted until it has about
 50 million events, and written to WORK. Every reader decodes the same file five times; the median of the processor
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 fixtures, work, ours = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-EVENTS = 50_000_000
+EVENTS = int(sys.argv[4]) if len(sys.argv) > 4 else 50_000_000
 
 
 def header_end(data):
@@ -135,6 +135,12 @@ def aedat_all(path):
     return lambda: sum(len(p["events"]) for p in aedat.Decoder(str(path)) if "events" in p)
 
 
+def own(path):
+    """Million events per second, decoded as rows and as columns."""
+    lines = subprocess.run([ours, str(path)], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {line.split()[-2]: float(line.split()[-1]) for line in lines}
+
+
 files = {
     "dat": (work / "large.dat", lambda t: repeat_dat(fixtures / "tonic/sample_ncars.dat", t)),
     "evt2": (
@@ -150,9 +156,8 @@ files = {
 for name, (path, make) in files.items():
     if not path.exists():
         make(path)
-    mine = subprocess.run([ours, str(path)], capture_output=True, text=True, check=True).stdout.split()
-    rate = float(mine[-1])
-    print(f"{name}: bitspike {mine[2]} events, {rate:.1f} M/s", flush=True)
+    first = own(path)
+    print(f"{name}: bitspike {first}", flush=True)
     rivals = {"faery": faery_all(path)}
     if name == "aedat4":
         rivals["aedat"] = aedat_all(path)
@@ -168,5 +173,6 @@ for name, (path, make) in files.items():
             continue
         best = max(best, events / seconds / 1e6)
         print(f"  {rival}: {events} events, {events / seconds / 1e6:.1f} M/s", flush=True)
-    again = subprocess.run([ours, str(path)], capture_output=True, text=True, check=True).stdout.split()
-    print(f"  bitspike again {float(again[-1]):.1f} M/s; times the best: {min(rate, float(again[-1])) / best:.2f}", flush=True)
+    again = own(path)
+    times = {kind: f"{min(first[kind], again[kind]) / best:.2f}" for kind in first}
+    print(f"  bitspike again {again}; times the best: {times}", flush=True)

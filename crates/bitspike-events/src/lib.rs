@@ -12,6 +12,7 @@
 //! `src/format`, and as one table in `docs/events.md`. This crate knows nothing of networks or training.
 
 pub mod augment;
+mod columns;
 pub mod dataset;
 mod error;
 mod event;
@@ -25,6 +26,7 @@ mod reader;
 mod simulate;
 mod writer;
 
+pub use columns::Columns;
 pub use error::{ErrorKind, EventError};
 pub use event::{Event, Summary};
 pub use filter::{BackgroundActivity, Refractory, remove_hot_pixels};

@@ -3,7 +3,7 @@
 use crate::event::Event;
 use crate::format::{self, Camera, Decode, Evt3Time, Format};
 use crate::input::Input;
-use crate::{EventError, Summary};
+use crate::{Columns, EventError, Summary};
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -237,6 +237,21 @@ impl EventReader {
         }
         let done = self.decoder.decode(&mut self.input, batch);
         self.ended = !matches!(done, Ok(n) if n > 0);
+        done
+    }
+
+    /// The same as [`EventReader::read`] into columns; 0 also if they have no room. They hold no events after an error.
+    ///
+    /// # Errors
+    /// As [`EventReader::read`].
+    pub fn read_columns(&mut self, batch: &mut Columns) -> Result<usize, EventError> {
+        batch.len = 0;
+        if self.ended || batch.capacity() == 0 {
+            return Ok(0);
+        }
+        let done = self.decoder.decode_columns(&mut self.input, batch);
+        self.ended = !matches!(done, Ok(n) if n > 0);
+        batch.len = *done.as_ref().unwrap_or(&0);
         done
     }
 

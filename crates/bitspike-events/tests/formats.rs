@@ -2,7 +2,7 @@
 
 mod common;
 
-use bitspike_events::{ErrorKind, Event, EventError, EventReader, Format, ReadOptions, TimeUnit};
+use bitspike_events::{Columns, ErrorKind, Event, EventError, EventReader, Format, ReadOptions, TimeUnit};
 use common::{aedat2, aedat4, drain, evt21, open, plain, read, samples, written};
 use proptest::prelude::*;
 
@@ -258,6 +258,64 @@ fn a_stream_reads_like_a_file_but_for_formats_that_jump() {
             Err(e) => assert!(matches!(e, EventError::NeedsFile { .. }) && s.format == Format::Npz, "{}: {e}", s.name),
         }
     }
+}
+
+/// Columns against rows: every format, batches of every size, and damaged files to the same error.
+#[test]
+fn columns_are_the_same_events_as_rows() {
+    for s in samples(700) {
+        let mut r = bitspike_events::Random::new(5, 5);
+        for round in 0..6 {
+            let mut bytes = s.bytes.clone();
+            for _ in 0..round {
+                let at = s.data_at.min(bytes.len() - 1);
+                let at = at + r.below((bytes.len() - at) as u64) as usize;
+                bytes[at] = r.next_u64() as u8;
+            }
+            for capacity in [1, 7, 16, 300, 5000] {
+                let (Ok(mut rows), Ok(mut columns)) = (open(&s, &bytes), open(&s, &bytes)) else { continue };
+                let (mut batch, mut by_rows) = (vec![Event::default(); capacity], Vec::new());
+                let row_error = loop {
+                    match rows.read(&mut batch) {
+                        Ok(0) => break None,
+                        Ok(n) => by_rows.extend_from_slice(&batch[..n]),
+                        Err(e) => break Some(e.to_string()),
+                    }
+                };
+                let (mut batch, mut by_columns) = (Columns::new(capacity), Vec::new());
+                let column_error = loop {
+                    match columns.read_columns(&mut batch) {
+                        Ok(0) => break None,
+                        Ok(n) => {
+                            assert_eq!((batch.len(), batch.t().len(), batch.p().len()), (n, n, n));
+                            by_columns.extend(
+                                (0..n).map(|i| Event::new(batch.t()[i], batch.x()[i], batch.y()[i], batch.p()[i])),
+                            );
+                        }
+                        Err(e) => break Some(e.to_string()),
+                    }
+                };
+                assert!(batch.is_empty());
+                assert!(by_columns == by_rows, "{} round {round}, batches of {capacity}", s.name);
+                assert_eq!(column_error, row_error, "{} round {round}, batches of {capacity}", s.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_unroll_overflows_within_a_block() {
+    let times = [5u32, 9, u32::MAX - 3, u32::MAX, 2, 1, 40, 7];
+    let mut bytes = b"% Version 2\n\x00\x08".to_vec();
+    for k in 0..40usize {
+        bytes.extend_from_slice(&times[k * 3 % 8].to_le_bytes());
+        bytes.extend_from_slice(&(((k as u32 % 2) << 28) | (3 << 14) | 9).to_le_bytes());
+    }
+    let read = || EventReader::from_bytes("t".as_ref(), bytes.clone(), &ReadOptions::default()).unwrap();
+    let (rows, mut batch) = (read().read_all().unwrap(), Columns::new(64));
+    assert_eq!(read().read_columns(&mut batch).unwrap(), 40);
+    assert_eq!(batch.t(), rows.iter().map(|e| e.t).collect::<Vec<_>>());
+    assert!(batch.t()[39] > 1 << 32);
 }
 
 proptest! {

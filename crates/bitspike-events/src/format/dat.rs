@@ -12,7 +12,7 @@
 
 use super::{Decode, prophesee_header};
 use crate::input::{Input, Unroll};
-use crate::{Event, EventError};
+use crate::{Columns, Event, EventError};
 
 pub(crate) struct Dat {
     time: Unroll,
@@ -44,6 +44,8 @@ impl Dat {
 
 /// Events looked at together; small enough to be still in the nearest cache when they are decoded.
 const BLOCK: usize = 256;
+/// The same, for columns.
+const WIDE: usize = 16;
 
 /// The two words of a record.
 #[inline]
@@ -60,6 +62,12 @@ fn event(t: i64, w: u32) -> Event {
     Event { t, x: place as u16, y: (place >> 16) as u16, p: w >> 28 != 0 }
 }
 
+/// An event of version 1.
+#[inline]
+fn old_event(t: i64, w: u32) -> Event {
+    Event { t, x: (w & 0x1ff) as u16, y: (w >> 9 & 0xff) as u16, p: w >> 17 & 1 != 0 }
+}
+
 impl Decode for Dat {
     fn decode(&mut self, input: &mut Input, out: &mut [Event]) -> Result<usize, EventError> {
         let have = input.records(8, "DAT event")?;
@@ -70,7 +78,7 @@ impl Decode for Dat {
             for (e, r) in out.iter_mut().zip(records) {
                 let (now, w) = halves(r);
                 let t = time.time(now.into(), 32);
-                *e = Event { t, x: (w & 0x1ff) as u16, y: (w >> 9 & 0xff) as u16, p: w >> 17 & 1 != 0 };
+                *e = old_event(t, w);
             }
         } else {
             for (events, part) in out[..n].chunks_mut(BLOCK).zip(records.chunks(BLOCK)) {
@@ -89,6 +97,49 @@ impl Decode for Dat {
                     }
                 }
             }
+        }
+        self.time = time;
+        input.consume(8 * n);
+        Ok(n)
+    }
+
+    fn decode_columns(&mut self, input: &mut Input, out: &mut Columns) -> Result<usize, EventError> {
+        let have = input.records(8, "DAT event")?;
+        let n = (have / 8).min(out.capacity());
+        let mut time = self.time;
+        let records = &input.data().as_chunks::<8>().0[..n];
+        let mut i = 0;
+        while i < n {
+            if !self.old
+                && let Some(block) = records[i..].first_chunk::<WIDE>()
+                && let Some(t) = out.t[i..].first_chunk_mut::<WIDE>()
+                && let Some(x) = out.x[i..].first_chunk_mut::<WIDE>()
+                && let Some(y) = out.y[i..].first_chunk_mut::<WIDE>()
+                && let Some(p) = out.p[i..].first_chunk_mut::<WIDE>()
+            {
+                // Arrays of known size and one column at a time become vector instructions.
+                let now = block.map(|r| i64::from(halves(&r).0));
+                let w = block.map(|r| halves(&r).1);
+                // The sign of all steps together: negative if a time fell.
+                let first = now[0].wrapping_sub(time.last() as i64);
+                let steps = (1..WIDE).fold(first, |all, k| all | now[k].wrapping_sub(now[k - 1]));
+                let base = time.base();
+                if time.rose_to(now[WIDE - 1] as u64, steps < 0) {
+                    *t = now.map(|now| base.wrapping_add(now));
+                } else {
+                    *t = now.map(|now| time.time(now as u64, 32));
+                }
+                *x = w.map(|w| (w & 0x3fff) as u16);
+                *y = w.map(|w| (w >> 14 & 0x3fff) as u16);
+                *p = w.map(|w| w >> 28 != 0);
+                i += WIDE;
+                continue;
+            }
+            let (now, w) = halves(&records[i]);
+            let t = time.time(now.into(), 32);
+            let e = if self.old { old_event(t, w) } else { event(t, w) };
+            out.set(i, e);
+            i += 1;
         }
         self.time = time;
         input.consume(8 * n);

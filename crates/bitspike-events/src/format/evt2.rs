@@ -15,7 +15,7 @@
 
 use super::{Decode, prophesee_header};
 use crate::input::{Input, Unroll, u32_le, u64_le};
-use crate::{Event, EventError};
+use crate::{Columns, Event, EventError};
 
 /// What a time high carries, with its own overflow.
 #[derive(Clone, Copy, Default)]
@@ -103,6 +103,64 @@ impl Decode for Evt2 {
                 }
                 if bad.is_some() {
                     break;
+                }
+            }
+            self.high = high;
+            match bad {
+                // Events before the wrong word are delivered first; it is met again by the next call.
+                Some((i, _)) if i > 0 => input.consume(4 * i),
+                Some((_, kind)) => return Err(input.wrong(3, "EVT2 word type", "0, 1, 8, 10, 14 or 15", kind)),
+                None => input.consume(4 * words),
+            }
+        }
+        Ok(n)
+    }
+
+    fn decode_columns(&mut self, input: &mut Input, out: &mut Columns) -> Result<usize, EventError> {
+        let mut n = 0;
+        while n == 0 {
+            let have = input.records(4, "EVT2 word")?;
+            if have == 0 {
+                return Ok(0);
+            }
+            let mut high = self.high;
+            let words = (have / 4).min(out.capacity());
+            let data = &input.data().as_chunks::<4>().0[..words];
+            let (mut done, mut bad) = (0, None);
+            while done < words && bad.is_none() {
+                if high.known
+                    && let Some(block) = data.get(done..).and_then(|d| d.first_chunk::<BLOCK>())
+                    && let Some(t) = out.t[n..].first_chunk_mut::<BLOCK>()
+                    && let Some(x) = out.x[n..].first_chunk_mut::<BLOCK>()
+                    && let Some(y) = out.y[n..].first_chunk_mut::<BLOCK>()
+                    && let Some(p) = out.p[n..].first_chunk_mut::<BLOCK>()
+                {
+                    // Arrays of known size and one column at a time become vector instructions.
+                    let w = block.map(u32::from_le_bytes);
+                    if w.iter().fold(0, |all, w| all | w) >> 29 == 0 {
+                        *t = w.map(|w| high.base | i64::from(w >> 22 & 0x3f));
+                        *x = w.map(|w| (w >> 11 & 0x7ff) as u16);
+                        *y = w.map(|w| (w & 0x7ff) as u16);
+                        *p = w.map(|w| w >> 28 != 0);
+                        (n, done) = (n + BLOCK, done + BLOCK);
+                        continue;
+                    }
+                }
+                for r in &data[done..(done + BLOCK).min(words)] {
+                    let w = u32::from_le_bytes(*r);
+                    match w >> 28 {
+                        0 | 1 if high.known => {
+                            out.set(n, event(high.base, w));
+                            n += 1;
+                        }
+                        8 => high.set(w),
+                        0 | 1 | 0xa | 0xe | 0xf => {}
+                        kind => {
+                            bad = Some((done, kind));
+                            break;
+                        }
+                    }
+                    done += 1;
                 }
             }
             self.high = high;

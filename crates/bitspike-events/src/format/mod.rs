@@ -20,12 +20,28 @@ pub(crate) mod zip;
 pub use evt3::Evt3Time;
 
 use crate::input::Input;
-use crate::{Event, EventError};
+use crate::{Columns, Event, EventError};
 
 /// A decoder of one format.
 pub(crate) trait Decode: Send {
     /// Fills the front of `out`, which is not empty, and returns how many events; 0 only at the end of the input.
     fn decode(&mut self, input: &mut Input, out: &mut [Event]) -> Result<usize, EventError>;
+
+    /// The same into columns, which have room; formats whose records are worth it have their own.
+    fn decode_columns(&mut self, input: &mut Input, out: &mut Columns) -> Result<usize, EventError> {
+        let mut rows = std::mem::take(&mut out.rows);
+        rows.resize(out.capacity(), Event::default());
+        let n = self.decode(input, &mut rows);
+        if let Ok(n) = n {
+            let rows = &rows[..n];
+            out.t.iter_mut().zip(rows).for_each(|(t, e)| *t = e.t);
+            out.x.iter_mut().zip(rows).for_each(|(x, e)| *x = e.x);
+            out.y.iter_mut().zip(rows).for_each(|(y, e)| *y = e.y);
+            out.p.iter_mut().zip(rows).for_each(|(p, e)| *p = e.p);
+        }
+        out.rows = rows;
+        n
+    }
 
     /// Width and height of the sensor, where the file says so.
     fn geometry(&self) -> Option<(u32, u32)> {
