@@ -39,6 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bytes = match std::env::args().nth(1) {
         Some(file) => std::fs::read(file)?,
         None if std::env::var_os("NO_GATE").is_some() => write(&example::vgg11(&|_, _, _| GateSpec::None))?,
+        None if std::env::var_os("RESIDUAL").is_some() => {
+            let text = "64-64-64-128-128-256-256";
+            write(&example::residual(text, [3, 32, 32], 4, bitspike_format::Features::Average, &example::sample_gate))?
+        }
         None => write(&example::vgg11(&example::sample_gate))?,
     };
     let model = Model::parse(&bytes)?;

@@ -70,6 +70,38 @@ fn random_chains_agree_bit_for_bit() {
 }
 
 #[test]
+fn random_residual_chains_agree_bit_for_bit() {
+    let Some(cc) = compiler() else { return };
+    for seed in 0..16 {
+        let (spec, frames) = common::random(seed, true);
+        let (text, ok) = run(&cc, &format!("residual{seed}"), &spec, &frames, &[], &same);
+        assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+    }
+}
+
+#[test]
+fn residual_chains_agree_over_several_samples() {
+    let Some(cc) = compiler() else { return };
+    let per_channel = |steps: usize, channels: usize, numbers: &mut example::Numbers| GateSpec::Sample {
+        alpha: numbers.take(steps * channels),
+        per_channel: true,
+        inside: false,
+    };
+    let fixed =
+        |steps: usize, channels: usize, numbers: &mut example::Numbers| GateSpec::Fixed(numbers.take(steps * channels));
+    let gates: [example::GateOf<'_>; 3] = [&example::sample_gate, &per_channel, &fixed];
+    for (i, gate) in gates.into_iter().enumerate() {
+        let spec = example::residual("20-20-40", [3, 8, 10], 3, Features::Average, gate);
+        let samples = example::Numbers::new(4).take(5 * 3 * 8 * 10);
+        let (text, ok) = run(&cc, &format!("shortcuts{i}"), &spec, &samples, &[], &same);
+        assert!(ok && text.contains("5 of 5 samples agree"), "{i}: {text}");
+        let change = |source: String| source.replace("sum * 0.25f", "sum * 0.26f");
+        let (text, ok) = run(&cc, &format!("shortcuts{i}"), &spec, &samples, &[], &change);
+        assert!(!ok && text.contains("logits differ"), "{i}: {text}");
+    }
+}
+
+#[test]
 fn gates_and_poolings_agree_with_and_without_fused_instructions() {
     let Some(cc) = compiler() else { return };
     let native = Command::new(&cc).args(["-march=native", "-E", "-x", "c", "/dev/null"]).output();
@@ -109,8 +141,4 @@ fn what_cannot_be_exported_is_refused() {
     }
     assert!(matches!(export(&model, "net", &[0.0; 31]), Err(ExportError::Infer(_))));
     assert!(matches!(export(&model, "net", &[]), Err(ExportError::Infer(_))));
-    let (spec, frames) = common::random(3, true);
-    let bytes = write(&spec).unwrap();
-    let error = export(&Model::parse(&bytes).unwrap(), "net", &frames).unwrap_err();
-    assert_eq!(error, ExportError::Unsupported { layer: 0, what: "part of a residual network" });
 }

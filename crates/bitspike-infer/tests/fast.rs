@@ -65,6 +65,20 @@ fn wide_layers_and_every_block_width() {
 }
 
 #[test]
+fn wide_residual_layers() {
+    let none = |_: usize, _: usize, _: &mut example::Numbers| bitspike_format::GateSpec::None;
+    for (text, size) in [("64-64-128-128-300", 8), ("33-33-65", 12), ("40-160", 6), ("3700-32", 4)] {
+        for gate in [&none as example::GateOf<'_>, &example::sample_gate] {
+            for features in [bitspike_format::Features::Average, bitspike_format::Features::Flatten] {
+                let spec = example::residual(text, [2, size, size], 3, features, gate);
+                let frame = example::Numbers::new(5).take(2 * size * size);
+                check(&spec, &frame.into_iter().map(|v| 1.7 * v).collect::<Vec<_>>()).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn vgg11_agrees_and_fires() {
     let spec = example::vgg11(&example::sample_gate);
     let frame: Vec<f32> = example::Numbers::new(9).take(3 * 32 * 32).into_iter().map(|v| 1.7 * v).collect();

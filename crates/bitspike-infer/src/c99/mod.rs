@@ -14,9 +14,11 @@
 //! # Ok::<(), bitspike_infer::c99::ExportError>(())
 //! ```
 
-use crate::arena::Parts;
+use crate::arena::{self, Parts, by_steps};
 use crate::{InferError, run, run_words};
-use bitspike_format::{Block, Factor, Features, Gate, Head, Layer, Model, Pool, Reals, Reset, Weights};
+use bitspike_format::{
+    Block, Factor, Features, Gate, Head, Layer, Model, Neurons, Pool, Reals, Reset, Residual, Weights,
+};
 use std::fmt::{self, Write};
 
 /// The files of an export; the names are those that they include each other by.
@@ -30,7 +32,7 @@ pub struct Sources {
     pub test: String,
 }
 
-/// A network that cannot become C, or a call that cannot be met.
+/// A call that cannot be met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportError {
@@ -38,13 +40,6 @@ pub enum ExportError {
     Name {
         /// The name.
         found: String,
-    },
-    /// A kind of layer that has no C form.
-    Unsupported {
-        /// Index of the layer.
-        layer: usize,
-        /// What it is.
-        what: &'static str,
     },
     /// The samples of the test have the wrong length.
     Infer(InferError),
@@ -56,9 +51,6 @@ impl ExportError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Name { .. } => "use letters, digits and underscores, and begin with a letter",
-            Self::Unsupported { .. } => {
-                "run the file with the Rust runtime or its C interface, which take residual networks"
-            }
             Self::Infer(error) => error.hint(),
         }
     }
@@ -68,7 +60,6 @@ impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name { found } => write!(f, "{found:?} cannot begin names in C"),
-            Self::Unsupported { layer, what } => write!(f, "layer {layer} is {what}, which is not exported as C"),
             Self::Infer(error) => error.fmt(f),
         }
     }
@@ -85,44 +76,57 @@ impl From<InferError> for ExportError {
 /// The C sources of a network. `samples` are inputs for the test, one after the other.
 ///
 /// # Errors
-/// [`ExportError`] names the layer, or what is wrong with the call.
+/// [`ExportError`] says what is wrong with the call.
 pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources, ExportError> {
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(word) {
         return Err(ExportError::Name { found: name.to_owned() });
     }
     let n = model.network();
-    let mut arrays = String::new();
-    let mut blocks = String::new();
+    let residual = by_steps(model);
+    let (mut arrays, mut blocks, mut shortcuts) = (String::new(), String::new(), String::new());
     let mut head = None;
     let mut count = 0;
     for (i, layer) in model.layers().enumerate() {
+        let mut shortcut = "    {0, 0, 0},\n".to_owned();
         match layer {
-            Layer::Block(b) if b.neuron.is_some() => {
+            Layer::Block(b) => blocks += &block(&mut arrays, i, &b),
+            Layer::Residual(r) => {
+                let b =
+                    Block { conv: r.conv, affine: r.affine, gate: r.gate, pool: Pool::None, neuron: Some(r.neuron) };
                 blocks += &block(&mut arrays, i, &b);
-                count += 1;
+                if let Some(p) = r.projection {
+                    reals(&mut arrays, &format!("SHORTCUT_{i}"), p.weights);
+                    reals(&mut arrays, &format!("SHORTCUT_SLOPE_{i}"), p.affine.slope);
+                    reals(&mut arrays, &format!("SHORTCUT_OFFSET_{i}"), p.affine.offset);
+                    shortcut = format!("    {{SHORTCUT_{i}, SHORTCUT_SLOPE_{i}, SHORTCUT_OFFSET_{i}}},\n");
+                }
             }
+            Layer::Neurons(layer) => blocks += &neurons(&layer),
             Layer::Head(h) => {
                 reals(&mut arrays, "HEAD_WEIGHTS", h.weights);
                 reals(&mut arrays, "HEAD_BIAS", h.bias);
                 head = Some(h);
+                continue;
             }
-            Layer::Block(_) | Layer::Residual(_) => {
-                return Err(ExportError::Unsupported { layer: i, what: "part of a residual network" });
-            }
-            Layer::Neurons(_) => return Err(ExportError::Unsupported { layer: i, what: "neurons alone" }),
         }
+        shortcuts += &shortcut;
+        count += 1;
     }
     let head = head.ok_or(InferError::Internal)?;
     let steps = n.steps;
-    let parts = Parts::new(model, steps).ok_or(InferError::TooLarge)?;
+    let parts = Parts::new(model, if residual { 1 } else { steps }).ok_or(InferError::TooLarge)?;
     // The C code always has room for sums and counts of the widest gate.
-    let gates = model.layers().map(|layer| match layer {
+    let scratch = model.layers().map(|layer| match layer {
+        Layer::Block(b) if residual => b.conv.input.channels,
         Layer::Block(b) => 2 * steps + b.conv.input.channels + b.conv.channels + steps * b.conv.channels,
+        Layer::Residual(r) => r.conv.input.bit_words() + 2 * r.conv.input.channels + 2 * r.conv.channels,
+        Layer::Neurons(_) => 0,
         Layer::Head(h) => 2 * n.classes + h.input.channels,
-        _ => 0,
     });
-    let arena = parts.even + parts.odd + gates.max().unwrap_or(0);
+    let potentials = if residual { model.layers().map(|layer| arena::potentials(&layer)).sum() } else { 0 };
+    let kept = if residual { n.classes + potentials } else { 0 };
+    let arena = kept + parts.even + parts.odd + scratch.max().unwrap_or(0);
     let inputs = n.input.len() * if n.sequence { steps } else { 1 };
     let [c, h, w] = [n.input.channels, n.input.rows, n.input.columns];
     let frames = if n.sequence { format!("[{steps}]") } else { String::new() };
@@ -138,6 +142,9 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
         ("NAME", name.to_owned()),
         ("ARRAYS", arrays),
         ("BLOCKS", blocks),
+        ("SHORTCUTS", if residual { shortcut_table(&shortcuts) } else { String::new() }),
+        ("POTENTIALS", potentials.to_string()),
+        ("HEAD_STEP", head.input.bit_words().to_string()),
         ("STEPS", steps.to_string()),
         ("BLOCK_COUNT", count.to_string()),
         ("FRAME", n.input.len().to_string()),
@@ -156,18 +163,45 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     ];
     let mut pairs: Vec<(&str, String)> = pairs.into();
     pairs.extend(head_pairs(&head));
+    let (front, head) = (include_str!("kernel.c"), include_str!("head.c"));
+    let source = if residual {
+        [front, head, include_str!("residual.c")].concat()
+    } else {
+        [front, include_str!("chain.c"), head, include_str!("run.c")].concat()
+    };
     Ok(Sources {
         header: fill(include_str!("header.h"), &pairs),
-        source: fill(include_str!("kernel.c"), &pairs),
+        source: fill(&source, &pairs),
         test: fill(include_str!("test.c"), &pairs),
     })
+}
+
+fn shortcut_table(rows: &str) -> String {
+    let fields = "typedef struct {\n    const float *weights; /* [channel in][channel out], or null: x itself */\n    \
+                  const float *slope;   /* [channel out] */\n    const float *offset;  /* [channel out] */\n} shortcut_t;\n\n";
+    format!("\n{fields}static const shortcut_t SHORTCUTS[] = {{\n{rows}}};\n")
+}
+
+/// The entry of neurons alone in the table.
+fn neurons(layer: &Neurons) -> String {
+    let (map, n) = (layer.input, layer.neuron);
+    format!(
+        "    {{0, 0, 0, 0, 0, {}u, {}u, {}u, 0u, {}u, 1u, 1u, 0u, 0u, 0u, 1u, 0u, {}, {}, {}u}},\n",
+        map.rows,
+        map.columns,
+        map.channels,
+        map.channels,
+        float(n.decay),
+        float(n.threshold),
+        u8::from(n.reset == Reset::Hard),
+    )
 }
 
 /// Bytes of all arrays.
 fn constant_bytes(model: &Model<'_>) -> u64 {
     let normalise = model.network().normalise.map_or(0, |(mean, std)| mean.len() + std.len()) as u64;
     let signs = model.layers().map(|layer| match layer {
-        Layer::Block(Block { conv, .. }) => match conv.weights {
+        Layer::Block(Block { conv, .. }) | Layer::Residual(Residual { conv, .. }) => match conv.weights {
             Weights::Signs(words) => words.len() as u64,
             Weights::Real(_) => 0,
         },

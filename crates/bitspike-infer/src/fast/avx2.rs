@@ -4,8 +4,8 @@
 
 use super::lists::{Lists, SLACK};
 use super::portable::{self, inside};
-use super::prepare::{Binary, Row, Signs, Stem};
-use super::{Job, Sums};
+use super::prepare::{Binary, Row, Shortcut, Signs, Stem};
+use super::{Job, Mix, Sums};
 use crate::arena::window;
 use bitspike_format::{Block, Conv, Neuron, Pool, Reset};
 use std::arch::x86_64::*;
@@ -244,6 +244,18 @@ fn bytes(planes: &[__m256i], word: usize) -> __m256i {
 #[target_feature(enable = "avx2")]
 pub(super) fn totals(sums: &[i16], totals: &mut [u32]) {
     portable::totals(sums, totals);
+}
+
+/// Currents; the portable loop, compiled for wide registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn currents(mix: &Mix<'_>, out: &mut [f32]) {
+    portable::currents(mix, out);
+}
+
+/// Sums of a shortcut; the portable loop, compiled for wide registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn project(shortcut: &Shortcut, x: &[f32], shape: [usize; 3], out: &mut [f32]) {
+    portable::project(shortcut, x, shape, out);
 }
 
 /// Spikes of eight neurons at a time, all steps in registers.

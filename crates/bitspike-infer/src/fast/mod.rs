@@ -5,9 +5,11 @@
 //! | binary convolution | spike by spike, so the cost follows the firing rate; on AVX2 256 output channels are counted at once, as bits |
 //! | static image | the stem's convolution once for all T |
 //! | gate, affine map, neuron | one pass over the 16-bit sums, all T of a neuron in registers, spikes written as bits |
+//! | residual block | layer by layer too, so the currents of all T are kept: 4 bytes per neuron and step |
 //!
 //! Results are those of [`run`](crate::run()) to the last bit: sums are integers, and every float operation is the one that the
-//! format defines. Residual networks, and layers whose sums could leave 16 bits, run by the portable code.
+//! format defines. Layers whose sums could leave 16 bits run by the portable code, and so does a whole residual network that
+//! has one. Of a residual network, an observer sees all steps of a layer before the next layer.
 //!
 //! ```
 //! use bitspike_format::{Model, example};
@@ -32,6 +34,7 @@ mod lists;
 mod path;
 mod portable;
 mod prepare;
+mod residual;
 
 pub use path::{Path, PathError};
 
@@ -41,7 +44,7 @@ use crate::head::{head, mean};
 use crate::run::check;
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
-use bitspike_format::{Block, Gate, Layer, Model, Pool};
+use bitspike_format::{Block, Gate, Layer, Map, Model, Pool};
 use lists::Lists;
 use prepare::{Binary, Prepared, Stem};
 
@@ -51,6 +54,8 @@ pub struct Engine<'m> {
     model: Model<'m>,
     path: Path,
     layers: Vec<Prepared>,
+    /// Whether a residual network has a layer that only the portable code takes.
+    portable: bool,
 }
 
 /// Buffers of one inference, kept from one to the next.
@@ -63,6 +68,8 @@ pub struct Workspace {
     sums: Vec<i16>,
     reals: Vec<f32>,
     pooled: Vec<f32>,
+    currents: Vec<f32>,
+    next: Vec<f32>,
     gate: Vec<u32>,
     factors: Vec<f32>,
     scratch: Vec<u32>,
@@ -84,8 +91,10 @@ impl<'m> Engine<'m> {
     pub fn with_path(model: &Model<'m>, path: Path) -> Result<Self, InferError> {
         let path = if path.is_available() { path } else { Path::Portable };
         crate::run_words(model)?;
-        let layers = model.layers().map(|layer| Prepared::new(&layer, path)).collect();
-        Ok(Self { model: *model, path, layers })
+        let layers: Vec<_> = model.layers().map(|layer| Prepared::new(&layer, path)).collect();
+        let other = |(layer, prepared)| matches!((layer, prepared), (Layer::Residual(_), &Prepared::Other));
+        let portable = by_steps(model) && model.layers().zip(&layers).any(other);
+        Ok(Self { model: *model, path, layers, portable })
     }
 
     /// The kernels in use.
@@ -112,7 +121,7 @@ impl<'m> Engine<'m> {
         observer: &mut impl Observer,
     ) -> Result<(), InferError> {
         let n = self.model.network();
-        if by_steps(&self.model) {
+        if self.portable {
             workspace.scratch.resize(crate::run_words(&self.model)?, 0);
             return crate::run(&self.model, &mut workspace.scratch, input, logits, observer);
         }
@@ -160,19 +169,20 @@ impl<'m> Engine<'m> {
         let mut map = self.model.network().input;
         for (i, (layer, prepared)) in self.model.layers().zip(&self.layers).enumerate() {
             match layer {
-                Layer::Block(b) => {
-                    match prepared {
-                        Prepared::Stem(stem) => self.stem(stem, &b, ws, input)?,
-                        Prepared::Binary(binary) => self.binary(binary, &b, ws)?,
-                        Prepared::Other => self.other(&b, ws, i, input)?,
+                Layer::Block(b) => match prepared {
+                    Prepared::Stem(stem) if b.neuron.is_none() => {
+                        self.stem_current(stem, &b, ws, input)?;
+                        continue;
                     }
-                    map = b.output();
-                    std::mem::swap(&mut ws.from, &mut ws.to);
-                    let out = Bits { words: &ws.from, map };
-                    for t in 0..steps {
-                        observer.spikes(i, t, &map, out.step(t)?);
-                    }
+                    Prepared::Stem(stem) => self.stem(stem, &b, ws, input)?,
+                    Prepared::Binary(binary) => self.binary(binary, &b, ws)?,
+                    Prepared::Residual(..) | Prepared::Other => self.other(&b, ws, i, input)?,
+                },
+                Layer::Residual(r) => {
+                    let Prepared::Residual(binary, projection) = prepared else { return None };
+                    self.residual(binary, projection.as_ref(), &r, ws)?;
                 }
+                Layer::Neurons(n) => self.spikes(&n.neuron, &n.input, ws),
                 Layer::Head(h) => {
                     let bits = Bits { words: &ws.from, map };
                     ws.gate.clear();
@@ -182,21 +192,39 @@ impl<'m> Engine<'m> {
                         head(&h, bits, t, &mut ws.gate, &mut ws.scratch)?;
                     }
                     mean(&ws.gate, steps, logits);
+                    continue;
                 }
-                Layer::Residual(_) | Layer::Neurons(_) => return None,
+            }
+            // Of a residual block the observer sees its own neurons, which stand in front.
+            map = match layer {
+                Layer::Block(b) => b.output(),
+                Layer::Residual(r) => r.conv.input,
+                Layer::Neurons(n) => Map { planes: 1, ..n.input },
+                Layer::Head(_) => return None,
+            };
+            std::mem::swap(&mut ws.from, &mut ws.to);
+            let out = Bits { words: &ws.from, map };
+            for t in 0..steps {
+                observer.spikes(i, t, &map, out.step(t)?);
             }
         }
         Some(())
     }
 
-    fn stem(&self, stem: &Stem, b: &Block<'_>, ws: &mut Workspace, input: &[f32]) -> Option<()> {
-        let (steps, sums) = (self.model.network().steps, b.conv.output());
-        let (frame, len) = (b.conv.input.len(), sums.pixels() * stem.width);
+    /// Sums of the stem, `[frame][pixel][width]`; returns the number of frames.
+    fn stem_sums(&self, stem: &Stem, b: &Block<'_>, ws: &mut Workspace, input: &[f32]) -> usize {
+        let (frame, len) = (b.conv.input.len(), b.conv.output().pixels() * stem.width);
         let frames = input.len() / frame.max(1);
         ws.reals.resize(frames * len, 0.0);
         for (x, y) in input.chunks_exact(frame).zip(ws.reals.chunks_exact_mut(len)) {
             path::stem(self.path, stem, &b.conv, x, y);
         }
+        frames
+    }
+
+    fn stem(&self, stem: &Stem, b: &Block<'_>, ws: &mut Workspace, input: &[f32]) -> Option<()> {
+        let (steps, sums) = (self.model.network().steps, b.conv.output());
+        let frames = self.stem_sums(stem, b, ws, input);
         if b.pool == Pool::Current {
             portable::pool(&ws.reals, [frames, sums.rows, sums.columns, stem.width], &mut ws.pooled);
             std::mem::swap(&mut ws.reals, &mut ws.pooled);
@@ -323,6 +351,19 @@ pub(crate) enum Sums<'a> {
     Integers(&'a [i16]),
     /// Of a frame; the flag says that there is one for all steps.
     Reals(&'a [f32], bool),
+}
+
+/// What makes currents of sums: `z = (a · S) + b`, then `z · k` and `z + x` where there are factors and a shortcut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mix<'a> {
+    pub(crate) sums: Sums<'a>,
+    pub(crate) rows: usize,
+    pub(crate) width: usize,
+    pub(crate) slope: &'a [f32],
+    pub(crate) offset: &'a [f32],
+    pub(crate) factors: Option<&'a [f32]>,
+    /// `[step][pixel][width]`; the flag says that there is one for all steps.
+    pub(crate) shortcut: Option<(&'a [f32], bool)>,
 }
 
 /// What the pass over the sums needs.

@@ -1,8 +1,8 @@
 //! Which kernels run.
 
 use super::lists::Lists;
-use super::prepare::{Binary, Stem};
-use super::{Job, portable};
+use super::prepare::{Binary, Shortcut, Stem};
+use super::{Job, Mix, portable};
 use bitspike_format::{Block, Conv};
 use std::fmt;
 use std::str::FromStr;
@@ -121,4 +121,14 @@ pub(super) fn totals(path: Path, sums: &[i16], totals: &mut [u32]) {
 /// Spikes `[step][pixel][word]`.
 pub(super) fn neurons(path: Path, job: &Job<'_>, out: &mut [u32]) {
     dispatch!(path, neurons(job, out));
+}
+
+/// Currents `[step][pixel][width]`.
+pub(super) fn currents(path: Path, mix: &Mix<'_>, out: &mut [f32]) {
+    dispatch!(path, currents(mix, out));
+}
+
+/// Sums of a shortcut on currents `[frame][row][column][channel]`, `shape` being rows, columns and channels with padding.
+pub(super) fn project(path: Path, shortcut: &Shortcut, x: &[f32], shape: [usize; 3], out: &mut [f32]) {
+    dispatch!(path, project(shortcut, x, shape, out));
 }

@@ -2,7 +2,7 @@
 
 use super::Path;
 use crate::arena::window;
-use bitspike_format::{Affine, Block, Conv, Layer, Pool, Weights};
+use bitspike_format::{Affine, Block, Conv, Layer, Pool, Projection, Residual, Weights};
 
 /// Parameters of a layer.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub(crate) enum Prepared {
     Stem(Stem),
     /// A binary block whose sums fit 16 bits.
     Binary(Binary),
+    /// A residual block whose sums do, and its shortcut where that changes shapes.
+    Residual(Binary, Option<Shortcut>),
     /// Anything else.
     Other,
 }
@@ -76,13 +78,48 @@ pub(crate) struct Row(pub(crate) [u32; 8]);
 impl Prepared {
     pub(crate) fn new(layer: &Layer<'_>, path: Path) -> Self {
         match layer {
-            Layer::Block(b) if b.neuron.is_some() => match b.conv.weights {
+            Layer::Block(b) => match b.conv.weights {
                 Weights::Real(_) => Self::Stem(Stem::new(b)),
                 Weights::Signs(_) if Binary::takes(b) => Self::Binary(Binary::new(b, path)),
                 Weights::Signs(_) => Self::Other,
             },
-            _ => Self::Other,
+            Layer::Residual(r) => {
+                let b = unpooled(r);
+                if !Binary::takes(&b) {
+                    return Self::Other;
+                }
+                Self::Residual(Binary::new(&b, path), r.projection.as_ref().map(|p| Shortcut::new(p, r.conv.channels)))
+            }
+            Layer::Neurons(_) | Layer::Head(_) => Self::Other,
         }
+    }
+}
+
+/// The convolution of a residual block as a block.
+pub(super) fn unpooled<'a>(r: &Residual<'a>) -> Block<'a> {
+    Block { conv: r.conv, affine: r.affine, gate: r.gate, pool: Pool::None, neuron: Some(r.neuron) }
+}
+
+/// A shortcut that changes shapes.
+#[derive(Debug)]
+pub(crate) struct Shortcut {
+    /// Channels out, padded to a multiple of 32.
+    pub(crate) width: usize,
+    /// `[channel in][width]`.
+    pub(crate) weights: Vec<f32>,
+    pub(crate) slope: Vec<f32>,
+    pub(crate) offset: Vec<f32>,
+}
+
+impl Shortcut {
+    fn new(p: &Projection<'_>, channels: usize) -> Self {
+        let width = channels.next_multiple_of(32);
+        let mut weights = vec![0.0; p.weights.len() / channels * width];
+        for (i, w) in p.weights.iter().enumerate() {
+            weights[i / channels * width + i % channels] = w;
+        }
+        let (slope, offset) = padded(&p.affine, width, Pool::None);
+        Self { width, weights, slope, offset }
     }
 }
 
