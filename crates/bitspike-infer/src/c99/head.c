@@ -38,3 +38,8 @@ static void head(const uint32_t *x, uint32_t *total, uint32_t *scratch) {
     }
 }
 
+static void finish(const uint32_t *total, float *logits) {
+    uint32_t o;
+    for (o = 0u; o < CLASSES; o++) { logits[o] = float_of(total[o]) / (float)STEPS; }
+}
+

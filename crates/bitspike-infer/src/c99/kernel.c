@@ -25,36 +25,11 @@
 enum { POOL_NONE = 0, POOL_CURRENT = 1, POOL_SPIKES = 2, POOL_MAX = 3 };
 enum { GATE_NONE = 0, GATE_FIXED = 1, GATE_SAMPLE = 2, GATE_SAMPLE_PER_CHANNEL = 3 };
 
-typedef struct {
-    const uint32_t *signs;  /* [channel out][ky][kx][word], or null */
-    const float *weights;   /* [ky][kx][channel in][channel out], or null */
-    const float *slope;     /* [channel out] */
-    const float *offset;    /* [channel out] */
-    const float *alpha;     /* [T] or [T][channel out], or null */
-    uint32_t rows, columns, c_in, planes;     /* what comes in; planes 0: a frame */
-    uint32_t c_out, kernel, stride, padding;
-    uint32_t pool, gate, alpha_channels, inside;
-    float decay, threshold;
-    uint32_t hard_reset;
-} block_t;
-
+@BLOCK_TYPE@
 @ARRAYS@
 static const block_t BLOCKS[] = {
 @BLOCKS@};
-@SHORTCUTS@
-enum { STEPS = @STEPS@, BLOCK_COUNT = @BLOCK_COUNT@, FRAME = @FRAME@, CLASSES = @CLASSES@ };
-
-static float float_of(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
+@SHORTCUTS@enum { STEPS = @STEPS@, BLOCK_COUNT = @BLOCK_COUNT@, FRAME = @FRAME@, CLASSES = @CLASSES@ };
 
 static uint32_t words(uint32_t channels) { return (channels + 31u) / 32u; }
 
@@ -63,38 +38,6 @@ static uint32_t ones(uint32_t x) {
     x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
     x = (x + (x >> 4)) & 0x0F0F0F0Fu;
     return (x * 0x01010101u) >> 24;
-}
-
-/* 1 / (1 + e^-x), the same bits everywhere; see bitspike_infer::math. */
-static float sigmoid(float x) {
-    const float round = 12582912.0f;
-    float shifted, n, r, p;
-    x = -x;
-    if (x < -87.3f) { x = -87.3f; }
-    if (x > 88.3f) { x = 88.3f; }
-    shifted = x * 0x1.715476p+0f;
-    shifted = shifted + round;
-    n = shifted - round;
-    r = n * 0.6933594f;
-    r = x - r;
-    p = n * -2.1219444e-4f;
-    r = r - p;
-    p = 1.9875691e-4f * r;
-    p = p + 1.3981999e-3f;
-    p = p * r;
-    p = p + 8.333452e-3f;
-    p = p * r;
-    p = p + 4.1665796e-2f;
-    p = p * r;
-    p = p + 1.6666665e-1f;
-    p = p * r;
-    p = p + 0.5f;
-    n = r * r;
-    p = p * n;
-    p = p + r;
-    p = p + 1.0f;
-    p = p * float_of((bits_of(shifted) - bits_of(round) + 127u) << 23);
-    return 1.0f / (1.0f + p);
 }
 
 /* Kernel indices inside the input at an output position. */
@@ -191,32 +134,5 @@ static void map_sums(const block_t *b, const uint32_t *x, uint32_t *counts, uint
     }
 }
 
-static float alpha_at(const block_t *b, uint32_t step, uint32_t channel) {
-    return b->alpha[step * b->alpha_channels + (b->alpha_channels == 1u ? 0u : channel)];
-}
-
 static int32_t signed_of(uint32_t x) { return x <= 0x7FFFFFFFu ? (int32_t)x : -(int32_t)(~x) - 1; }
-
-static double mean_of(const block_t *b, const uint32_t *sums, double pixels, uint32_t channel) {
-    double mean = (double)b->slope[channel] * (double)signed_of(sums[channel]);
-    mean = mean / pixels;
-    return mean + (double)b->offset[channel];
-}
-
-/* Factors of a step, one or one per channel. */
-static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, uint32_t *factors, uint32_t width) {
-    const double pixels = (double)(out_side(b, b->rows) * out_side(b, b->columns));
-    float shared = 0.0f;
-    uint32_t c;
-    if (b->gate == GATE_SAMPLE) {
-        double sum = 0.0;
-        for (c = 0u; c < b->c_out; c++) { sum = sum + mean_of(b, sums, pixels, c); }
-        shared = (float)(sum / (double)b->c_out);
-    }
-    for (c = 0u; c < width; c++) {
-        const float m = b->gate == GATE_SAMPLE ? shared : (float)mean_of(b, sums, pixels, c);
-        const float a = alpha_at(b, step, c);
-        factors[c] = bits_of(b->inside ? sigmoid(a * m) : a * sigmoid(m));
-    }
-}
 

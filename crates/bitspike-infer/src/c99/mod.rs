@@ -14,10 +14,13 @@
 //! # Ok::<(), bitspike_infer::c99::ExportError>(())
 //! ```
 
+mod integer;
+
 use crate::arena::{self, Parts, by_steps};
 use crate::{InferError, run, run_words};
 use bitspike_format::{
-    Block, Factor, Features, Gate, Head, Layer, Model, Neurons, Pool, Reals, Reset, Residual, Weights,
+    Block, Factor, Features, Gate, Head, Layer, Model, Neurons, Pool, Projection, Reals, Reset, Residual, Weights,
+    Words,
 };
 use std::fmt::{self, Write};
 
@@ -90,22 +93,33 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     for (i, layer) in model.layers().enumerate() {
         let mut shortcut = "    {0, 0, 0},\n".to_owned();
         match layer {
+            Layer::Block(b) if model.is_integer() => blocks += &integer::block(&mut arrays, i, &b),
             Layer::Block(b) => blocks += &block(&mut arrays, i, &b),
             Layer::Residual(r) => {
-                let b =
-                    Block { conv: r.conv, affine: r.affine, gate: r.gate, pool: Pool::None, neuron: Some(r.neuron) };
-                blocks += &block(&mut arrays, i, &b);
-                if let Some(p) = r.projection {
-                    reals(&mut arrays, &format!("SHORTCUT_{i}"), p.weights);
-                    reals(&mut arrays, &format!("SHORTCUT_SLOPE_{i}"), p.affine.slope);
-                    reals(&mut arrays, &format!("SHORTCUT_OFFSET_{i}"), p.affine.offset);
-                    shortcut = format!("    {{SHORTCUT_{i}, SHORTCUT_SLOPE_{i}, SHORTCUT_OFFSET_{i}}},\n");
+                let b = r.block();
+                let integers = b.integer.is_some();
+                blocks += &if integers { integer::block(&mut arrays, i, &b) } else { block(&mut arrays, i, &b) };
+                match r.projection {
+                    Some(Projection { integer: Some(p), .. }) => shortcut = integer::shortcut(&mut arrays, i, &p),
+                    Some(p) => {
+                        reals(&mut arrays, &format!("SHORTCUT_{i}"), p.weights);
+                        reals(&mut arrays, &format!("SHORTCUT_SLOPE_{i}"), p.affine.slope);
+                        reals(&mut arrays, &format!("SHORTCUT_OFFSET_{i}"), p.affine.offset);
+                        shortcut = format!("    {{SHORTCUT_{i}, SHORTCUT_SLOPE_{i}, SHORTCUT_OFFSET_{i}}},\n");
+                    }
+                    None => {}
                 }
             }
-            Layer::Neurons(layer) => blocks += &neurons(&layer),
+            Layer::Neurons(layer) => {
+                blocks += &layer.integer.map_or_else(|| neurons(&layer), |n| integer::neurons(&layer, &n));
+            }
             Layer::Head(h) => {
-                reals(&mut arrays, "HEAD_WEIGHTS", h.weights);
-                reals(&mut arrays, "HEAD_BIAS", h.bias);
+                if h.integer.is_some() {
+                    integer::head(&mut arrays, &h);
+                } else {
+                    reals(&mut arrays, "HEAD_WEIGHTS", h.weights);
+                    reals(&mut arrays, "HEAD_BIAS", h.bias);
+                }
                 head = Some(h);
                 continue;
             }
@@ -132,9 +146,10 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     let frames = if n.sequence { format!("[{steps}]") } else { String::new() };
     let (input_rows, expected_rows, count_of) = vectors(model, samples, inputs)?;
     let description = format!(
-        "{} binary weights, {} real parameters, T = {steps}{}",
+        "{} binary weights, {} real parameters{}, T = {steps}{}",
         model.binary_weights(),
         model.real_parameters(),
+        if model.is_integer() { ", integers after the first layer" } else { "" },
         model.meta_value("name").filter(|n| !n.contains("*/")).map_or(String::new(), |n| format!(", {n}")),
     );
     let pairs = [
@@ -142,7 +157,7 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
         ("NAME", name.to_owned()),
         ("ARRAYS", arrays),
         ("BLOCKS", blocks),
-        ("SHORTCUTS", if residual { shortcut_table(&shortcuts) } else { String::new() }),
+        ("SHORTCUTS", if residual { shortcut_table(&shortcuts, model.is_integer()) } else { String::new() }),
         ("POTENTIALS", potentials.to_string()),
         ("HEAD_STEP", head.input.bit_words().to_string()),
         ("STEPS", steps.to_string()),
@@ -163,12 +178,36 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     ];
     let mut pairs: Vec<(&str, String)> = pairs.into();
     pairs.extend(head_pairs(&head));
-    let (front, head) = (include_str!("kernel.c"), include_str!("head.c"));
-    let source = if residual {
-        [front, head, include_str!("residual.c")].concat()
-    } else {
-        [front, include_str!("chain.c"), head, include_str!("run.c")].concat()
+    let types = integer::types(model);
+    let block_type = if model.is_integer() { include_str!("integer_block.h") } else { include_str!("block.h") };
+    pairs.push(("BLOCK_TYPE", fill(block_type, &types)));
+    pairs.extend(types);
+    let parts: &[&str] = match (residual, model.is_integer()) {
+        (false, false) => &[
+            include_str!("real.c"),
+            include_str!("store.c"),
+            include_str!("chain.c"),
+            include_str!("head.c"),
+            include_str!("run_layers.c"),
+        ],
+        (true, false) => {
+            &[include_str!("real.c"), include_str!("head.c"), include_str!("residual.c"), include_str!("run_steps.c")]
+        }
+        (false, true) => &[
+            include_str!("integer.c"),
+            include_str!("store.c"),
+            include_str!("integer_chain.c"),
+            include_str!("integer_head.c"),
+            include_str!("run_layers.c"),
+        ],
+        (true, true) => &[
+            include_str!("integer.c"),
+            include_str!("integer_head.c"),
+            include_str!("integer_residual.c"),
+            include_str!("run_steps.c"),
+        ],
     };
+    let source = [include_str!("kernel.c"), &parts.concat()].concat();
     Ok(Sources {
         header: fill(include_str!("header.h"), &pairs),
         source: fill(&source, &pairs),
@@ -176,10 +215,9 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     })
 }
 
-fn shortcut_table(rows: &str) -> String {
-    let fields = "typedef struct {\n    const float *weights; /* [channel in][channel out], or null: x itself */\n    \
-                  const float *slope;   /* [channel out] */\n    const float *offset;  /* [channel out] */\n} shortcut_t;\n\n";
-    format!("\n{fields}static const shortcut_t SHORTCUTS[] = {{\n{rows}}};\n")
+fn shortcut_table(rows: &str, integers: bool) -> String {
+    let fields = if integers { include_str!("integer_shortcut.h") } else { include_str!("shortcut.h") };
+    format!("\n{fields}\nstatic const shortcut_t SHORTCUTS[] = {{\n{rows}}};\n")
 }
 
 /// The entry of neurons alone in the table.
@@ -207,7 +245,7 @@ fn constant_bytes(model: &Model<'_>) -> u64 {
         },
         _ => 0,
     });
-    4 * (signs.sum::<u64>() + model.real_parameters() - normalise)
+    4 * (signs.sum::<u64>() + model.real_parameters() - normalise) + model.integer_bytes() as u64
 }
 
 fn head_pairs(head: &Head<'_>) -> [(&'static str, String); 6] {
@@ -217,7 +255,7 @@ fn head_pairs(head: &Head<'_>) -> [(&'static str, String); 6] {
         ("HEAD_CHANNELS", head.input.channels.to_string()),
         ("HEAD_PLANES", head.input.planes.to_string()),
         ("HEAD_AVERAGE", u8::from(head.features == Features::Average).to_string()),
-        ("HEAD_UNIT", float(head.unit())),
+        ("HEAD_UNIT", float(head.integer.map_or(head.unit(), |integer| integer.unit))),
     ]
 }
 
@@ -257,15 +295,32 @@ fn reals(out: &mut String, name: &str, values: Reals<'_>) {
     out.push_str("};\n");
 }
 
+/// Writes the signs of a layer; returns their name.
+fn signs(out: &mut String, i: usize, words: Words<'_>) -> String {
+    let _ = writeln!(out, "static const uint32_t SIGNS_{i}[{}] = {{", words.len());
+    rows(out, words.iter().map(|w| format!("{w:#010x}u")));
+    out.push_str("};\n");
+    format!("SIGNS_{i}")
+}
+
+/// The fields of a block's shapes, from its rows to its pooling.
+fn geometry(b: &Block<'_>) -> String {
+    let pool = match b.pool {
+        Pool::None => 0,
+        Pool::Current => 1,
+        Pool::Spikes => 2,
+        Pool::MaxSpikes => 3,
+    };
+    let (input, c) = (b.conv.input, &b.conv);
+    let numbers =
+        [input.rows, input.columns, input.channels, input.planes, c.channels, c.kernel, c.stride, c.padding, pool];
+    numbers.map(|n| format!("{n}u")).join(", ")
+}
+
 /// Writes the arrays of a block; returns its entry in the table.
 fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
     let (signs, weights) = match b.conv.weights {
-        Weights::Signs(words) => {
-            let _ = writeln!(out, "static const uint32_t SIGNS_{i}[{}] = {{", words.len());
-            rows(out, words.iter().map(|w| format!("{w:#010x}u")));
-            out.push_str("};\n");
-            (format!("SIGNS_{i}"), "0".to_owned())
-        }
+        Weights::Signs(words) => (signs(out, i, words), "0".to_owned()),
         Weights::Real(values) => {
             reals(out, &format!("WEIGHTS_{i}"), values);
             ("0".to_owned(), format!("WEIGHTS_{i}"))
@@ -282,26 +337,11 @@ fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
         Gate::Fixed(f) => (1, factor(f), false),
         Gate::Sample { alpha, per_channel, inside } => (if *per_channel { 3 } else { 2 }, factor(alpha), *inside),
     };
-    let pool = match b.pool {
-        Pool::None => 0,
-        Pool::Current => 1,
-        Pool::Spikes => 2,
-        Pool::MaxSpikes => 3,
-    };
-    let (input, c) = (b.conv.input, &b.conv);
     let (decay, threshold, hard) =
         b.neuron.map_or((0.0, 1.0, false), |n| (n.decay, n.threshold, n.reset == Reset::Hard));
     format!(
-        "    {{{signs}, {weights}, SLOPE_{i}, OFFSET_{i}, {alpha}, {}u, {}u, {}u, {}u, {}u, {}u, {}u, {}u, {pool}u, {gate}u, \
-         {channels}u, {}u, {}, {}, {}u}},\n",
-        input.rows,
-        input.columns,
-        input.channels,
-        input.planes,
-        c.channels,
-        c.kernel,
-        c.stride,
-        c.padding,
+        "    {{{signs}, {weights}, SLOPE_{i}, OFFSET_{i}, {alpha}, {}, {gate}u, {channels}u, {}u, {}, {}, {}u}},\n",
+        geometry(b),
         u8::from(inside),
         float(decay),
         float(threshold),

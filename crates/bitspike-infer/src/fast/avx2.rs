@@ -5,7 +5,7 @@
 use super::lists::{Lists, SLACK};
 use super::portable::{self, inside};
 use super::prepare::{Binary, Row, Shortcut, Signs, Stem};
-use super::{Job, Mix, Sums};
+use super::{IntegerJob, Job, Mix, Sums};
 use crate::arena::window;
 use bitspike_format::{Block, Conv, Neuron, Pool, Reset};
 use std::arch::x86_64::*;
@@ -256,6 +256,12 @@ pub(super) fn currents(mix: &Mix<'_>, out: &mut [f32]) {
 #[target_feature(enable = "avx2")]
 pub(super) fn project(shortcut: &Shortcut, x: &[f32], shape: [usize; 3], out: &mut [f32]) {
     portable::project(shortcut, x, shape, out);
+}
+
+/// Spikes of neurons with integers; the portable loop, compiled for wide registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
+    portable::integers(job, out);
 }
 
 /// Spikes of eight neurons at a time, all steps in registers.

@@ -9,7 +9,7 @@
 //!
 //! Results are those of [`run`](crate::run()) to the last bit: sums are integers, and every float operation is the one that the
 //! format defines. Layers whose sums could leave 16 bits run by the portable code, and so does a whole residual network that
-//! has one. Of a residual network, an observer sees all steps of a layer before the next layer.
+//! has one, or integers. Of a residual network, an observer sees all steps of a layer before the next layer.
 //!
 //! ```
 //! use bitspike_format::{Model, example};
@@ -44,6 +44,7 @@ use crate::head::{head, mean};
 use crate::run::check;
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
+use bitspike_format::integer::{IntegerBlock, IntegerNeuron};
 use bitspike_format::{Block, Gate, Layer, Map, Model, Pool};
 use lists::Lists;
 use prepare::{Binary, Prepared, Stem};
@@ -54,7 +55,7 @@ pub struct Engine<'m> {
     model: Model<'m>,
     path: Path,
     layers: Vec<Prepared>,
-    /// Whether a residual network has a layer that only the portable code takes.
+    /// Whether this is a residual network with a layer that only the portable code takes.
     portable: bool,
 }
 
@@ -72,6 +73,7 @@ pub struct Workspace {
     next: Vec<f32>,
     gate: Vec<u32>,
     factors: Vec<f32>,
+    integers: Vec<i32>,
     scratch: Vec<u32>,
 }
 
@@ -93,7 +95,7 @@ impl<'m> Engine<'m> {
         crate::run_words(model)?;
         let layers: Vec<_> = model.layers().map(|layer| Prepared::new(&layer, path)).collect();
         let other = |(layer, prepared)| matches!((layer, prepared), (Layer::Residual(_), &Prepared::Other));
-        let portable = by_steps(model) && model.layers().zip(&layers).any(other);
+        let portable = by_steps(model) && (model.is_integer() || model.layers().zip(&layers).any(other));
         Ok(Self { model: *model, path, layers, portable })
     }
 
@@ -186,12 +188,12 @@ impl<'m> Engine<'m> {
                 Layer::Head(h) => {
                     let bits = Bits { words: &ws.from, map };
                     ws.gate.clear();
-                    ws.gate.resize(h.bias.len(), 0);
-                    ws.scratch.resize(ws.scratch.len().max(h.bias.len() + map.channels), 0);
+                    ws.gate.resize(h.classes(), 0);
+                    ws.scratch.resize(ws.scratch.len().max(h.classes() + map.channels), 0);
                     for t in 0..steps {
                         head(&h, bits, t, &mut ws.gate, &mut ws.scratch)?;
                     }
-                    mean(&ws.gate, steps, logits);
+                    mean(&h, &ws.gate, steps, logits);
                     continue;
                 }
             }
@@ -249,6 +251,13 @@ impl<'m> Engine<'m> {
         ws.sums.resize(steps * rows * binary.width, 0);
         path::events(self.path, binary, b, &ws.lists, steps, &mut ws.sums);
         let sums = &ws.sums[..steps * rows * binary.width];
+        if let Some(integer) = &b.integer {
+            let width = binary.width;
+            let gated = self.integer_factors(binary, (b, integer), bits, sums, &mut ws.gate, &mut ws.integers)?;
+            let factors = gated.then_some(&ws.integers[..]);
+            let job = IntegerJob { sums, steps, width, affine: &binary.integers, factors, neuron: integer.neuron };
+            return self.pooled(b, &mut ws.to, &mut ws.unpooled, |out| path::integers(self.path, &job, out));
+        }
         let factors = self.factors(binary, b, bits, sums, &mut ws.gate, &mut ws.factors)?;
         let job = Job {
             sums: Sums::Integers(sums),
@@ -282,45 +291,97 @@ impl<'m> Engine<'m> {
                 }
             }
             Gate::Sample { .. } => {
-                let map = b.conv.output();
-                // Windows of a pooled current cover the map only where its sides are even.
-                let covered = b.pool != Pool::Current || (map.rows.is_multiple_of(2) && map.columns.is_multiple_of(2));
                 let own = crate::arena::gate_width(&b.gate, channels);
-                gate.clear();
-                gate.resize(b.conv.input.channels + width + own, 0);
-                let (counts, rest) = gate.split_at_mut(b.conv.input.channels);
-                let (totals, own) = rest.split_at_mut(width);
-                for (t, sums) in sums.chunks_exact(sums.len() / steps).enumerate() {
-                    totals.fill(0);
-                    if covered {
-                        path::totals(self.path, sums, totals);
-                    } else {
-                        BinarySource::new(&b.conv, bits)?.map_sums(t, counts, &mut totals[..channels])?;
-                    }
-                    crate::gate::sample(&b.gate, &b.affine, &totals[..channels], map.pixels(), t, own);
+                let map = b.conv.output();
+                self.each_total(binary, b, bits, sums, (gate, own), |t, totals, own| {
+                    crate::gate::sample(&b.gate, &b.affine, totals, map.pixels(), t, own);
                     let one = own.len() == 1;
                     factors.extend((0..width).map(|c| f32::from_bits(own[if one { 0 } else { c.min(channels - 1) }])));
-                }
+                })?;
             }
         }
         Some(true)
     }
 
+    /// The totals of every step over the map before any pooling, and room for `own` words, handed to `with`.
+    fn each_total(
+        &self,
+        binary: &Binary,
+        b: &Block<'_>,
+        bits: Bits<'_>,
+        sums: &[i16],
+        (gate, own): (&mut Vec<u32>, usize),
+        mut with: impl FnMut(usize, &[u32], &mut [u32]),
+    ) -> Option<()> {
+        let (steps, channels, map) = (self.model.network().steps, b.conv.channels, b.conv.output());
+        // Windows of a pooled current cover the map only where its sides are even.
+        let covered = b.pool != Pool::Current || (map.rows.is_multiple_of(2) && map.columns.is_multiple_of(2));
+        gate.clear();
+        gate.resize(b.conv.input.channels + binary.width + own, 0);
+        let (counts, rest) = gate.split_at_mut(b.conv.input.channels);
+        let (totals, own) = rest.split_at_mut(binary.width);
+        for (t, sums) in sums.chunks_exact(sums.len() / steps).enumerate() {
+            totals.fill(0);
+            if covered {
+                path::totals(self.path, sums, totals);
+            } else {
+                BinarySource::new(&b.conv, bits)?.map_sums(t, counts, &mut totals[..channels])?;
+            }
+            with(t, &totals[..channels], own);
+        }
+        Some(())
+    }
+
+    /// Factors K `[step][width]` of a gate with integers, if there is one.
+    fn integer_factors(
+        &self,
+        binary: &Binary,
+        (b, integer): (&Block<'_>, &IntegerBlock<'_>),
+        bits: Bits<'_>,
+        sums: &[i16],
+        gate: &mut Vec<u32>,
+        factors: &mut Vec<i32>,
+    ) -> Option<bool> {
+        if integer.gate.is_none() {
+            return Some(false);
+        }
+        let (channels, pixels) = (b.conv.channels, b.conv.output().pixels());
+        factors.clear();
+        let own = crate::arena::gate_width(&b.gate, channels);
+        self.each_total(binary, b, bits, sums, (gate, own), |t, totals, own| {
+            crate::integer::sample(integer, totals, (pixels, b.pool), t, own);
+            let one = own.len() == 1;
+            factors.extend((0..binary.width).map(|c| own[if one { 0 } else { c.min(channels - 1) }] as i32));
+        })?;
+        Some(true)
+    }
+
     /// Neurons, and the pooling of their spikes.
     fn fire(&self, b: &Block<'_>, job: &Job<'_>, to: &mut Vec<u32>, unpooled: &mut Vec<u32>) -> Option<()> {
-        let (neurons, map) = (b.neurons(), b.output());
-        let words = job.steps * neurons.pixels() * neurons.words();
+        self.pooled(b, to, unpooled, |out| path::neurons(self.path, job, out))
+    }
+
+    /// The pooling of what `neurons` writes, `[step][pixel][word]`.
+    fn pooled(
+        &self,
+        b: &Block<'_>,
+        to: &mut Vec<u32>,
+        unpooled: &mut Vec<u32>,
+        run: impl FnOnce(&mut [u32]),
+    ) -> Option<()> {
+        let (neurons, map, steps) = (b.neurons(), b.output(), self.model.network().steps);
+        let words = steps * neurons.pixels() * neurons.words();
         if matches!(b.pool, Pool::None | Pool::Current) {
             to.resize(words, 0);
-            path::neurons(self.path, job, to);
+            run(to);
             return Some(());
         }
         unpooled.resize(words, 0);
-        path::neurons(self.path, job, unpooled);
+        run(unpooled);
         to.clear();
-        to.resize(job.steps * map.bit_words(), 0);
+        to.resize(steps * map.bit_words(), 0);
         let mut bits = unpooled.iter();
-        for t in 0..job.steps {
+        for t in 0..steps {
             for y in 0..neurons.rows {
                 for x in 0..neurons.columns {
                     for word in 0..neurons.words() {
@@ -351,6 +412,20 @@ pub(crate) enum Sums<'a> {
     Integers(&'a [i16]),
     /// Of a frame; the flag says that there is one for all steps.
     Reals(&'a [f32], bool),
+}
+
+/// As [`Job`], for layers with integers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IntegerJob<'a> {
+    /// `[step][pixel][width]`.
+    pub(crate) sums: &'a [i16],
+    pub(crate) steps: usize,
+    pub(crate) width: usize,
+    /// A and B, `[width]` or `[step][width]`.
+    pub(crate) affine: &'a [[i32; 2]],
+    /// K, `[step][width]`.
+    pub(crate) factors: Option<&'a [i32]>,
+    pub(crate) neuron: IntegerNeuron,
 }
 
 /// What makes currents of sums: `z = (a · S) + b`, then `z · k` and `z + x` where there are factors and a shortcut.

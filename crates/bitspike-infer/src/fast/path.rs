@@ -2,7 +2,7 @@
 
 use super::lists::Lists;
 use super::prepare::{Binary, Shortcut, Stem};
-use super::{Job, Mix, portable};
+use super::{IntegerJob, Job, Mix, portable};
 use bitspike_format::{Block, Conv};
 use std::fmt;
 use std::str::FromStr;
@@ -131,4 +131,9 @@ pub(super) fn currents(path: Path, mix: &Mix<'_>, out: &mut [f32]) {
 /// Sums of a shortcut on currents `[frame][row][column][channel]`, `shape` being rows, columns and channels with padding.
 pub(super) fn project(path: Path, shortcut: &Shortcut, x: &[f32], shape: [usize; 3], out: &mut [f32]) {
     dispatch!(path, project(shortcut, x, shape, out));
+}
+
+/// Spikes of neurons with integers, `[step][pixel][word]`.
+pub(super) fn integers(path: Path, job: &IntegerJob<'_>, out: &mut [u32]) {
+    dispatch!(path, integers(job, out));
 }

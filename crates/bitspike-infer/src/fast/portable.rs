@@ -2,8 +2,9 @@
 
 use super::lists::Lists;
 use super::prepare::{Binary, Bytes, Shortcut, Signs, Stem};
-use super::{Job, Mix, Sums};
+use super::{IntegerJob, Job, Mix, Sums};
 use crate::block::fire;
+use bitspike_format::integer::gated;
 use bitspike_format::{Block, Conv};
 
 /// First and past-the-last kernel index at an output position.
@@ -155,6 +156,38 @@ pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
                 let (next, spike) = fire(&job.neuron, v, z);
                 v = next;
                 out[(i - c) / 32 + c / 32] |= u32::from(spike) << (c % 32);
+            }
+        }
+    }
+}
+
+/// Spikes of neurons with integers, all steps of 32 channels at a time.
+#[inline(always)]
+pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
+    let (width, steps) = (job.width, job.steps);
+    let rows = job.sums.len() / (steps * width);
+    for row in 0..rows {
+        for c in (0..width).step_by(32) {
+            let mut v = [0; 32];
+            for t in 0..steps {
+                let i = (t * rows + row) * width + c;
+                let affine = &job.affine[if job.affine.len() == width { c } else { t * width + c }..][..32];
+                let mut z = [0; 32];
+                for ((z, [a, b]), sum) in z.iter_mut().zip(affine).zip(&job.sums[i..i + 32]) {
+                    *z = a.wrapping_mul(i32::from(*sum)).wrapping_add(*b);
+                }
+                if let Some(factors) = job.factors {
+                    for (z, k) in z.iter_mut().zip(&factors[t * width + c..][..32]) {
+                        *z = gated(*z, *k);
+                    }
+                }
+                let mut word = 0;
+                for (lane, (v, z)) in v.iter_mut().zip(&z).enumerate() {
+                    let (next, spike) = job.neuron.fire(*v, *z);
+                    *v = next;
+                    word |= u32::from(spike) << lane;
+                }
+                out[i / 32] = word;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Path;
 use crate::arena::window;
-use bitspike_format::{Affine, Block, Conv, Layer, Pool, Projection, Residual, Weights};
+use bitspike_format::{Affine, Block, Conv, Layer, Pool, Projection, Weights};
 
 /// Parameters of a layer.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(crate) struct Binary {
     pub(crate) signs: Signs,
     pub(crate) slope: Vec<f32>,
     pub(crate) offset: Vec<f32>,
+    /// A and B of layers with integers, `[width]` or `[T][width]`; 0 beyond the last channel.
+    pub(crate) integers: Vec<[i32; 2]>,
 }
 
 /// Signs in the form that a path wants.
@@ -84,8 +86,8 @@ impl Prepared {
                 Weights::Signs(_) => Self::Other,
             },
             Layer::Residual(r) => {
-                let b = unpooled(r);
-                if !Binary::takes(&b) {
+                let b = r.block();
+                if !Binary::takes(&b) || r.integer.is_some() {
                     return Self::Other;
                 }
                 Self::Residual(Binary::new(&b, path), r.projection.as_ref().map(|p| Shortcut::new(p, r.conv.channels)))
@@ -93,11 +95,6 @@ impl Prepared {
             Layer::Neurons(_) | Layer::Head(_) => Self::Other,
         }
     }
-}
-
-/// The convolution of a residual block as a block.
-pub(super) fn unpooled<'a>(r: &Residual<'a>) -> Block<'a> {
-    Block { conv: r.conv, affine: r.affine, gate: r.gate, pool: Pool::None, neuron: Some(r.neuron) }
 }
 
 /// A shortcut that changes shapes.
@@ -160,7 +157,15 @@ impl Binary {
             Path::Avx2 => Signs::Rows(Rows::all(&b.conv)),
         };
         let (slope, offset) = padded(&b.affine, width, b.pool);
-        Self { width, signs, slope, offset }
+        let mut integers = Vec::new();
+        if let Some(integer) = &b.integer {
+            let channels = b.conv.channels;
+            for step in 0..integer.slope.len() / channels {
+                let own = (0..channels).map(|c| integer.affine(step, c).map_or([0; 2], |(a, b)| [a, b]));
+                integers.extend(own.chain(std::iter::repeat_n([0; 2], width - channels)));
+            }
+        }
+        Self { width, signs, slope, offset, integers }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Currents are `[step][pixel][width]`, or `[pixel][width]` while they are the same at every step: after the stem of a static
 //! image. The width is the number of channels, padded to whole words; padded channels hold 0.
 
-use super::prepare::{Binary, Shortcut, Stem, unpooled};
+use super::prepare::{Binary, Shortcut, Stem};
 use super::{Engine, Job, Mix, Sums, Workspace, path};
 use crate::source::Bits;
 use bitspike_format::{Block, Map, Neuron, Residual};
@@ -53,7 +53,7 @@ impl Engine<'_> {
         let steps = self.model.network().steps;
         self.spikes(&r.neuron, &r.conv.input, ws);
         let (input, rows, width) = (r.conv.input, r.conv.output().pixels(), binary.width);
-        let b = unpooled(r);
+        let b = r.block();
         ws.lists.fill(&ws.to, &input, steps);
         ws.sums.resize(steps * rows * width, 0);
         path::events(self.path, binary, &b, &ws.lists, steps, &mut ws.sums);
