@@ -2,7 +2,7 @@
 //!
 //! | part | how |
 //! |---|---|
-//! | binary convolution | spike by spike, so the cost follows the firing rate; on AVX2 256 output channels are counted at once, as bits |
+//! | binary convolution | spike by spike, so the cost follows the firing rate; 256 output channels are counted at once, as bits (on NEON 128) |
 //! | static image | the stem's convolution once for all T |
 //! | gate, affine map, neuron | one pass over the 16-bit sums, all T of a neuron in registers, spikes written as bits |
 //! | residual block | layer by layer too, so the currents of all T are kept: 4 bytes per neuron and step |
@@ -30,13 +30,19 @@
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx512;
 mod lists;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code)]
+mod neon;
 mod path;
 mod portable;
 mod prepare;
 mod residual;
 
-pub use path::{Path, PathError};
+pub use path::{ENV_VAR, Path, PathError};
 
 use crate::arena::by_steps;
 use crate::block::{self, put};
@@ -49,7 +55,8 @@ use bitspike_format::{Block, Gate, Layer, Map, Model, Pool};
 use lists::Lists;
 use prepare::{Binary, Prepared, Stem};
 
-/// A network made ready for the fast kernels. Its weights are copied: as bits for AVX2, as bytes for the portable path.
+/// A network made ready for the fast kernels. Its weights are copied: as bits for vector instructions, as bytes for the
+/// portable path.
 #[derive(Debug)]
 pub struct Engine<'m> {
     model: Model<'m>,
@@ -78,12 +85,13 @@ pub struct Workspace {
 }
 
 impl<'m> Engine<'m> {
-    /// Prepares a network for the best kernels that the processor has.
+    /// Prepares a network for the best kernels that the processor has, or those that `BITSPIKE_KERNEL` names.
     ///
     /// # Errors
-    /// [`InferError::TooLarge`] where the portable code could not run it either.
+    /// [`InferError::TooLarge`] where the portable code could not run it either; [`InferError::Kernel`] where
+    /// [`Path::from_env`] fails, which says more.
     pub fn new(model: &Model<'m>) -> Result<Self, InferError> {
-        Self::with_path(model, Path::best())
+        Self::with_path(model, Path::from_env().map_err(|_| InferError::Kernel)?)
     }
 
     /// Prepares a network for given kernels; for the portable ones where the processor lacks them.

@@ -45,7 +45,7 @@ pub(crate) struct Binary {
 pub(crate) enum Signs {
     /// For plain Rust.
     Bytes(Bytes),
-    /// For AVX2.
+    /// For vector instructions.
     Rows(Vec<Rows>),
 }
 
@@ -154,7 +154,8 @@ impl Binary {
         let width = b.conv.channels.next_multiple_of(32);
         let signs = match path {
             Path::Portable => Signs::Bytes(Bytes::new(b, width)),
-            Path::Avx2 => Signs::Rows(Rows::all(&b.conv)),
+            Path::Neon => Signs::Rows(Rows::all(&b.conv, 128)),
+            Path::Avx2 | Path::Avx512 => Signs::Rows(Rows::all(&b.conv, 256)),
         };
         let (slope, offset) = padded(&b.affine, width, b.pool);
         let mut integers = Vec::new();
@@ -194,12 +195,12 @@ impl Bytes {
 }
 
 impl Rows {
-    fn all(conv: &Conv<'_>) -> Vec<Self> {
+    fn all(conv: &Conv<'_>, widest: usize) -> Vec<Self> {
         let mut blocks = Vec::new();
         let mut first = 0;
         while first < conv.channels {
             // Half a register is better than a register half empty.
-            let lanes = if conv.channels - first > 128 { 256 } else { 128 };
+            let lanes = if conv.channels - first > 128 { widest } else { 128 };
             blocks.push(Self::new(conv, first, lanes));
             first += lanes;
         }
