@@ -73,6 +73,7 @@ pub(crate) fn sample(
 }
 
 /// Steps `first .. first + steps` of a binary block; as [`block`](crate::block::block()).
+#[inline(never)]
 pub(crate) fn block(
     (b, integer): (&Block<'_>, &IntegerBlock<'_>),
     (first, steps): (usize, usize),
@@ -155,6 +156,7 @@ pub(crate) fn current(z: f32, shift: Option<u32>) -> u32 {
 }
 
 /// One step of a residual block; as [`residual`](crate::residual::residual()).
+#[inline(never)]
 pub(crate) fn residual(
     (r, integer): (&Residual<'_>, &IntegerBlock<'_>),
     step: usize,
