@@ -32,7 +32,7 @@ pub fn write(spec: &ModelSpec) -> Result<Vec<u8>, WriteError> {
 /// The bytes of a file of version 2. What is returned has passed [`Model::parse`].
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 ///
 /// ```
 /// use bitspike_format::{Model, WordLengths, example, quantise, write_integers};
