@@ -65,6 +65,17 @@ proptest! {
 }
 
 #[test]
+fn wide_layers_of_a_small_network() {
+    // Small enough for an emulator: registers of 128 and of 256 channels, counts of one plane and of many.
+    for pool in [bitspike_format::Pool::Current, bitspike_format::Pool::Spikes] {
+        let features = bitspike_format::Features::Average;
+        let spec = example::chain("130-P-300", [1, 4, 4], 2, features, pool, &example::sample_gate);
+        let frame = example::Numbers::new(5).take(16).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
+        check(&spec, &frame).unwrap();
+    }
+}
+
+#[test]
 fn wide_layers_and_every_block_width() {
     use bitspike_format::{Features, GateSpec, Pool};
     let none = |_: usize, _: usize, _: &mut example::Numbers| GateSpec::None;
