@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests the kernels for aarch64 on an x86-64 Debian machine: cross-builds bitspike-kernels and runs its tests under
-# QEMU, with the kernel path the processor chooses, then with `neon`, then with `portable`.
+# Tests the kernels for aarch64 on an x86-64 Debian machine: cross-builds bitspike-kernels and bitspike-infer and runs
+# their tests under QEMU, with the kernel path the processor chooses, then with `neon`, then with `portable`.
 #
 #   scripts/test_aarch64.sh [FOLDER] [FILTER...]
 #
@@ -113,12 +113,16 @@ build=(--release --locked --package bitspike-kernels --target "$target")
 
 say "building"
 cargo test "${build[@]}" --all-targets --no-run
+# The runtime compares all its paths with the portable one in one test; the C compiler's output would not run here.
+infer=(--release --locked --package bitspike-infer --target "$target" --lib --test fast --test portable)
+cargo test "${infer[@]}" --no-run
 for path in unset neon portable; do
     say "BITSPIKE_KERNEL $path"
     unset BITSPIKE_KERNEL
     [ "$path" = unset ] || export BITSPIKE_KERNEL=$path
     SECONDS=0
     cargo test "${build[@]}" --lib -- "$@"
+    cargo test "${infer[@]}" -- "$@"
     say "BITSPIKE_KERNEL $path: passed in $SECONDS s"
 done
 if [ "$doc_tests" = yes ]; then

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Runs bitspike-infer without std on emulated devices and compares every logit and spike with the host:
 #
-#   Cortex-M4F   the Rust runtime and the exported C, each on QEMU's mps2-an386 (200 samples)
-#   RISC-V       the Rust runtime on QEMU's virt, where qemu-system-riscv32 is installed; otherwise the link alone
-#   WebAssembly  the Rust runtime in node, where it is installed; otherwise the link alone
+#   Cortex-M4F   the Rust runtime and the exported C, each on QEMU's mps2-an386 (200 samples), for four small networks with
+#                made-up weights: a chain and a residual chain, each with real parameters and with integers
+#   RISC-V       the Rust runtime and the two chains on QEMU's virt, where qemu-system-riscv32 is installed; otherwise the
+#                link alone
+#   WebAssembly  the same in node, where it is installed; otherwise the link alone
 #
 #   scripts/test_embedded.sh [FOLDER [MODEL.bsnn SAMPLES.f32]]
 #
 # FOLDER   where compiler, case and programs are kept, default target/embedded (about 1 GB)
-# MODEL    a model to run instead of the small made-up one, with samples as 32-bit floats, one after the other
+# MODEL    a model to run instead of the made-up ones, with samples as 32-bit floats, one after the other
 #
 # That a program links proves two things: the panic handler calls a function that nobody defines, so no path to a panic is
 # left; and only `core` is built, so there is no allocator.
@@ -17,7 +19,7 @@
 #
 # rustup's stable compiler comes without the standard library's sources, which these targets are built from. The script takes
 # Debian's newest rustc-web with the sources of the same version from the package sources of this machine, and unpacks them
-# into FOLDER; nothing is installed, root is not needed. Takes about 6 minutes on one core, later runs less.
+# into FOLDER; nothing is installed, root is not needed. Takes about 8 minutes on one core, later runs less.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-target/embedded}
@@ -68,9 +70,13 @@ fetch_toolchain() {
     mv "$toolchain.tmp" "$toolchain"
 }
 
-case=$folder/case
-say "making the case on the host"
-cargo run --release --quiet --package bitspike-infer --example embedded_case -- "$case" "$@"
+# Makes a case on the host: a kind of network, or a model and samples.
+make_case() {
+    case=$folder/case-$1
+    shift
+    say "making ${case##*/} on the host"
+    cargo run --release --quiet --package bitspike-infer --example embedded_case -- "$case" "$@"
+}
 
 fetch_toolchain
 build() {
@@ -92,39 +98,66 @@ compare() {
     say "$1: $(wc -l <"$case/expected.txt") samples, spikes and logits equal to the host's"
 }
 
-build thumbv7em-none-eabihf $lld -C "link-arg=-T$PWD/embedded/cortex_m.ld"
-program=$folder/programs/thumbv7em-none-eabihf/release/bitspike-embedded
-arm="timeout 1800 qemu-system-arm -M mps2-an386 -nographic -semihosting -kernel"
-$arm "$program" </dev/null >"$folder/arm.txt" 2>&1 || fail "Cortex-M: $(tail -n 1 "$folder/arm.txt")"
-compare "Cortex-M, Rust" "$folder/arm.txt"
-say "stack at most $((16#$(sed -n 's/^stack \([0-9a-f]*\).*/\1/p' "$folder/arm.txt"))) bytes; the arena is in case.rs"
+# Rust and C on the Cortex-M.
+cortex_m() {
+    build thumbv7em-none-eabihf $lld -C "link-arg=-T$PWD/embedded/cortex_m.ld"
+    program=$folder/programs/thumbv7em-none-eabihf/release/bitspike-embedded
+    arm="timeout 1800 qemu-system-arm -M mps2-an386 -nographic -semihosting -kernel"
+    $arm "$program" </dev/null >"$folder/arm.txt" 2>&1 || fail "Cortex-M: $(tail -n 1 "$folder/arm.txt")"
+    compare "Cortex-M, Rust" "$folder/arm.txt"
+    say "stack at most $((16#$(sed -n 's/^stack \([0-9a-f]*\).*/\1/p' "$folder/arm.txt"))) bytes; the arena is in case.rs"
 
-say "C for Cortex-M"
-# The samples lie in flash and newlib needs some RAM: sections go where the program above has them.
-arm-none-eabi-gcc -std=c99 -Wall -Wextra -Wpedantic -Werror -O2 -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 \
-    --specs=rdimon.specs -I"$case" "$case/net.c" "$case/net_test.c" embedded/cortex_m_c.c \
-    -nostartfiles -T embedded/cortex_m_c.ld -o "$folder/net_test.elf"
-$arm "$folder/net_test.elf" </dev/null >"$folder/c.txt" 2>&1 || fail "C on Cortex-M: $(tail -n 3 "$folder/c.txt")"
-grep -q "^$(wc -l <"$case/expected.txt") of $(wc -l <"$case/expected.txt") samples agree" "$folder/c.txt" ||
-    fail "C on Cortex-M: $(tail -n 1 "$folder/c.txt")"
-say "Cortex-M, C: $(tail -n 1 "$folder/c.txt")"
+    say "C for Cortex-M"
+    # The samples lie in flash and newlib needs some RAM: sections go where the program above has them.
+    arm-none-eabi-gcc -std=c99 -Wall -Wextra -Wpedantic -Werror -O2 -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 \
+        --specs=rdimon.specs -I"$case" "$case/net.c" "$case/net_test.c" embedded/cortex_m_c.c \
+        -nostartfiles -T embedded/cortex_m_c.ld -o "$folder/net_test.elf"
+    $arm "$folder/net_test.elf" </dev/null >"$folder/c.txt" 2>&1 || fail "C on Cortex-M: $(tail -n 3 "$folder/c.txt")"
+    grep -q "^$(wc -l <"$case/expected.txt") of $(wc -l <"$case/expected.txt") samples agree" "$folder/c.txt" ||
+        fail "C on Cortex-M: $(tail -n 1 "$folder/c.txt")"
+    say "Cortex-M, C: $(tail -n 1 "$folder/c.txt")"
+}
 
-build riscv32imac-unknown-none-elf $lld -C "link-arg=-T$PWD/embedded/riscv.ld"
-if command -v qemu-system-riscv32 >/dev/null; then
-    timeout 1800 qemu-system-riscv32 -M virt -nographic -bios none -m 32M \
-        -kernel "$folder/programs/riscv32imac-unknown-none-elf/release/bitspike-embedded" </dev/null >"$folder/riscv.txt" ||
-        fail "RISC-V: $(tail -n 1 "$folder/riscv.txt")"
-    compare "RISC-V, Rust" "$folder/riscv.txt"
+# Rust on the RISC-V.
+riscv() {
+    build riscv32imac-unknown-none-elf $lld -C "link-arg=-T$PWD/embedded/riscv.ld"
+    if command -v qemu-system-riscv32 >/dev/null; then
+        timeout 1800 qemu-system-riscv32 -M virt -nographic -bios none -m 32M \
+            -kernel "$folder/programs/riscv32imac-unknown-none-elf/release/bitspike-embedded" </dev/null >"$folder/riscv.txt" ||
+            fail "RISC-V: $(tail -n 1 "$folder/riscv.txt")"
+        compare "RISC-V, Rust" "$folder/riscv.txt"
+    else
+        say "RISC-V: linked; not run, because qemu-system-riscv32 is missing (apt-get install qemu-system-misc)"
+    fi
+}
+
+# Rust in WebAssembly.
+wasm() {
+    build wasm32-unknown-unknown -C linker=wasm-ld -C linker-flavor=wasm-ld -C link-arg=--no-entry
+    if command -v node >/dev/null; then
+        node embedded/wasm.mjs "$folder/programs/wasm32-unknown-unknown/release/bitspike-embedded.wasm" >"$folder/wasm.txt" ||
+            fail "WebAssembly: $(tail -n 1 "$folder/wasm.txt")"
+        compare "WebAssembly, Rust" "$folder/wasm.txt"
+    else
+        say "WebAssembly: linked; not run, because node is missing"
+    fi
+}
+
+if [ $# -gt 0 ]; then
+    make_case given "$@"
+    cortex_m
+    riscv
+    wasm
 else
-    say "RISC-V: linked; not run, because qemu-system-riscv32 is missing (apt-get install qemu-system-misc)"
-fi
-
-build wasm32-unknown-unknown -C linker=wasm-ld -C linker-flavor=wasm-ld -C link-arg=--no-entry
-if command -v node >/dev/null; then
-    node embedded/wasm.mjs "$folder/programs/wasm32-unknown-unknown/release/bitspike-embedded.wasm" >"$folder/wasm.txt" ||
-        fail "WebAssembly: $(tail -n 1 "$folder/wasm.txt")"
-    compare "WebAssembly, Rust" "$folder/wasm.txt"
-else
-    say "WebAssembly: linked; not run, because node is missing"
+    for kind in residual residual-integers; do
+        make_case "$kind" "$kind"
+        cortex_m
+    done
+    for kind in chain integers; do
+        make_case "$kind" "$kind"
+        cortex_m
+        riscv
+        wasm
+    done
 fi
 say "all passed"

@@ -33,7 +33,8 @@ enum {
     BITSPIKE_LOGITS = 7,      /* the room for logits does not fit the number of classes */
     BITSPIKE_TOO_LARGE = 8,   /* the network needs more memory than can be addressed */
     BITSPIKE_NOT_RESET = 9,   /* the arena was not prepared by bitspike_reset for this model */
-    BITSPIKE_INTERNAL = 10    /* a fault of bitspike; please report it */
+    BITSPIKE_INTERNAL = 10,   /* a fault of bitspike; please report it */
+    BITSPIKE_KERNEL = 11      /* the environment variable BITSPIKE_KERNEL names kernels that cannot run here */
 };
 
 /* An opened file. Its content is opaque; it may be copied, and there is nothing to close. */
@@ -51,10 +52,10 @@ typedef struct {
     size_t run_words;         /* 32-bit words of the arena of bitspike_run */
     size_t step_words;        /* 32-bit words of the arena of bitspike_step */
     uint64_t binary_weights;
-    uint64_t real_parameters;
+    uint64_t real_parameters; /* of 4 bytes; those of the first layer where the others have integers */
 } bitspike_info;
 
-/* The version of the .bsnn format that this library reads. */
+/* The newest version of the .bsnn format that this library reads; it reads the older ones too. */
 uint32_t bitspike_format_version(void);
 
 /* A sentence about a result, in English, ending in NUL; never null. */

@@ -3,7 +3,7 @@
 //! Pointers are checked for null and alignment, lengths by the runtime. What cannot be checked, that a pointer leads to as
 //! many elements as the call says and that a file's bytes outlive its model, is the caller's promise, as always in C.
 
-use bitspike_format::{FormatError, Kind, Model, VERSION};
+use bitspike_format::{FormatError, Kind, Model, NEWEST};
 use bitspike_infer::InferError;
 use bitspike_infer::fast::Engine;
 use std::ffi::c_char;
@@ -25,6 +25,7 @@ const LOGITS: Result = 7;
 const TOO_LARGE: Result = 8;
 const NOT_RESET: Result = 9;
 const INTERNAL: Result = 10;
+const KERNEL: Result = 11;
 
 /// Stands in front of an opened model.
 const MARK: u64 = u64::from_le_bytes(*b"bitspike");
@@ -76,6 +77,7 @@ fn of_infer(result: std::result::Result<(), InferError>) -> Result {
         Err(InferError::Logits { .. }) => LOGITS,
         Err(InferError::TooLarge) => TOO_LARGE,
         Err(InferError::NotReset) => NOT_RESET,
+        Err(InferError::Kernel) => KERNEL,
         Err(_) => INTERNAL,
     }
 }
@@ -130,7 +132,7 @@ fn call(body: impl FnOnce() -> std::result::Result<Result, Result>) -> Result {
 /// See `bitspike.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn bitspike_format_version() -> u32 {
-    u32::from(VERSION)
+    u32::from(NEWEST)
 }
 
 /// See `bitspike.h`.
@@ -148,6 +150,7 @@ pub extern "C" fn bitspike_message(result: Result) -> *const c_char {
         TOO_LARGE => c"the network needs more memory than can be addressed",
         NOT_RESET => c"the arena was not prepared by bitspike_reset for this model",
         INTERNAL => c"a fault of bitspike; please report it",
+        KERNEL => c"BITSPIKE_KERNEL names kernels that cannot run here; unset it",
         _ => c"not a result of bitspike",
     };
     text.as_ptr()

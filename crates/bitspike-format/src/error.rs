@@ -13,11 +13,13 @@ pub enum Section {
     Reals,
     /// Text.
     Meta,
+    /// Integer parameters; in files of version 2.
+    Integers,
 }
 
 impl Section {
-    /// All sections in the order of the file.
-    pub const ALL: [Self; 4] = [Self::Layers, Self::Signs, Self::Reals, Self::Meta];
+    /// All sections in the order of the file; the last is in files of version 2 only.
+    pub const ALL: [Self; 5] = [Self::Layers, Self::Signs, Self::Reals, Self::Meta, Self::Integers];
 
     /// The number that stands for it in the section table.
     #[must_use]
@@ -27,6 +29,7 @@ impl Section {
             Self::Signs => 2,
             Self::Reals => 3,
             Self::Meta => 4,
+            Self::Integers => 5,
         }
     }
 
@@ -38,6 +41,7 @@ impl Section {
             Self::Signs => "SIGNS",
             Self::Reals => "REALS",
             Self::Meta => "META",
+            Self::Integers => "INTEGERS",
         }
     }
 }
@@ -143,6 +147,26 @@ pub enum FormatError {
         /// What was found.
         found: f32,
     },
+    /// An integer parameter is out of range, or sums with it could be.
+    Integer {
+        /// Index of the layer.
+        layer: u16,
+        /// Name of the array in `docs/format.md`.
+        array: &'static str,
+        /// Index in the array.
+        index: usize,
+        /// What is allowed.
+        expected: &'static str,
+        /// What was found.
+        found: i32,
+    },
+    /// A byte between arrays of INTEGERS is not zero.
+    IntegerPadding {
+        /// Index of the layer.
+        layer: u16,
+        /// Its offset in INTEGERS.
+        offset: usize,
+    },
     /// A sign beyond the last channel of a word is set.
     SignPadding {
         /// Index of the layer.
@@ -186,7 +210,7 @@ impl fmt::Display for FormatError {
             Self::TooShort { needed, found } => write!(f, "the file has {found} bytes; {needed} are needed"),
             Self::Magic { found } => write!(f, "the file starts with {found:02x?}, not with the mark of a .bsnn file"),
             Self::Version { found } => {
-                write!(f, "the file has format version {found}; this reads version {}", crate::VERSION)
+                write!(f, "the file has format version {found}; this reads versions 1 and {}", crate::NEWEST)
             }
             Self::Endianness { found } => {
                 write!(f, "endianness mark {found:#010x} at byte 12; expected {:#010x}", crate::record::ENDIAN)
@@ -213,6 +237,12 @@ impl fmt::Display for FormatError {
             }
             Self::Real { index, expected, found } => {
                 write!(f, "real parameter {index}: expected {expected}, found {found}")
+            }
+            Self::Integer { layer, array, index, expected, found } => {
+                write!(f, "layer {layer}, {array}, integer {index}: expected {expected}, found {found}")
+            }
+            Self::IntegerPadding { layer, offset } => {
+                write!(f, "layer {layer}: byte {offset} of INTEGERS stands between arrays and is not zero")
             }
             Self::SignPadding { layer, word } => {
                 write!(f, "layer {layer}: word {word} of SIGNS has a sign beyond the last channel")

@@ -1,7 +1,7 @@
 //! Small networks with made-up weights, for examples, tests and benchmarks. Nothing here was trained.
 
 use crate::layer::{Features, Neuron, Pool, Reset};
-use crate::write::{BlockSpec, GateSpec, HeadSpec, LayerSpec, ModelSpec, WeightSpec, write};
+use crate::write::{BlockSpec, GateSpec, HeadSpec, LayerSpec, ModelSpec, ResidualSpec, WeightSpec, write};
 
 /// Pseudo-random numbers with a fixed sequence (a 64-bit linear congruential generator with a mixed output).
 #[derive(Clone, Debug)]
@@ -79,6 +79,44 @@ pub fn chain(
         let halved = if pool == Pool::None { 1 } else { 2 };
         map = [channels, map[1] / halved, map[2] / halved];
     }
+    let count = if features == Features::Flatten { map.iter().product() } else { map[0] };
+    let scale = 1.0 / (count as f32).sqrt();
+    let weights = numbers.take(10 * count).into_iter().map(|w| w * scale).collect();
+    layers.push(LayerSpec::Head(HeadSpec { features, weights, bias: numbers.take(10) }));
+    ModelSpec { steps, sequence: false, input, classes: 10, normalise: None, layers, meta: Vec::new() }
+}
+
+/// A residual chain: a stem without neurons, then a block per width; a block with another width than the one before halves the
+/// map. `"16-16-32"` is a stem and two blocks.
+///
+/// # Panics
+/// If a part of the text is no number.
+#[must_use]
+pub fn residual(text: &str, input: [usize; 3], steps: usize, features: Features, gate: GateOf<'_>) -> ModelSpec {
+    let mut numbers = Numbers::new(1);
+    let neuron = Neuron { decay: 0.5, threshold: 1.0, reset: Reset::Soft };
+    let (mut layers, mut map) = (Vec::new(), input);
+    for part in text.split('-') {
+        let channels: usize = part.parse().expect("a number");
+        if layers.is_empty() {
+            let stem = block(&mut numbers, [map[0], channels], true, GateSpec::None, Pool::None);
+            layers.push(LayerSpec::Block(BlockSpec { neuron: None, ..stem }));
+        } else {
+            let gate = gate(steps, channels, &mut numbers);
+            let mut b = block(&mut numbers, [map[0], channels], false, gate, Pool::None);
+            let mut projection = None;
+            if channels != map[0] {
+                b.stride = 2;
+                let spread = (map[0] as f32 / 3.0).sqrt();
+                let slope = numbers.take(channels).into_iter().map(|v| (1.0 + 0.3 * v) / spread).collect();
+                projection = Some((numbers.take(map[0] * channels), slope, numbers.take(channels)));
+                map = [channels, map[1] / 2, map[2] / 2];
+            }
+            layers.push(LayerSpec::Residual(ResidualSpec { block: b, projection }));
+        }
+        map[0] = channels;
+    }
+    layers.push(LayerSpec::Neurons(neuron));
     let count = if features == Features::Flatten { map.iter().product() } else { map[0] };
     let scale = 1.0 / (count as f32).sqrt();
     let weights = numbers.take(10 * count).into_iter().map(|w| w * scale).collect();

@@ -3,9 +3,13 @@
 //! Every operation below is one IEEE 754 operation in `f32`, rounded to nearest, in the order that the brackets say; no
 //! multiplication and addition are contracted. Sums of spikes are integers. So all implementations give the same spikes.
 //!
+//! Layers may have integers instead, see [`integer`](crate::integer): then the field `integer` is there, fields for real
+//! parameters are empty, and neurons show the real numbers that theirs stand for.
+//!
 //! Signals are channels-last: the element of row y, column x and channel c is number `(y · columns + x) · channels + c`.
 //! Only an input frame is `[channels][rows][columns]`, as images come.
 
+use crate::integer::{IntegerBlock, IntegerHead, IntegerNeuron, IntegerProjection};
 use crate::{Reals, Words};
 
 /// What a network is as a whole.
@@ -142,7 +146,7 @@ impl Conv<'_> {
 }
 
 /// Slope and offset per channel: batch norm, scale of the weights and unit of the input in one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Affine<'a> {
     /// a, one per channel.
     pub slope: Reals<'a>,
@@ -258,6 +262,10 @@ pub struct Block<'a> {
     pub pool: Pool,
     /// The neurons; without them the current goes out, unpooled.
     pub neuron: Option<Neuron>,
+    /// What the layer has instead of slope, offset, α and the numbers of its neurons.
+    pub integer: Option<IntegerBlock<'a>>,
+    /// Of a stem in front of layers with integers: its current goes out as integers with so many bits after the point.
+    pub current_shift: Option<u32>,
 }
 
 impl Block<'_> {
@@ -296,6 +304,8 @@ pub struct Projection<'a> {
     pub weights: Reals<'a>,
     /// Slope and offset.
     pub affine: Affine<'a>,
+    /// What it has instead.
+    pub integer: Option<IntegerProjection<'a>>,
 }
 
 /// Neuron and binary convolution with a shortcut around them: `y = z + shortcut(x)`, z as in a [`Block`] on the spikes of
@@ -312,6 +322,24 @@ pub struct Residual<'a> {
     pub gate: Gate<'a>,
     /// Where shapes change; otherwise the shortcut is the identity.
     pub projection: Option<Projection<'a>>,
+    /// What the layer has instead of slope, offset, α and the numbers of its neurons.
+    pub integer: Option<IntegerBlock<'a>>,
+}
+
+impl<'a> Residual<'a> {
+    /// Its convolution as a block whose current is not pooled; its neurons stand in front of it, not behind.
+    #[must_use]
+    pub fn block(&self) -> Block<'a> {
+        Block {
+            conv: self.conv,
+            affine: self.affine,
+            gate: self.gate,
+            pool: Pool::None,
+            neuron: Some(self.neuron),
+            integer: self.integer,
+            current_shift: None,
+        }
+    }
 }
 
 /// Neurons alone, between a residual chain and the head.
@@ -321,6 +349,8 @@ pub struct Neurons {
     pub neuron: Neuron,
     /// Their shape; `planes` is 0.
     pub input: Map,
+    /// What they have instead.
+    pub integer: Option<IntegerNeuron>,
 }
 
 /// What a head sees.
@@ -351,9 +381,23 @@ pub struct Head<'a> {
     pub bias: Reals<'a>,
     /// What goes in.
     pub input: Map,
+    /// What it has instead of weights and bias.
+    pub integer: Option<IntegerHead<'a>>,
 }
 
 impl Head<'_> {
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.integer.map_or(self.bias.len(), |integer| integer.bias.len())
+    }
+
+    /// Bytes of its weights in a file.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.integer.map_or(4 * self.weights.len(), |i| i.weights.len() * i.weights.width())
+    }
+
     /// Number of features.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -39,23 +39,33 @@ mod crc;
 mod error;
 #[cfg(feature = "std")]
 pub mod example;
+pub mod integer;
 mod layer;
 pub mod math;
+#[cfg(feature = "std")]
+mod quantise;
 mod read;
 mod record;
 #[cfg(feature = "std")]
 mod write;
 
-pub use bytes::{Reals, Words};
+pub use bytes::{Integers, Reals, Words};
 pub use crc::crc32c;
 pub use error::{FormatError, Kind, Section};
 pub use layer::{
     Affine, Block, Conv, Factor, Features, Gate, Head, Layer, Map, Network, Neuron, Neurons, Pool, Projection, Reset,
     Residual, Weights,
 };
+#[cfg(feature = "std")]
+pub use quantise::{LayerRounding, QuantiseError, Rounding, WordLengths, quantise};
 pub use read::{Layers, Model};
 #[cfg(feature = "std")]
-pub use write::{BlockSpec, GateSpec, HeadSpec, LayerSpec, ModelSpec, ResidualSpec, WeightSpec, WriteError, write};
+pub use write::{
+    BlockSpec, GateSpec, HeadSpec, IntegerBlockSpec, IntegerLayerSpec, IntegerSpec, LayerSpec, ModelSpec, ResidualSpec,
+    WeightSpec, WriteError, write, write_integers,
+};
 
-/// Version of the format that this crate reads and writes.
+/// Version of files whose parameters are signs and real numbers.
 pub const VERSION: u16 = 1;
+/// Version of files whose layers after the first have integers; the newest that this crate reads and writes.
+pub const NEWEST: u16 = 2;

@@ -9,10 +9,18 @@ pub(crate) const ENDIAN: u32 = 0x0A0B_0C0D;
 pub(crate) const HEADER: usize = 28;
 /// Bytes of an entry of the section table.
 pub(crate) const ENTRY: usize = 16;
-/// Offset of the checksum of all bytes before it.
-pub(crate) const CHECKSUM: usize = HEADER + 4 * ENTRY;
-/// Bytes of header, section table and their checksum.
-pub(crate) const FRONT: usize = CHECKSUM + 4;
+/// Offset of the checksum of all bytes before it, and bytes of header, section table and checksum, for so many sections.
+pub(crate) const fn front(sections: usize) -> (usize, usize) {
+    let checksum = HEADER + sections * ENTRY;
+    (checksum, checksum + 4)
+}
+/// Bits of the network's flags.
+pub(crate) mod flag {
+    pub(crate) const NORMALISE: u16 = 1;
+    pub(crate) const SEQUENCE: u16 = 2;
+    /// Layers after the first have integers; version 2 and no other.
+    pub(crate) const INTEGERS: u16 = 4;
+}
 /// Sections start at multiples of this.
 pub(crate) const ALIGN: usize = 16;
 /// Bytes in front of the records in LAYERS.
@@ -71,7 +79,12 @@ pub(crate) struct Record {
     pub(crate) decay: f32,
     pub(crate) threshold: f32,
     pub(crate) projected: u8,
-    pub(crate) zero: [u8; 7],
+    /// Of layers with integers, and of a stem in front of them.
+    pub(crate) shift: u8,
+    /// Bytes of a slope, or of a weight of the head.
+    pub(crate) word: u8,
+    pub(crate) shortcut_shift: u8,
+    pub(crate) zero: [u8; 4],
 }
 
 impl Record {
@@ -94,7 +107,10 @@ impl Record {
             decay: f32_at(16),
             threshold: f32_at(20),
             projected: b[24],
-            zero: [b[25], b[26], b[27], b[28], b[29], b[30], b[31]],
+            shift: b[25],
+            word: b[26],
+            shortcut_shift: b[27],
+            zero: [b[28], b[29], b[30], b[31]],
         }
     }
 
@@ -116,7 +132,7 @@ impl Record {
         }
         b[16..20].copy_from_slice(&self.decay.to_le_bytes());
         b[20..24].copy_from_slice(&self.threshold.to_le_bytes());
-        b[24] = self.projected;
+        b[24..28].copy_from_slice(&[self.projected, self.shift, self.word, self.shortcut_shift]);
         b
     }
 }

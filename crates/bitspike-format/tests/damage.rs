@@ -1,8 +1,8 @@
 //! A file is accepted as written and in no other form.
 
 use bitspike_format::{
-    FormatError, GateSpec, Kind, LayerSpec, Model, Neuron, Pool, Reset, ResidualSpec, Section, WriteError, crc32c,
-    example, write,
+    FormatError, GateSpec, Kind, LayerSpec, Model, Neuron, Pool, QuantiseError, Reset, ResidualSpec, Section,
+    WordLengths, WriteError, crc32c, example, quantise, write, write_integers,
 };
 use proptest::prelude::*;
 
@@ -17,43 +17,59 @@ fn forged(mut bytes: Vec<u8>, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     bytes
 }
 
+/// A file of version 2 with gates, poolings and a head of one-byte weights.
+fn integers() -> Vec<u8> {
+    write_integers(&quantise(&example::tiny_spec(), &WordLengths::new(7, 8, 16)).unwrap().0).unwrap()
+}
+
+/// A residual network with integers.
+fn integer_residual() -> Vec<u8> {
+    let gate = example::sample_gate;
+    let spec = example::residual("3-3-5", [2, 4, 4], 2, bitspike_format::Features::Flatten, &gate);
+    write_integers(&quantise(&spec, &WordLengths::default()).unwrap().0).unwrap()
+}
+
 fn reseal(bytes: &mut [u8]) {
+    // Version 2 has a fifth section.
+    let checksum = if bytes[8] == 2 && bytes.len() >= 112 { CHECKSUM + 16 } else { CHECKSUM };
     let u32_at = |b: &[u8], i: usize| u32::from_le_bytes(b[i..i + 4].try_into().unwrap()) as usize;
-    for entry in (TABLE..CHECKSUM).step_by(16) {
+    for entry in (TABLE..checksum).step_by(16) {
         let (start, length) = (u32_at(bytes, entry + 4), u32_at(bytes, entry + 8));
         if let Some(body) = bytes.get(start..start.saturating_add(length)) {
             let crc = crc32c(body);
             bytes[entry + 12..entry + 16].copy_from_slice(&crc.to_le_bytes());
         }
     }
-    let crc = crc32c(&bytes[..CHECKSUM]);
-    bytes[CHECKSUM..CHECKSUM + 4].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32c(&bytes[..checksum]);
+    bytes[checksum..checksum + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 #[test]
 fn every_flipped_bit_is_refused() {
-    let bytes = example::tiny();
-    let accepted: Vec<_> = (0..8 * bytes.len())
-        .filter(|bit| {
-            let mut damaged = bytes.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            Model::parse(&damaged).is_ok()
-        })
-        .collect();
-    assert!(accepted.is_empty(), "bits {accepted:?}");
+    for bytes in [example::tiny(), integers(), integer_residual()] {
+        let accepted: Vec<_> = (0..8 * bytes.len())
+            .filter(|bit| {
+                let mut damaged = bytes.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                Model::parse(&damaged).is_ok()
+            })
+            .collect();
+        assert!(accepted.is_empty(), "bits {accepted:?}");
+    }
 }
 
 #[test]
 fn every_truncation_and_every_extension_is_refused() {
-    let bytes = example::tiny();
-    for length in 0..bytes.len() {
-        let error = Model::parse(&bytes[..length]).unwrap_err();
-        assert!(matches!(error, FormatError::TooShort { .. }), "{length} bytes: {error}");
+    for bytes in [example::tiny(), integers(), integer_residual()] {
+        for length in 0..bytes.len() {
+            let error = Model::parse(&bytes[..length]).unwrap_err();
+            assert!(matches!(error, FormatError::TooShort { .. }), "{length} bytes: {error}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        let (stated, found) = (bytes.len(), bytes.len() + 1);
+        assert_eq!(Model::parse(&longer).unwrap_err(), FormatError::Length { stated, found });
     }
-    let mut longer = bytes.clone();
-    longer.push(0);
-    let (stated, found) = (bytes.len(), bytes.len() + 1);
-    assert_eq!(Model::parse(&longer).unwrap_err(), FormatError::Length { stated, found });
 }
 
 #[test]
@@ -61,7 +77,7 @@ fn errors_say_what_and_where() {
     let bytes = example::tiny();
     let with = |i: usize, v: u8| forged(bytes.clone(), |b| b[i] = v);
     let mut newer = bytes.clone();
-    newer[8] = 2;
+    newer[8] = 3;
     let mut swapped = bytes.clone();
     swapped[12..16].reverse();
     let mut damaged = bytes.clone();
@@ -70,7 +86,7 @@ fn errors_say_what_and_where() {
     let layers = 96;
     let rows: Vec<(Vec<u8>, &str, Kind)> = vec![
         (b"PK\x03\x04 is a zip file".to_vec(), "starts with", Kind::Corrupt),
-        (newer, "version 2; this reads version 1", Kind::Unsupported),
+        (newer, "version 3; this reads versions 1 and 2", Kind::Unsupported),
         (swapped, "endianness mark", Kind::Unsupported),
         (with(layers, 0), "network, T: expected 1 to 1024, found 0", Kind::Corrupt),
         (with(layers + 10, 2), "section LAYERS has 112 bytes; its layers need 80", Kind::Corrupt),
@@ -91,6 +107,82 @@ fn errors_say_what_and_where() {
     assert!(failed.is_empty(), "{failed:#?}");
     let error = Model::parse(&damaged).unwrap_err();
     assert!(matches!(error, FormatError::Checksum { section: Section::Reals, .. }), "{error}");
+}
+
+#[test]
+fn errors_in_integers_say_what_and_where() {
+    let bytes = integers();
+    let u32_at = |i: usize| u32::from_le_bytes(bytes[i..i + 4].try_into().unwrap()) as usize;
+    let (layers, start) = (u32_at(TABLE + 4), u32_at(TABLE + 64 + 4));
+    let with = |i: usize, v: &[u8]| forged(bytes.clone(), |b| b[i..i + v.len()].copy_from_slice(v));
+    let (block, head) = (layers + 48, layers + 80);
+    let rows: Vec<(Vec<u8>, &str)> = vec![
+        // The same bytes as a file of version 1 have a section too many.
+        (with(8, &[1]), "header, byte 10: expected 4, found 5"),
+        (with(layers + 12, &[1]), "network, flags: expected 4 to 7 in a file of version 2, found 1"),
+        (forged(example::tiny(), |b| b[96 + 12] = 5), "network, flags: expected 0 to 3, found 5"),
+        (with(layers + 16 + 25, &[1]), "layer 0, zero: expected 0, found 1"),
+        (with(block + 16, &32769u32.to_le_bytes()), "layer 1, decay: expected 0 to 2^15, found 32769"),
+        (with(block + 20, &[0; 4]), "layer 1, threshold: expected 1 to 2^30, found 0"),
+        (with(block + 25, &[25]), "layer 1, shift: expected 0 to 24, found 25"),
+        (with(block + 26, &[3]), "layer 1, word: expected 1 or 2, found 3"),
+        (with(block + 27, &[1]), "a field this kind does not use"),
+        (with(block + 3, &[1]), "layer 1, alpha, integer 2"),
+        (with(block + 2, &[1]), "layer 1: byte 10 of INTEGERS stands between arrays"),
+        (with(head + 20, &f32::NAN.to_le_bytes()), "layer 2, threshold: expected in a head the unit"),
+        // Five slopes of one byte and three of padding, then five offsets and two α.
+        (with(start + 5, &[1]), "layer 1: byte 5 of INTEGERS stands between arrays and is not zero"),
+        (with(start + 8, &i32::MIN.to_le_bytes()), "layer 1, slope, integer 0: expected |A| times"),
+        (with(start + 28, &(1i32 << 21).to_le_bytes()), "layer 1, alpha, integer 0: expected at most 2^20"),
+        (with(start + 36 + 200, &i32::MAX.to_le_bytes()), "layer 2, bias, integer 0: expected sums"),
+    ];
+    let failed: Vec<String> = rows
+        .iter()
+        .filter_map(|(bytes, text)| match Model::parse(bytes) {
+            Ok(_) => Some(format!("expected {text:?}, accepted")),
+            Err(error) => (!error.to_string().contains(text)).then(|| format!("expected {text:?}, found {error}")),
+        })
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    let bytes = integer_residual();
+    let layers = u32::from_le_bytes(bytes[TABLE + 4..TABLE + 8].try_into().unwrap()) as usize;
+    let other = forged(bytes, |b| b[layers + 48 + 25] ^= 1);
+    assert!(Model::parse(&other).unwrap_err().to_string().contains("layer 1, shift: expected that of the stem"));
+}
+
+#[test]
+fn what_has_no_integer_form_is_refused() {
+    let mut spec = example::tiny_spec();
+    let error = quantise(&spec, &WordLengths::new(3, 8, 8)).unwrap_err();
+    assert_eq!(error.to_string(), "word length of slope: expected 4 to 16 bits, found 3");
+    let LayerSpec::Block(b) = &mut spec.layers[1] else { panic!() };
+    b.slope[0] = 1e9;
+    let error = quantise(&spec, &WordLengths::default()).unwrap_err();
+    assert!(error.to_string().starts_with("layer 1, slope: expected slopes"), "{error}");
+    assert!(!error.hint().is_empty());
+    let LayerSpec::Block(b) = &mut spec.layers[1] else { panic!() };
+    b.slope.truncate(1);
+    assert!(matches!(quantise(&spec, &WordLengths::default()), Err(QuantiseError::Write(WriteError::Length { .. }))));
+}
+
+#[test]
+fn integers_stand_for_the_numbers_they_were() {
+    let spec = example::tiny_spec();
+    let (integers, rounding) = quantise(&spec, &WordLengths::default()).unwrap();
+    let bytes = write_integers(&integers).unwrap();
+    let model = Model::parse(&bytes).unwrap();
+    let layers: Vec<_> = model.layers().collect();
+    let (LayerSpec::Block(b), bitspike_format::Layer::Block(block)) = (&spec.layers[1], layers[1]) else { panic!() };
+    let integer = block.integer.unwrap();
+    let one = f64::from(1u32 << integer.shift);
+    for c in 0..5 {
+        let (a, offset) = integer.affine(0, c).unwrap();
+        // The quarter of the pooled current is in A.
+        assert!((f64::from(a) / one - f64::from(b.slope[c]) / 4.0).abs() <= 0.5 / one);
+        assert!((f64::from(offset) / one - f64::from(b.offset[c])).abs() <= 0.5 / one);
+    }
+    assert_eq!(block.neuron, b.neuron);
+    assert!(rounding.to_string().contains("layer 1: ") && rounding.layers[0].slope < 2e-5, "{rounding}");
 }
 
 #[test]
@@ -217,14 +309,15 @@ proptest! {
         changes in prop::collection::vec((0usize..4096, any::<u8>()), 1..8),
         truncate in 0usize..4096,
         resealed in any::<bool>(),
+        which in 0usize..3,
     ) {
-        let mut bytes = example::tiny();
+        let mut bytes = [example::tiny(), integers(), integer_residual()][which].clone();
         for (at, value) in changes {
             let at = at % bytes.len();
             bytes[at] = value;
         }
         if truncate < bytes.len() && truncate % 7 == 0 {
-            bytes.truncate(truncate.max(96));
+            bytes.truncate(truncate.max(112));
         }
         if resealed {
             reseal(&mut bytes);

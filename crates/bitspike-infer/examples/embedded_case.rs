@@ -1,23 +1,36 @@
 //! Writes a case for `embedded/`: a model, samples, what the host makes of them, and the same as C.
 //!
-//! `embedded_case FOLDER [MODEL.bsnn SAMPLES.f32]`; without a model, a small network with made-up weights.
+//! `embedded_case FOLDER [KIND | MODEL.bsnn SAMPLES.f32]`; without a model, a small network with made-up weights, of one of the
+//! kinds `chain` (the default), `residual`, `integers` and `residual-integers`.
 #![allow(clippy::print_stdout)]
 
-use bitspike_format::{Features, Model, Pool, example, write};
+use bitspike_format::{Features, Model, Pool, WordLengths, example, quantise, write, write_integers};
 use bitspike_infer::{Digest, run, run_words};
 use std::fmt::Write;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let folder = args.first().ok_or("usage: embedded_case FOLDER [MODEL.bsnn SAMPLES.f32]")?;
+    let folder = args.first().ok_or("usage: embedded_case FOLDER [KIND | MODEL.bsnn SAMPLES.f32]")?;
     let (bytes, samples) = match &args[1..] {
         [model, samples] => (std::fs::read(model)?, std::fs::read(samples)?),
-        _ => {
+        kind => {
             let gate = example::sample_gate;
-            let spec = example::chain("16-32-P-40-P", [1, 12, 12], 3, Features::Average, Pool::Spikes, &gate);
+            let (kind, shape) = (kind.first().map_or("chain".into(), |kind| kind.to_string_lossy()), [1, 12, 12]);
+            let spec = match kind.trim_end_matches("-integers") {
+                "chain" | "integers" => {
+                    example::chain("16-32-P-40-P", shape, 3, Features::Average, Pool::Spikes, &gate)
+                }
+                "residual" => example::residual("16-16-40", shape, 3, Features::Average, &gate),
+                other => return Err(format!("unknown kind {other:?}").into()),
+            };
             let values = example::Numbers::new(1).take(200 * 144);
-            (write(&spec)?, values.iter().flat_map(|v| (1.7 * v).to_le_bytes()).collect())
+            let bytes = if kind.ends_with("integers") {
+                write_integers(&quantise(&spec, &WordLengths::default())?.0)?
+            } else {
+                write(&spec)?
+            };
+            (bytes, values.iter().flat_map(|v| (1.7 * v).to_le_bytes()).collect())
         }
     };
     let model = Model::parse(&bytes)?;

@@ -1,7 +1,9 @@
 //! Latency of VGG-11 (T = 4, made-up weights) on one thread, and throughput: `cargo run --release --example latency [file]`.
+//!
+//! In the environment: `NO_GATE` leaves the gate out, `RESIDUAL` takes a residual network instead, `INTEGERS` rounds to integers.
 #![allow(clippy::print_stdout)]
 
-use bitspike_format::{GateSpec, Map, Model, example, write};
+use bitspike_format::{Features, GateSpec, Map, Model, WordLengths, example, quantise, write, write_integers};
 use bitspike_infer::Observer;
 use bitspike_infer::fast::{Engine, Path};
 use std::time::Instant;
@@ -36,10 +38,18 @@ impl Observer for Times {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let set = |name| std::env::var_os(name).is_some();
+    let none = |_: usize, _: usize, _: &mut example::Numbers| GateSpec::None;
+    let gate: example::GateOf<'_> = if set("NO_GATE") { &none } else { &example::sample_gate };
+    let spec = if set("RESIDUAL") {
+        example::residual("64-64-64-128-128-256-256", [3, 32, 32], 4, Features::Average, gate)
+    } else {
+        example::vgg11(gate)
+    };
     let bytes = match std::env::args().nth(1) {
         Some(file) => std::fs::read(file)?,
-        None if std::env::var_os("NO_GATE").is_some() => write(&example::vgg11(&|_, _, _| GateSpec::None))?,
-        None => write(&example::vgg11(&example::sample_gate))?,
+        None if set("INTEGERS") => write_integers(&quantise(&spec, &WordLengths::default())?.0)?,
+        None => write(&spec)?,
     };
     let model = Model::parse(&bytes)?;
     let n = *model.network();

@@ -75,7 +75,7 @@ fn scratch(layer: &Layer<'_>, steps: usize) -> Option<usize> {
         }
         Layer::Neurons(_) => Some(0),
         Layer::Head(h) => {
-            let classes = h.bias.len().checked_mul(2)?;
+            let classes = h.classes().checked_mul(2)?;
             classes.checked_add(if h.features == Features::Average { h.input.channels } else { 0 })
         }
     }

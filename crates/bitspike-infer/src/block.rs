@@ -41,6 +41,10 @@ pub(crate) fn block(
     potentials: &mut [u32],
     scratch: &mut [u32],
 ) -> Option<()> {
+    if let Some(integer) = &b.integer {
+        let Input::Bits(bits) = input else { return None };
+        return crate::integer::block((b, integer), (first, steps), bits, out, potentials, scratch);
+    }
     let neuron = b.neuron?;
     let (map, neurons) = (b.output(), b.neurons());
     let out = out.get_mut(..steps * map.bit_words())?;
@@ -55,12 +59,8 @@ pub(crate) fn block(
     let pooled = b.pool == Pool::Current;
     for y in 0..neurons.rows {
         for x in 0..neurons.columns {
-            let mut corners = [(0, 0); WINDOW];
-            let window = window(b.pool);
-            for (corner, (dy, dx)) in corners.iter_mut().zip(window) {
-                *corner = if pooled { (2 * y + dy, 2 * x + dx) } else { (y, x) };
-            }
-            let corners = corners.get(..window.len())?;
+            let (corners, count) = corners(b.pool, y, x);
+            let corners = corners.get(..count)?;
             if let Some(source) = &binary {
                 for (step, under) in under.iter_mut().enumerate() {
                     *under = 0;
@@ -79,7 +79,7 @@ pub(crate) fn block(
                     let mut constant = None;
                     for (step, bits) in bits.iter_mut().enumerate() {
                         let sum = match (input, &binary) {
-                            (_, Some(source)) => binary_sum(source, step, corners, channel, *under.get(step)?)?,
+                            (_, Some(source)) => binary_sum(source, step, corners, channel, *under.get(step)?)? as f32,
                             (Input::Frames(frames), _) => match constant {
                                 Some(sum) => sum,
                                 None => {
@@ -113,24 +113,36 @@ pub(crate) fn block(
     Some(())
 }
 
+/// Output positions of the sums behind the neuron at `(y, x)`, and how many they are.
+pub(crate) fn corners(pool: Pool, y: usize, x: usize) -> ([(usize, usize); WINDOW], usize) {
+    let (mut corners, window) = ([(y, x); WINDOW], window(pool));
+    if pool == Pool::Current {
+        for (corner, (dy, dx)) in corners.iter_mut().zip(window) {
+            *corner = (2 * y + dy, 2 * x + dx);
+        }
+    }
+    (corners, window.len())
+}
+
 /// Slope and offset of a channel.
 pub(crate) fn at(affine: &Affine<'_>, channel: usize, pooled: bool) -> Option<(f32, f32)> {
     let a = affine.slope.get(channel)?;
     Some((if pooled { a * 0.25 } else { a }, affine.offset.get(channel)?))
 }
 
-fn binary_sum(
+/// The sum of the outputs at `corners`; `under` counts the spikes under all of them.
+pub(crate) fn binary_sum(
     source: &BinarySource<'_>,
     step: usize,
     corners: &[(usize, usize)],
     channel: usize,
     under: u32,
-) -> Option<f32> {
+) -> Option<i32> {
     let mut sum = 0;
     for (y, x) in corners {
         sum += source.sum(step, *y, *x, channel, 0)?;
     }
-    Some(sum.wrapping_sub(under as i32) as f32)
+    Some(sum.wrapping_sub(under as i32))
 }
 
 fn real_sum(source: &RealSource<'_>, corners: &[(usize, usize)], channel: usize) -> Option<f32> {

@@ -29,6 +29,8 @@ pub enum InferError {
     },
     /// The network needs more memory than this processor can address.
     TooLarge,
+    /// `BITSPIKE_KERNEL` names kernels that are not known, or that the processor cannot run.
+    Kernel,
     /// The arena was not made ready by `reset` for this model.
     NotReset,
     /// The file contradicts itself, which a checked file cannot.
@@ -44,6 +46,7 @@ impl InferError {
             Self::Input { .. } => "give channels * rows * columns values, or T times as many",
             Self::Logits { .. } => "give one place per class",
             Self::TooLarge => "use a smaller network, or a processor with more address space",
+            Self::Kernel => "unset BITSPIKE_KERNEL, or name portable, neon, avx2 or avx512 as the processor allows",
             Self::NotReset => "call `reset` once before the first `step`, and do not change the arena in between",
             Self::Internal => "please report it, with the file",
         }
@@ -59,6 +62,7 @@ impl fmt::Display for InferError {
                 write!(f, "there is room for {found} logits; there are {expected} classes")
             }
             Self::TooLarge => f.write_str("the network needs more memory than can be addressed"),
+            Self::Kernel => f.write_str("BITSPIKE_KERNEL names kernels that cannot run here"),
             Self::NotReset => f.write_str("the arena is not ready for this model"),
             Self::Internal => f.write_str("the file contradicts itself"),
         }

@@ -1,12 +1,13 @@
 //! The classifier, and what to make of its logits.
 
+use crate::integer;
 use crate::source::Bits;
 use bitspike_format::{Features, Head};
 
-/// Adds the logits of step `step` to `sums`, `f32` in the bits of a word. `scratch` as the arena's plan says.
+/// Adds the logits of step `step` to `sums`, `f32` (of a head with integers, `i32`) in the bits of a word. `scratch` as the arena's plan says.
 pub(crate) fn head(h: &Head<'_>, input: Bits<'_>, step: usize, sums: &mut [u32], scratch: &mut [u32]) -> Option<()> {
     let words = input.step(step)?;
-    let (map, classes) = (&h.input, h.bias.len());
+    let (map, classes) = (&h.input, h.classes());
     let plane = map.pixels() * map.words();
     let (step_sums, counts) = scratch.split_at_mut_checked(classes)?;
     step_sums.fill(0f32.to_bits());
@@ -19,6 +20,9 @@ pub(crate) fn head(h: &Head<'_>, input: Bits<'_>, step: usize, sums: &mut [u32],
     };
     let mut add = |feature: usize, n: u32| {
         // A term of zero changes no sum.
+        if let (Some(integer), true) = (&h.integer, n != 0) {
+            return integer::add(integer, feature, n, step_sums);
+        }
         if n != 0 {
             let weights = h.weights.part(feature * classes, classes)?;
             for (sum, w) in step_sums.iter_mut().zip(weights.iter()) {
@@ -48,6 +52,10 @@ pub(crate) fn head(h: &Head<'_>, input: Bits<'_>, step: usize, sums: &mut [u32],
             }
         }
     }
+    if let Some(integer) = &h.integer {
+        integer::total(integer, step_sums, sums);
+        return Some(());
+    }
     let unit = h.unit();
     for ((total, sum), bias) in sums.iter_mut().zip(step_sums.iter()).zip(h.bias.iter()) {
         let y = (f32::from_bits(*sum) * unit) + bias;
@@ -57,7 +65,10 @@ pub(crate) fn head(h: &Head<'_>, input: Bits<'_>, step: usize, sums: &mut [u32],
 }
 
 /// Logits of `steps` steps from their sums.
-pub(crate) fn mean(sums: &[u32], steps: usize, logits: &mut [f32]) {
+pub(crate) fn mean(h: &Head<'_>, sums: &[u32], steps: usize, logits: &mut [f32]) {
+    if let Some(integer) = &h.integer {
+        return integer::logits(integer.unit, sums, steps, logits);
+    }
     for (logit, sum) in logits.iter_mut().zip(sums) {
         *logit = f32::from_bits(*sum) / steps as f32;
     }

@@ -44,11 +44,14 @@ mod arena;
 mod block;
 #[cfg(feature = "std")]
 pub mod c99;
+#[cfg(feature = "std")]
+pub mod compare;
 mod error;
 #[cfg(feature = "std")]
 pub mod fast;
 mod gate;
 mod head;
+mod integer;
 mod observer;
 mod residual;
 mod run;

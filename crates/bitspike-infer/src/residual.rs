@@ -2,10 +2,12 @@
 
 use crate::block::{at, fire};
 use crate::gate::Factors;
+use crate::integer::current;
 use crate::source::{BinarySource, Bits, RealSource};
 use bitspike_format::{Block, Map, Neuron, Projection, Residual};
 
-/// The current of a stem without neurons, `f32` in the bits of a word, channels-last.
+/// The current of a stem without neurons, `f32` (or an integer, in front of layers with integers) in the bits of a word,
+/// channels-last.
 pub(crate) fn stem(b: &Block<'_>, frame: &[f32], out: &mut [u32]) -> Option<()> {
     let (source, map) = (RealSource::new(&b.conv, frame)?, b.conv.output());
     for y in 0..map.rows {
@@ -13,7 +15,7 @@ pub(crate) fn stem(b: &Block<'_>, frame: &[f32], out: &mut [u32]) -> Option<()> 
             for channel in 0..map.channels {
                 let (a, offset) = at(&b.affine, channel, false)?;
                 let z = (a * source.sum(y, x, channel)?) + offset;
-                *out.get_mut((y * map.columns + x) * map.channels + channel)? = z.to_bits();
+                *out.get_mut((y * map.columns + x) * map.channels + channel)? = current(z, b.current_shift);
             }
         }
     }
@@ -54,6 +56,9 @@ pub(crate) fn residual(
     bits: &mut [u32],
     scratch: &mut [u32],
 ) -> Option<()> {
+    if let Some(integer) = &r.integer {
+        return crate::integer::residual((r, integer), step, current, out, potentials, bits, scratch);
+    }
     neurons(&r.neuron, &r.conv.input, current, potentials, bits)?;
     let source = BinarySource::new(&r.conv, Bits { words: bits, map: r.conv.input })?;
     let (pooled, scratch) = scratch.split_at_mut_checked(r.conv.input.channels)?;

@@ -89,7 +89,7 @@ fn whole(
                 for t in 0..steps {
                     head(&h, bits, t, sums, scratch)?;
                 }
-                mean(sums, steps, logits);
+                mean(&h, sums, steps, logits);
             }
             Layer::Residual(_) | Layer::Neurons(_) => return None,
         }

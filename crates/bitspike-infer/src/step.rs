@@ -3,6 +3,7 @@
 use crate::arena::{FRONT, Parts, kept_words, potentials, step_words};
 use crate::block::{Input, block};
 use crate::head::{head, mean};
+use crate::integer;
 use crate::residual::{neurons, residual, stem};
 use crate::run::check;
 use crate::source::Bits;
@@ -96,17 +97,23 @@ fn one(
                 observer.spikes(i, t, &r.conv.input, spikes);
             }
             Layer::Neurons(n) => {
-                neurons(&n.neuron, &n.input, from.get(..map.len())?, mine, to)?;
+                let current = from.get(..map.len())?;
+                match &n.integer {
+                    Some(integer) => integer::neurons(integer, &n.input, current, mine, to)?,
+                    None => neurons(&n.neuron, &n.input, current, mine, to)?,
+                }
                 let map = Map { planes: 1, ..n.input };
                 observer.spikes(i, t, &map, to.get(..map.bit_words())?);
             }
-            Layer::Head(h) => head(&h, bits, 0, sums, scratch)?,
+            Layer::Head(h) => {
+                head(&h, bits, 0, sums, scratch)?;
+                mean(&h, sums, t.wrapping_add(1), logits);
+            }
         }
         if let Some(output) = layer.output() {
             map = output;
         }
     }
     *done = done.wrapping_add(1);
-    mean(sums, t.wrapping_add(1), logits);
     Some(())
 }

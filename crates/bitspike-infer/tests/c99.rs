@@ -3,23 +3,16 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod common;
+#[path = "common/compiler.rs"]
+mod compiler;
 
-use bitspike_format::{Features, GateSpec, Model, ModelSpec, Pool, example, write};
+use bitspike_format::{
+    Features, GateSpec, Model, ModelSpec, Pool, WordLengths, example, quantise, write, write_integers,
+};
 use bitspike_infer::c99::{ExportError, export};
+use compiler::compiler;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// The C compiler, unless the machine has none: then the tests say so and check nothing.
-fn compiler() -> Option<String> {
-    let cc = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    match Command::new(&cc).arg("--version").output() {
-        Ok(out) if out.status.success() => Some(cc),
-        _ => {
-            eprintln!("skipped: no C compiler {cc:?} on this machine; set CC to one");
-            None
-        }
-    }
-}
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -36,8 +29,18 @@ fn run(
     flags: &[&str],
     change: &dyn Fn(String) -> String,
 ) -> (String, bool) {
-    let bytes = write(spec).unwrap();
-    let model = Model::parse(&bytes).unwrap();
+    run_file(cc, name, &write(spec).unwrap(), samples, flags, change)
+}
+
+fn run_file(
+    cc: &str,
+    name: &str,
+    bytes: &[u8],
+    samples: &[f32],
+    flags: &[&str],
+    change: &dyn Fn(String) -> String,
+) -> (String, bool) {
+    let model = Model::parse(bytes).unwrap();
     let c = export(&model, "net", samples).unwrap();
     let folder = folder(name);
     std::fs::write(folder.join("net.h"), &c.header).unwrap();
@@ -66,6 +69,80 @@ fn random_chains_agree_bit_for_bit() {
         let (spec, frames) = common::random(seed, false);
         let (text, ok) = run(&cc, &format!("random{seed}"), &spec, &frames, &[], &same);
         assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+    }
+}
+
+#[test]
+fn random_residual_chains_agree_bit_for_bit() {
+    let Some(cc) = compiler() else { return };
+    for seed in 0..16 {
+        let (spec, frames) = common::random(seed, true);
+        let (text, ok) = run(&cc, &format!("residual{seed}"), &spec, &frames, &[], &same);
+        assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+    }
+}
+
+#[test]
+fn residual_chains_agree_over_several_samples() {
+    let Some(cc) = compiler() else { return };
+    let per_channel = |steps: usize, channels: usize, numbers: &mut example::Numbers| GateSpec::Sample {
+        alpha: numbers.take(steps * channels),
+        per_channel: true,
+        inside: false,
+    };
+    let fixed =
+        |steps: usize, channels: usize, numbers: &mut example::Numbers| GateSpec::Fixed(numbers.take(steps * channels));
+    let gates: [example::GateOf<'_>; 3] = [&example::sample_gate, &per_channel, &fixed];
+    for (i, gate) in gates.into_iter().enumerate() {
+        let spec = example::residual("20-20-40", [3, 8, 10], 3, Features::Average, gate);
+        let samples = example::Numbers::new(4).take(5 * 3 * 8 * 10);
+        let (text, ok) = run(&cc, &format!("shortcuts{i}"), &spec, &samples, &[], &same);
+        assert!(ok && text.contains("5 of 5 samples agree"), "{i}: {text}");
+        let change = |source: String| source.replace("sum * 0.25f", "sum * 0.26f");
+        let (text, ok) = run(&cc, &format!("shortcuts{i}"), &spec, &samples, &[], &change);
+        assert!(!ok && text.contains("logits differ"), "{i}: {text}");
+    }
+}
+
+#[test]
+fn random_chains_of_integers_agree_bit_for_bit() {
+    let Some(cc) = compiler() else { return };
+    for seed in 0..12 {
+        for residual in [false, true] {
+            let (spec, frames) = common::random_integers(seed, residual);
+            let bytes = write_integers(&spec).unwrap();
+            let (text, ok) = run_file(&cc, &format!("integers{seed}{residual}"), &bytes, &frames, &[], &same);
+            assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+        }
+    }
+}
+
+#[test]
+fn integer_gates_poolings_and_shortcuts_agree() {
+    let Some(cc) = compiler() else { return };
+    let per_channel = |steps: usize, channels: usize, numbers: &mut example::Numbers| GateSpec::Sample {
+        alpha: numbers.take(steps * channels),
+        per_channel: true,
+        inside: true,
+    };
+    let fixed = |steps: usize, _: usize, numbers: &mut example::Numbers| GateSpec::Fixed(numbers.take(steps));
+    let gates: [example::GateOf<'_>; 3] = [&example::sample_gate, &per_channel, &fixed];
+    let samples = example::Numbers::new(4).take(5 * 3 * 12 * 12);
+    for (k, gate) in gates.into_iter().enumerate() {
+        let mut specs = vec![example::residual("20-20-40", [3, 12, 12], 3, Features::Average, gate)];
+        for pool in [Pool::Current, Pool::Spikes, Pool::MaxSpikes] {
+            specs.push(example::chain("32-40-P-33-P", [3, 12, 12], 4, Features::Flatten, pool, gate));
+        }
+        for (i, spec) in specs.iter().enumerate() {
+            let (spec, _) = quantise(spec, &WordLengths::default()).unwrap();
+            let bytes = write_integers(&spec).unwrap();
+            let name = format!("integer_gates{k}{i}");
+            let (text, ok) = run_file(&cc, &name, &bytes, &samples, &[], &same);
+            assert!(ok && text.contains("5 of 5 samples agree"), "{i} {k}: {text}");
+            let change = |source: String| source.replace("u < b->threshold", "2 * u < b->threshold");
+            let (text, ok) = run_file(&cc, &name, &bytes, &samples, &[], &change);
+            assert!(!ok && text.contains("logits differ"), "{i} {k}: {text}");
+        }
     }
 }
 
@@ -109,8 +186,4 @@ fn what_cannot_be_exported_is_refused() {
     }
     assert!(matches!(export(&model, "net", &[0.0; 31]), Err(ExportError::Infer(_))));
     assert!(matches!(export(&model, "net", &[]), Err(ExportError::Infer(_))));
-    let (spec, frames) = common::random(3, true);
-    let bytes = write(&spec).unwrap();
-    let error = export(&Model::parse(&bytes).unwrap(), "net", &frames).unwrap_err();
-    assert_eq!(error, ExportError::Unsupported { layer: 0, what: "part of a residual network" });
 }

@@ -3,15 +3,22 @@
 
 mod common;
 
-use bitspike_format::{Model, example, write};
+use bitspike_format::{Model, WordLengths, example, quantise, write, write_integers};
 use bitspike_infer::fast::{Engine, Path};
 use bitspike_infer::{run, run_words};
 use common::{Collect, random};
 use proptest::prelude::*;
 
 fn check(spec: &bitspike_format::ModelSpec, frames: &[f32]) -> Result<(), TestCaseError> {
-    let bytes = write(spec).unwrap();
-    let model = Model::parse(&bytes).unwrap();
+    same(spec, &write(spec).unwrap(), frames)
+}
+
+fn check_integers(spec: &bitspike_format::IntegerSpec, frames: &[f32]) -> Result<(), TestCaseError> {
+    same(&spec.network, &write_integers(spec).unwrap(), frames)
+}
+
+fn same(spec: &bitspike_format::ModelSpec, bytes: &[u8], frames: &[f32]) -> Result<(), TestCaseError> {
+    let model = Model::parse(bytes).unwrap();
     let mut arena = vec![0; run_words(&model).unwrap()];
     let (mut logits, mut seen) = (vec![0.0; spec.classes], Collect(Vec::new()));
     run(&model, &mut arena, frames, &mut logits, &mut seen).unwrap();
@@ -43,6 +50,29 @@ proptest! {
         let (spec, frames) = random(seed, true);
         check(&spec, &frames)?;
     }
+
+    #[test]
+    fn chains_of_integers(seed in any::<u64>()) {
+        let (spec, frames) = common::random_integers(seed, false);
+        check_integers(&spec, &frames)?;
+    }
+
+    #[test]
+    fn residual_chains_of_integers(seed in any::<u64>()) {
+        let (spec, frames) = common::random_integers(seed, true);
+        check_integers(&spec, &frames)?;
+    }
+}
+
+#[test]
+fn wide_layers_of_a_small_network() {
+    // Small enough for an emulator: registers of 128 and of 256 channels, counts of one plane and of many.
+    for pool in [bitspike_format::Pool::Current, bitspike_format::Pool::Spikes] {
+        let features = bitspike_format::Features::Average;
+        let spec = example::chain("130-P-300", [1, 4, 4], 2, features, pool, &example::sample_gate);
+        let frame = example::Numbers::new(5).take(16).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
+        check(&spec, &frame).unwrap();
+    }
 }
 
 #[test]
@@ -60,6 +90,22 @@ fn wide_layers_and_every_block_width() {
             let spec = example::chain(text, [2, 6, 7], 3, Features::Average, pool, gate);
             let frame = example::Numbers::new(5).take(2 * 6 * 7).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
             check(&spec, &frame).unwrap();
+            let (spec, _) = quantise(&spec, &WordLengths::default()).unwrap();
+            check_integers(&spec, &frame).unwrap();
+        }
+    }
+}
+
+#[test]
+fn wide_residual_layers() {
+    let none = |_: usize, _: usize, _: &mut example::Numbers| bitspike_format::GateSpec::None;
+    for (text, size) in [("64-64-128-128-300", 8), ("33-33-65", 12), ("40-160", 6), ("3700-32", 4)] {
+        for gate in [&none as example::GateOf<'_>, &example::sample_gate] {
+            for features in [bitspike_format::Features::Average, bitspike_format::Features::Flatten] {
+                let spec = example::residual(text, [2, size, size], 3, features, gate);
+                let frame = example::Numbers::new(5).take(2 * size * size);
+                check(&spec, &frame.into_iter().map(|v| 1.7 * v).collect::<Vec<_>>()).unwrap();
+            }
         }
     }
 }

@@ -2,16 +2,23 @@
 
 mod common;
 
-use bitspike_format::{LayerSpec, Model, example, write};
+use bitspike_format::{IntegerLayerSpec, LayerSpec, Model, WordLengths, example, quantise, write, write_integers};
 use bitspike_infer::{InferError, reset, run, run_words, step, step_words, steps_done};
 use common::{Collect, random, twin};
 use proptest::prelude::*;
 
 /// Runs a description both ways and compares spikes of all layers and logits.
 fn check(spec: &bitspike_format::ModelSpec, frames: &[f32]) -> Result<usize, TestCaseError> {
-    let bytes = write(spec).unwrap();
-    let model = Model::parse(&bytes).unwrap();
-    let expected = twin(spec, frames, spec.steps);
+    same(spec, &write(spec).unwrap(), &twin(spec, frames, spec.steps), frames)
+}
+
+fn same(
+    spec: &bitspike_format::ModelSpec,
+    bytes: &[u8],
+    expected: &common::Outcome,
+    frames: &[f32],
+) -> Result<usize, TestCaseError> {
+    let model = Model::parse(bytes).unwrap();
     // What the arena held before must not matter.
     let mut arena = vec![0xA5A5_A5A5; run_words(&model).unwrap()];
     let (mut logits, mut seen) = (vec![0.0; spec.classes], Collect(Vec::new()));
@@ -47,6 +54,30 @@ proptest! {
     fn residual_chains_agree_with_the_twin(seed in any::<u64>()) {
         let (spec, frames) = random(seed, true);
         check(&spec, &frames)?;
+    }
+
+    #[test]
+    fn integer_chains_agree_with_the_twin(seed in any::<u64>()) {
+        check_integers(seed, false)?;
+    }
+
+    #[test]
+    fn integer_residual_chains_agree_with_the_twin(seed in any::<u64>()) {
+        check_integers(seed, true)?;
+    }
+}
+
+fn check_integers(seed: u64, residual: bool) -> Result<usize, TestCaseError> {
+    let (spec, frames) = common::random_integers(seed, residual);
+    let expected = common::integer_twin(&spec, &frames, spec.network.steps);
+    same(&spec.network, &write_integers(&spec).unwrap(), &expected, &frames)
+}
+
+#[test]
+fn random_networks_with_integers_do_spike() {
+    for residual in [false, true] {
+        let silent = (0..40).filter(|seed| check_integers(*seed, residual).unwrap() == 0);
+        assert!(silent.count() < 4);
     }
 }
 
@@ -86,6 +117,33 @@ fn the_edge_of_the_threshold_fires() {
         let (mut logits, mut seen) = (vec![0.0; 10], Collect(Vec::new()));
         run(&model, &mut arena, &[1.0], &mut logits, &mut seen).unwrap();
         assert_eq!((seen.0[0][0].values[0], seen.0[1][0].values[0]), (1.0, fires));
+    }
+}
+
+#[test]
+fn the_edge_of_the_integer_threshold_fires() {
+    // One input, one channel, one spike: u = A + B is exactly Θ, and one less.
+    let none = |_: usize, _: usize, _: &mut example::Numbers| bitspike_format::GateSpec::None;
+    let (features, pool) = (bitspike_format::Features::Flatten, bitspike_format::Pool::None);
+    let mut spec = example::chain("1-1", [1, 1, 1], 1, features, pool, &none);
+    for layer in &mut spec.layers[..2] {
+        if let LayerSpec::Block(b) = layer {
+            (b.kernel, b.padding, b.offset[0], b.slope[0]) = (1, 0, 0.25, 0.75);
+            let (bitspike_format::WeightSpec::Real(w) | bitspike_format::WeightSpec::Signs(w)) = &mut b.weights;
+            *w = vec![1.0];
+        }
+    }
+    for (more, fires) in [(0, 1.0), (-1, 0.0), (1, 1.0)] {
+        let (mut spec, _) = quantise(&spec, &WordLengths::default()).unwrap();
+        let IntegerLayerSpec::Block(b) = &mut spec.layers[1] else { panic!() };
+        assert_eq!(b.slope[0] + b.offset[0], b.neuron.threshold);
+        b.offset[0] += more;
+        let bytes = write_integers(&spec).unwrap();
+        let model = Model::parse(&bytes).unwrap();
+        let mut arena = vec![0; run_words(&model).unwrap()];
+        let (mut logits, mut seen) = (vec![0.0; 10], Collect(Vec::new()));
+        run(&model, &mut arena, &[1.0], &mut logits, &mut seen).unwrap();
+        assert_eq!((seen.0[0][0].values[0], seen.0[1][0].values[0]), (1.0, fires), "{more}");
     }
 }
 

@@ -14,9 +14,14 @@
 //! # Ok::<(), bitspike_infer::c99::ExportError>(())
 //! ```
 
-use crate::arena::Parts;
+mod integer;
+
+use crate::arena::{self, Parts, by_steps};
 use crate::{InferError, run, run_words};
-use bitspike_format::{Block, Factor, Features, Gate, Head, Layer, Model, Pool, Reals, Reset, Weights};
+use bitspike_format::{
+    Block, Factor, Features, Gate, Head, Layer, Model, Neurons, Pool, Projection, Reals, Reset, Residual, Weights,
+    Words,
+};
 use std::fmt::{self, Write};
 
 /// The files of an export; the names are those that they include each other by.
@@ -30,7 +35,7 @@ pub struct Sources {
     pub test: String,
 }
 
-/// A network that cannot become C, or a call that cannot be met.
+/// A call that cannot be met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportError {
@@ -38,13 +43,6 @@ pub enum ExportError {
     Name {
         /// The name.
         found: String,
-    },
-    /// A kind of layer that has no C form.
-    Unsupported {
-        /// Index of the layer.
-        layer: usize,
-        /// What it is.
-        what: &'static str,
     },
     /// The samples of the test have the wrong length.
     Infer(InferError),
@@ -56,9 +54,6 @@ impl ExportError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Name { .. } => "use letters, digits and underscores, and begin with a letter",
-            Self::Unsupported { .. } => {
-                "run the file with the Rust runtime or its C interface, which take residual networks"
-            }
             Self::Infer(error) => error.hint(),
         }
     }
@@ -68,7 +63,6 @@ impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name { found } => write!(f, "{found:?} cannot begin names in C"),
-            Self::Unsupported { layer, what } => write!(f, "layer {layer} is {what}, which is not exported as C"),
             Self::Infer(error) => error.fmt(f),
         }
     }
@@ -85,52 +79,77 @@ impl From<InferError> for ExportError {
 /// The C sources of a network. `samples` are inputs for the test, one after the other.
 ///
 /// # Errors
-/// [`ExportError`] names the layer, or what is wrong with the call.
+/// [`ExportError`] says what is wrong with the call.
 pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources, ExportError> {
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(word) {
         return Err(ExportError::Name { found: name.to_owned() });
     }
     let n = model.network();
-    let mut arrays = String::new();
-    let mut blocks = String::new();
+    let residual = by_steps(model);
+    let (mut arrays, mut blocks, mut shortcuts) = (String::new(), String::new(), String::new());
     let mut head = None;
     let mut count = 0;
     for (i, layer) in model.layers().enumerate() {
+        let mut shortcut = "    {0, 0, 0},\n".to_owned();
         match layer {
-            Layer::Block(b) if b.neuron.is_some() => {
-                blocks += &block(&mut arrays, i, &b);
-                count += 1;
+            Layer::Block(b) if model.is_integer() => blocks += &integer::block(&mut arrays, i, &b),
+            Layer::Block(b) => blocks += &block(&mut arrays, i, &b),
+            Layer::Residual(r) => {
+                let b = r.block();
+                let integers = b.integer.is_some();
+                blocks += &if integers { integer::block(&mut arrays, i, &b) } else { block(&mut arrays, i, &b) };
+                match r.projection {
+                    Some(Projection { integer: Some(p), .. }) => shortcut = integer::shortcut(&mut arrays, i, &p),
+                    Some(p) => {
+                        reals(&mut arrays, &format!("SHORTCUT_{i}"), p.weights);
+                        reals(&mut arrays, &format!("SHORTCUT_SLOPE_{i}"), p.affine.slope);
+                        reals(&mut arrays, &format!("SHORTCUT_OFFSET_{i}"), p.affine.offset);
+                        shortcut = format!("    {{SHORTCUT_{i}, SHORTCUT_SLOPE_{i}, SHORTCUT_OFFSET_{i}}},\n");
+                    }
+                    None => {}
+                }
+            }
+            Layer::Neurons(layer) => {
+                blocks += &layer.integer.map_or_else(|| neurons(&layer), |n| integer::neurons(&layer, &n));
             }
             Layer::Head(h) => {
-                reals(&mut arrays, "HEAD_WEIGHTS", h.weights);
-                reals(&mut arrays, "HEAD_BIAS", h.bias);
+                if h.integer.is_some() {
+                    integer::head(&mut arrays, &h);
+                } else {
+                    reals(&mut arrays, "HEAD_WEIGHTS", h.weights);
+                    reals(&mut arrays, "HEAD_BIAS", h.bias);
+                }
                 head = Some(h);
+                continue;
             }
-            Layer::Block(_) | Layer::Residual(_) => {
-                return Err(ExportError::Unsupported { layer: i, what: "part of a residual network" });
-            }
-            Layer::Neurons(_) => return Err(ExportError::Unsupported { layer: i, what: "neurons alone" }),
         }
+        shortcuts += &shortcut;
+        count += 1;
     }
     let head = head.ok_or(InferError::Internal)?;
     let steps = n.steps;
-    let parts = Parts::new(model, steps).ok_or(InferError::TooLarge)?;
+    let parts = Parts::new(model, if residual { 1 } else { steps }).ok_or(InferError::TooLarge)?;
     // The C code always has room for sums and counts of the widest gate.
-    let gates = model.layers().map(|layer| match layer {
+    let scratch = model.layers().map(|layer| match layer {
+        Layer::Block(b) if residual => b.conv.input.channels,
         Layer::Block(b) => 2 * steps + b.conv.input.channels + b.conv.channels + steps * b.conv.channels,
+        Layer::Residual(r) => r.conv.input.bit_words() + 2 * r.conv.input.channels + 2 * r.conv.channels,
+        Layer::Neurons(_) => 0,
         Layer::Head(h) => 2 * n.classes + h.input.channels,
-        _ => 0,
     });
-    let arena = parts.even + parts.odd + gates.max().unwrap_or(0);
+    let potentials = if residual { model.layers().map(|layer| arena::potentials(&layer)).sum() } else { 0 };
+    let kept = if residual { n.classes + potentials } else { 0 };
+    let arena = kept + parts.even + parts.odd + scratch.max().unwrap_or(0);
     let inputs = n.input.len() * if n.sequence { steps } else { 1 };
     let [c, h, w] = [n.input.channels, n.input.rows, n.input.columns];
     let frames = if n.sequence { format!("[{steps}]") } else { String::new() };
     let (input_rows, expected_rows, count_of) = vectors(model, samples, inputs)?;
     let description = format!(
-        "{} binary weights, {} real parameters, T = {steps}{}",
+        "{} binary weights, {} real parameters{}, T = {steps}{}",
         model.binary_weights(),
         model.real_parameters(),
+        if model.is_integer() { ", integers after the first layer" } else { "" },
         model.meta_value("name").filter(|n| !n.contains("*/")).map_or(String::new(), |n| format!(", {n}")),
     );
     let pairs = [
@@ -138,6 +157,9 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
         ("NAME", name.to_owned()),
         ("ARRAYS", arrays),
         ("BLOCKS", blocks),
+        ("SHORTCUTS", if residual { shortcut_table(&shortcuts, model.is_integer()) } else { String::new() }),
+        ("POTENTIALS", potentials.to_string()),
+        ("HEAD_STEP", head.input.bit_words().to_string()),
         ("STEPS", steps.to_string()),
         ("BLOCK_COUNT", count.to_string()),
         ("FRAME", n.input.len().to_string()),
@@ -156,24 +178,74 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     ];
     let mut pairs: Vec<(&str, String)> = pairs.into();
     pairs.extend(head_pairs(&head));
+    let types = integer::types(model);
+    let block_type = if model.is_integer() { include_str!("integer_block.h") } else { include_str!("block.h") };
+    pairs.push(("BLOCK_TYPE", fill(block_type, &types)));
+    pairs.extend(types);
+    let parts: &[&str] = match (residual, model.is_integer()) {
+        (false, false) => &[
+            include_str!("real.c"),
+            include_str!("store.c"),
+            include_str!("chain.c"),
+            include_str!("head.c"),
+            include_str!("run_layers.c"),
+        ],
+        (true, false) => {
+            &[include_str!("real.c"), include_str!("head.c"), include_str!("residual.c"), include_str!("run_steps.c")]
+        }
+        (false, true) => &[
+            include_str!("integer.c"),
+            include_str!("store.c"),
+            include_str!("integer_chain.c"),
+            include_str!("integer_head.c"),
+            include_str!("run_layers.c"),
+        ],
+        (true, true) => &[
+            include_str!("integer.c"),
+            include_str!("integer_head.c"),
+            include_str!("integer_residual.c"),
+            include_str!("run_steps.c"),
+        ],
+    };
+    let source = [include_str!("kernel.c"), &parts.concat()].concat();
     Ok(Sources {
         header: fill(include_str!("header.h"), &pairs),
-        source: fill(include_str!("kernel.c"), &pairs),
+        source: fill(&source, &pairs),
         test: fill(include_str!("test.c"), &pairs),
     })
+}
+
+fn shortcut_table(rows: &str, integers: bool) -> String {
+    let fields = if integers { include_str!("integer_shortcut.h") } else { include_str!("shortcut.h") };
+    format!("\n{fields}\nstatic const shortcut_t SHORTCUTS[] = {{\n{rows}}};\n")
+}
+
+/// The entry of neurons alone in the table.
+fn neurons(layer: &Neurons) -> String {
+    let (map, n) = (layer.input, layer.neuron);
+    format!(
+        "    {{0, 0, 0, 0, 0, {}u, {}u, {}u, 0u, {}u, 1u, 1u, 0u, 0u, 0u, 1u, 0u, {}, {}, {}u}},\n",
+        map.rows,
+        map.columns,
+        map.channels,
+        map.channels,
+        float(n.decay),
+        float(n.threshold),
+        u8::from(n.reset == Reset::Hard),
+    )
 }
 
 /// Bytes of all arrays.
 fn constant_bytes(model: &Model<'_>) -> u64 {
     let normalise = model.network().normalise.map_or(0, |(mean, std)| mean.len() + std.len()) as u64;
     let signs = model.layers().map(|layer| match layer {
-        Layer::Block(Block { conv, .. }) => match conv.weights {
+        Layer::Block(Block { conv, .. }) | Layer::Residual(Residual { conv, .. }) => match conv.weights {
             Weights::Signs(words) => words.len() as u64,
             Weights::Real(_) => 0,
         },
         _ => 0,
     });
-    4 * (signs.sum::<u64>() + model.real_parameters() - normalise)
+    4 * (signs.sum::<u64>() + model.real_parameters() - normalise) + model.integer_bytes() as u64
 }
 
 fn head_pairs(head: &Head<'_>) -> [(&'static str, String); 6] {
@@ -183,7 +255,7 @@ fn head_pairs(head: &Head<'_>) -> [(&'static str, String); 6] {
         ("HEAD_CHANNELS", head.input.channels.to_string()),
         ("HEAD_PLANES", head.input.planes.to_string()),
         ("HEAD_AVERAGE", u8::from(head.features == Features::Average).to_string()),
-        ("HEAD_UNIT", float(head.unit())),
+        ("HEAD_UNIT", float(head.integer.map_or(head.unit(), |integer| integer.unit))),
     ]
 }
 
@@ -223,15 +295,32 @@ fn reals(out: &mut String, name: &str, values: Reals<'_>) {
     out.push_str("};\n");
 }
 
+/// Writes the signs of a layer; returns their name.
+fn signs(out: &mut String, i: usize, words: Words<'_>) -> String {
+    let _ = writeln!(out, "static const uint32_t SIGNS_{i}[{}] = {{", words.len());
+    rows(out, words.iter().map(|w| format!("{w:#010x}u")));
+    out.push_str("};\n");
+    format!("SIGNS_{i}")
+}
+
+/// The fields of a block's shapes, from its rows to its pooling.
+fn geometry(b: &Block<'_>) -> String {
+    let pool = match b.pool {
+        Pool::None => 0,
+        Pool::Current => 1,
+        Pool::Spikes => 2,
+        Pool::MaxSpikes => 3,
+    };
+    let (input, c) = (b.conv.input, &b.conv);
+    let numbers =
+        [input.rows, input.columns, input.channels, input.planes, c.channels, c.kernel, c.stride, c.padding, pool];
+    numbers.map(|n| format!("{n}u")).join(", ")
+}
+
 /// Writes the arrays of a block; returns its entry in the table.
 fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
     let (signs, weights) = match b.conv.weights {
-        Weights::Signs(words) => {
-            let _ = writeln!(out, "static const uint32_t SIGNS_{i}[{}] = {{", words.len());
-            rows(out, words.iter().map(|w| format!("{w:#010x}u")));
-            out.push_str("};\n");
-            (format!("SIGNS_{i}"), "0".to_owned())
-        }
+        Weights::Signs(words) => (signs(out, i, words), "0".to_owned()),
         Weights::Real(values) => {
             reals(out, &format!("WEIGHTS_{i}"), values);
             ("0".to_owned(), format!("WEIGHTS_{i}"))
@@ -248,26 +337,11 @@ fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
         Gate::Fixed(f) => (1, factor(f), false),
         Gate::Sample { alpha, per_channel, inside } => (if *per_channel { 3 } else { 2 }, factor(alpha), *inside),
     };
-    let pool = match b.pool {
-        Pool::None => 0,
-        Pool::Current => 1,
-        Pool::Spikes => 2,
-        Pool::MaxSpikes => 3,
-    };
-    let (input, c) = (b.conv.input, &b.conv);
     let (decay, threshold, hard) =
         b.neuron.map_or((0.0, 1.0, false), |n| (n.decay, n.threshold, n.reset == Reset::Hard));
     format!(
-        "    {{{signs}, {weights}, SLOPE_{i}, OFFSET_{i}, {alpha}, {}u, {}u, {}u, {}u, {}u, {}u, {}u, {}u, {pool}u, {gate}u, \
-         {channels}u, {}u, {}, {}, {}u}},\n",
-        input.rows,
-        input.columns,
-        input.channels,
-        input.planes,
-        c.channels,
-        c.kernel,
-        c.stride,
-        c.padding,
+        "    {{{signs}, {weights}, SLOPE_{i}, OFFSET_{i}, {alpha}, {}, {gate}u, {channels}u, {}u, {}, {}, {}u}},\n",
+        geometry(b),
         u8::from(inside),
         float(decay),
         float(threshold),

@@ -4,16 +4,15 @@
 
 use super::lists::{Lists, SLACK};
 use super::portable::{self, inside};
-use super::prepare::{Binary, Row, Signs, Stem};
-use super::{Job, Sums};
-use crate::arena::window;
-use bitspike_format::{Block, Conv, Neuron, Pool, Reset};
+use super::prepare::{Binary, Row, Shortcut, Signs, Stem};
+use super::{IntegerJob, Job, Mix, Sums};
+use bitspike_format::{Block, Conv, Neuron, Reset};
 use std::arch::x86_64::*;
 
 /// Rows that are added together.
-const GROUP: usize = 16;
+pub(super) const GROUP: usize = 16;
 /// Bits of a counter: as many as the largest count of 16-bit sums has.
-const PLANES: usize = 16;
+pub(super) const PLANES: usize = 16;
 
 /// Sums of a real convolution: 32 channels of a pixel at a time.
 #[target_feature(enable = "avx2")]
@@ -51,7 +50,7 @@ pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]
     }
 }
 
-/// Sums of a binary convolution, spike by spike.
+/// Sums of a binary convolution, spike by spike, on registers of 256 bits; `$full` is a full adder of the given instructions.
 ///
 /// ```text
 /// Σ w s = 2 · (number of spikes whose weight is +1) − (number of spikes)
@@ -59,61 +58,112 @@ pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]
 ///
 /// The first number is counted for 256 output channels at once: a spike is a row of 256 signs, and rows are added as bits,
 /// with counters whose bit k of all channels lies in one register (carry-save adders, as in the Harley-Seal population
-/// count): five logical operations per spike and 256 channels.
-#[target_feature(enable = "avx2")]
-pub(super) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize, sums: &mut [i16]) {
-    let Signs::Rows(blocks) = &binary.signs else { unreachable!("prepared for this path") };
-    let (map, out, conv, width) = (b.conv.input, b.neurons(), &b.conv, binary.width);
-    let zero = conv.taps() * map.channels;
-    assert_eq!(lists.len(), steps * map.pixels(), "a list per pixel");
-    assert!(lists.all().iter().all(|c| usize::from(*c) < map.channels), "lists name channels of the input");
-    assert_eq!(sums.len(), steps * out.pixels() * width, "a sum per output");
-    for block in blocks {
-        assert!(
-            block.rows.len() * (256 / block.lanes) > zero && block.first < width,
-            "a row per weight, and one of zeros"
-        );
-    }
-    // All spikes that one output sees, as rows: of four outputs where the current is pooled.
-    let most = window(b.pool).len() * conv.taps() * map.channels * map.largest();
-    let mut spikes = vec![0u16; most + SLACK.max(2 * GROUP)];
-    for (i, sums) in sums.chunks_exact_mut(width).enumerate() {
-        let (t, y, x) = (i / out.pixels(), i % out.pixels() / out.columns, i % out.columns);
-        let mut n = 0;
-        for (dy, dx) in window(b.pool) {
-            let pooled = b.pool == Pool::Current;
-            let (y, x) = if pooled { (2 * y + dy, 2 * x + dx) } else { (y, x) };
-            let (r0, r1) = inside(y, conv.stride, conv.padding, conv.kernel, map.rows);
-            let (c0, c1) = inside(x, conv.stride, conv.padding, conv.kernel, map.columns);
-            for ky in r0..r1 {
-                let line = t * map.pixels() + (y * conv.stride + ky - conv.padding) * map.columns;
-                for kx in c0..c1 {
-                    let list = lists.with_slack(line + x * conv.stride + kx - conv.padding);
-                    n += append(list, ((ky * conv.kernel + kx) * map.channels) as u16, &mut spikes[n..]);
+/// count): a full adder per spike and 256 channels.
+macro_rules! counting {
+    ($features:literal, $full:ident) => {
+        #[target_feature(enable = $features)]
+        pub(in crate::fast) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize, sums: &mut [i16]) {
+            let Signs::Rows(blocks) = &binary.signs else { unreachable!("prepared for this path") };
+            let (out, width) = (b.neurons(), binary.width);
+            let zero = (b.conv.taps() * b.conv.input.channels) as u16;
+            let mut spikes = lists.check(b, blocks, steps, sums, width);
+            for (i, sums) in sums.chunks_exact_mut(width).enumerate() {
+                let at = [i / out.pixels(), i % out.pixels() / out.columns, i % out.columns];
+                let n = lists.gather(b, at, &mut spikes, |list, base, out| append(list, base, out));
+                let padded = n.next_multiple_of(2 * GROUP);
+                spikes[n..padded].fill(zero);
+                for block in blocks {
+                    let sums = &mut sums[block.first..];
+                    // SAFETY: every element of `spikes` is the number of a row: a tap below `taps` times the channels of the
+                    // input, plus a channel; or the row of zeros. `Lists::check` has found that the block has them all.
+                    unsafe {
+                        if block.lanes == 256 {
+                            count::<256>(&spikes[..n.next_multiple_of(GROUP)], &block.rows, n, sums);
+                        } else {
+                            count::<128>(&spikes[..padded], &block.rows, n, sums);
+                        }
+                    }
                 }
             }
         }
-        let padded = n.next_multiple_of(2 * GROUP);
-        spikes[n..padded].fill(zero as u16);
-        for block in blocks {
-            let sums = &mut sums[block.first..];
-            // SAFETY: every element of `spikes` is the number of a row: a tap below `taps` times the channels of the input,
-            // plus a channel; or the row of zeros. The assertions above say that the block has them all.
-            unsafe {
-                if block.lanes == 256 {
-                    count::<256>(&spikes[..n.next_multiple_of(GROUP)], &block.rows, n, sums);
-                } else {
-                    count::<128>(&spikes[..padded], &block.rows, n, sums);
+
+        /// Counts rows per channel and writes `2 · count − n`, for up to `LANES` channels or as many as `sums` has.
+        ///
+        /// With 128 channels two rows are added at once, one in each half of a register.
+        ///
+        /// # Safety
+        /// `spikes` holds whole groups (of twice the size for 128 channels) of numbers of rows that are there.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn count<const LANES: usize>(spikes: &[u16], rows: &[Row], n: usize, sums: &mut [i16]) {
+            let rows: *const u8 = rows.as_ptr().cast();
+            let load = |i: usize| {
+                // SAFETY: the caller promises the rows, and that index i (or 2i + 1) is below the number of spikes.
+                unsafe {
+                    if LANES == 256 {
+                        let row = usize::from(*spikes.get_unchecked(i));
+                        return _mm256_load_si256(rows.add(32 * row).cast());
+                    }
+                    let (low, high) = (*spikes.get_unchecked(2 * i), *spikes.get_unchecked(2 * i + 1));
+                    let low = _mm_load_si128(rows.add(16 * usize::from(low)).cast());
+                    let high = _mm_load_si128(rows.add(16 * usize::from(high)).cast());
+                    _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
+                }
+            };
+            let zero = _mm256_setzero_si256();
+            let (mut ones, mut twos, mut fours, mut eights) = (zero, zero, zero, zero);
+            let mut planes = [zero; PLANES];
+            let groups = spikes.len() * LANES / 256 / GROUP;
+            for group in 0..groups {
+                let first = group * GROUP;
+                let mut four = [zero; 4];
+                for (k, four) in four.iter_mut().enumerate() {
+                    let i = first + 4 * k;
+                    let (sum, a) = $full(ones, load(i), load(i + 1));
+                    let (sum, b) = $full(sum, load(i + 2), load(i + 3));
+                    ones = sum;
+                    (twos, *four) = $full(twos, a, b);
+                }
+                let (sum, a) = $full(fours, four[0], four[1]);
+                let (sum, b) = $full(sum, four[2], four[3]);
+                fours = sum;
+                let (sum, mut carry) = $full(eights, a, b);
+                eights = sum;
+                // After so many groups no higher counter can be set.
+                for plane in &mut planes[4..4 + (usize::BITS - (group + 1).leading_zeros()) as usize] {
+                    let sum = _mm256_xor_si256(*plane, carry);
+                    carry = _mm256_and_si256(*plane, carry);
+                    *plane = sum;
+                }
+            }
+            (planes[0], planes[1], planes[2], planes[3]) = (ones, twos, fours, eights);
+            let used = 4 + (usize::BITS - groups.leading_zeros()) as usize;
+            let planes = &planes[..used];
+            for (k, sums) in sums.chunks_exact_mut(32).take(LANES / 32).enumerate() {
+                let mut counts = values(planes, k);
+                if LANES == 128 {
+                    for (a, b) in counts.iter_mut().zip(values(planes, k + 4)) {
+                        *a = _mm256_add_epi16(*a, b);
+                    }
+                }
+                let n = _mm256_set1_epi16(n as i16);
+                for (part, count) in counts.into_iter().enumerate() {
+                    let sum = _mm256_sub_epi16(_mm256_add_epi16(count, count), n);
+                    // SAFETY: the slice has twice 16 elements.
+                    unsafe { _mm256_storeu_si256(sums.as_mut_ptr().add(16 * part).cast(), sum) };
                 }
             }
         }
-    }
+    };
 }
+pub(super) use counting;
+
+counting!("avx2", full);
 
 /// Adds `base` to the elements of a list and writes them; returns their number. `out` has room for [`SLACK`] more.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn append((list, len): (&[u16], usize), base: u16, out: &mut [u16]) -> usize {
+pub(super) fn append((list, len): (&[u16], usize), base: u16, out: &mut [u16]) -> usize {
     assert!(list.len() >= len + SLACK && out.len() >= len + SLACK, "room for whole vectors");
     let base = _mm256_set1_epi16(base as i16);
     // The first 32 without asking: most lists are that short, and a branch that guesses wrong costs more.
@@ -141,78 +191,10 @@ fn full(a: __m256i, b: __m256i, c: __m256i) -> (__m256i, __m256i) {
     (_mm256_xor_si256(half, c), carry)
 }
 
-/// Counts rows per channel and writes `2 · count − n`, for up to `LANES` channels or as many as `sums` has.
-///
-/// With 128 channels two rows are added at once, one in each half of a register.
-///
-/// # Safety
-/// `spikes` holds whole groups (of twice the size for 128 channels) of numbers of rows that are there.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn count<const LANES: usize>(spikes: &[u16], rows: &[Row], n: usize, sums: &mut [i16]) {
-    let rows: *const u8 = rows.as_ptr().cast();
-    let load = |i: usize| {
-        // SAFETY: the caller promises the rows, and that index i (or 2i + 1) is below the number of spikes.
-        unsafe {
-            if LANES == 256 {
-                let row = usize::from(*spikes.get_unchecked(i));
-                return _mm256_load_si256(rows.add(32 * row).cast());
-            }
-            let (low, high) = (*spikes.get_unchecked(2 * i), *spikes.get_unchecked(2 * i + 1));
-            let low = _mm_load_si128(rows.add(16 * usize::from(low)).cast());
-            let high = _mm_load_si128(rows.add(16 * usize::from(high)).cast());
-            _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
-        }
-    };
-    let zero = _mm256_setzero_si256();
-    let (mut ones, mut twos, mut fours, mut eights) = (zero, zero, zero, zero);
-    let mut planes = [zero; PLANES];
-    let groups = spikes.len() * LANES / 256 / GROUP;
-    for group in 0..groups {
-        let first = group * GROUP;
-        let mut four = [zero; 4];
-        for (k, four) in four.iter_mut().enumerate() {
-            let i = first + 4 * k;
-            let (sum, a) = full(ones, load(i), load(i + 1));
-            let (sum, b) = full(sum, load(i + 2), load(i + 3));
-            ones = sum;
-            (twos, *four) = full(twos, a, b);
-        }
-        let (sum, a) = full(fours, four[0], four[1]);
-        let (sum, b) = full(sum, four[2], four[3]);
-        fours = sum;
-        let (sum, mut carry) = full(eights, a, b);
-        eights = sum;
-        // After so many groups no higher counter can be set.
-        for plane in &mut planes[4..4 + (usize::BITS - (group + 1).leading_zeros()) as usize] {
-            let sum = _mm256_xor_si256(*plane, carry);
-            carry = _mm256_and_si256(*plane, carry);
-            *plane = sum;
-        }
-    }
-    (planes[0], planes[1], planes[2], planes[3]) = (ones, twos, fours, eights);
-    let used = 4 + (usize::BITS - groups.leading_zeros()) as usize;
-    let planes = &planes[..used];
-    for (k, sums) in sums.chunks_exact_mut(32).take(LANES / 32).enumerate() {
-        let mut counts = values(planes, k);
-        if LANES == 128 {
-            for (a, b) in counts.iter_mut().zip(values(planes, k + 4)) {
-                *a = _mm256_add_epi16(*a, b);
-            }
-        }
-        let n = _mm256_set1_epi16(n as i16);
-        for (part, count) in counts.into_iter().enumerate() {
-            let sum = _mm256_sub_epi16(_mm256_add_epi16(count, count), n);
-            // SAFETY: the slice has twice 16 elements.
-            unsafe { _mm256_storeu_si256(sums.as_mut_ptr().add(16 * part).cast(), sum) };
-        }
-    }
-}
-
 /// Counters of 32 channels, from bit k of all channels in `planes[k]`, as 16-bit numbers.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn values(planes: &[__m256i], word: usize) -> [__m256i; 2] {
+pub(super) fn values(planes: &[__m256i], word: usize) -> [__m256i; 2] {
     let low = bytes(&planes[..planes.len().min(8)], word);
     let high = bytes(&planes[planes.len().min(8)..], word);
     // Byte by byte in the order of channels: unpacking works within halves, so the quarters are put in order before.
@@ -244,6 +226,24 @@ fn bytes(planes: &[__m256i], word: usize) -> __m256i {
 #[target_feature(enable = "avx2")]
 pub(super) fn totals(sums: &[i16], totals: &mut [u32]) {
     portable::totals(sums, totals);
+}
+
+/// Currents; the portable loop, compiled for wide registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn currents(mix: &Mix<'_>, out: &mut [f32]) {
+    portable::currents(mix, out);
+}
+
+/// Sums of a shortcut; the portable loop, compiled for wide registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn project(shortcut: &Shortcut, x: &[f32], shape: [usize; 3], out: &mut [f32]) {
+    portable::project(shortcut, x, shape, out);
+}
+
+/// Spikes of neurons with integers; the portable loop, compiled for wide registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
+    portable::integers(job, out);
 }
 
 /// Spikes of eight neurons at a time, all steps in registers.

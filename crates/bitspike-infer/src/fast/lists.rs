@@ -1,6 +1,12 @@
 //! The spikes of every pixel as a list.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::{portable::inside, prepare::Rows};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use crate::arena::window;
 use bitspike_format::Map;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use bitspike_format::{Block, Pool};
 
 /// Elements that may be read beyond the last list.
 pub(crate) const SLACK: usize = 32;
@@ -76,14 +82,65 @@ impl Lists {
         &self.channels[self.starts[pixel] as usize..self.starts[pixel + 1] as usize]
     }
 
+    /// All spikes that the output `(y, x)` of step t sees, one after another, each as the number of a row of weights: tap times
+    /// channels in, plus channel. Of a pooled current these are the spikes of all four outputs. Returns their number. `append`
+    /// adds a number to all elements of a list, given with its length and with slack, and writes them.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[inline(always)]
+    pub(crate) fn gather(
+        &self,
+        b: &Block<'_>,
+        [t, y, x]: [usize; 3],
+        spikes: &mut [u16],
+        append: impl Fn((&[u16], usize), u16, &mut [u16]) -> usize,
+    ) -> usize {
+        let (conv, map) = (&b.conv, b.conv.input);
+        let pooled = b.pool == Pool::Current;
+        let mut n = 0;
+        for (dy, dx) in window(b.pool) {
+            let (y, x) = if pooled { (2 * y + dy, 2 * x + dx) } else { (y, x) };
+            let (r0, r1) = inside(y, conv.stride, conv.padding, conv.kernel, map.rows);
+            let (c0, c1) = inside(x, conv.stride, conv.padding, conv.kernel, map.columns);
+            for ky in r0..r1 {
+                let line = t * map.pixels() + (y * conv.stride + ky - conv.padding) * map.columns;
+                for kx in c0..c1 {
+                    let list = self.with_slack(line + x * conv.stride + kx - conv.padding);
+                    n += append(list, ((ky * conv.kernel + kx) * map.channels) as u16, &mut spikes[n..]);
+                }
+            }
+        }
+        n
+    }
+
+    /// Checks what kernels that count rows rely on, and makes room for the spikes of an output.
+    ///
+    /// # Panics
+    /// If a length does not fit, which the engine rules out.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    pub(crate) fn check(&self, b: &Block<'_>, blocks: &[Rows], steps: usize, sums: &[i16], width: usize) -> Vec<u16> {
+        let (map, conv) = (b.conv.input, &b.conv);
+        let zero = conv.taps() * map.channels;
+        assert_eq!(self.len(), steps * map.pixels(), "a list per pixel");
+        assert!(self.all().iter().all(|c| usize::from(*c) < map.channels), "lists name channels of the input");
+        assert_eq!(sums.len(), steps * b.neurons().pixels() * width, "a sum per output");
+        for block in blocks {
+            assert!(
+                block.rows.len() * (256 / block.lanes) > zero && block.first < width,
+                "a row per weight, and one of zeros"
+            );
+        }
+        let most = window(b.pool).len() * conv.taps() * map.channels * map.largest();
+        vec![0; most + SLACK]
+    }
+
     /// All lists one after the other.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) fn all(&self) -> &[u16] {
         &self.channels[..self.starts.last().map_or(0, |end| *end as usize)]
     }
 
     /// The list of a pixel with at least [`SLACK`] elements of no meaning after it, and its own length.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline(always)]
     pub(crate) fn with_slack(&self, pixel: usize) -> (&[u16], usize) {
         let (start, end) = (self.starts[pixel] as usize, self.starts[pixel + 1] as usize);

@@ -2,12 +2,14 @@
 //!
 //! | part | how |
 //! |---|---|
-//! | binary convolution | spike by spike, so the cost follows the firing rate; on AVX2 256 output channels are counted at once, as bits |
+//! | binary convolution | spike by spike, so the cost follows the firing rate; 256 output channels are counted at once, as bits (on NEON 128) |
 //! | static image | the stem's convolution once for all T |
 //! | gate, affine map, neuron | one pass over the 16-bit sums, all T of a neuron in registers, spikes written as bits |
+//! | residual block | layer by layer too, so the currents of all T are kept: 4 bytes per neuron and step |
 //!
 //! Results are those of [`run`](crate::run()) to the last bit: sums are integers, and every float operation is the one that the
-//! format defines. Residual networks, and layers whose sums could leave 16 bits, run by the portable code.
+//! format defines. Layers whose sums could leave 16 bits run by the portable code, and so does a whole residual network that
+//! has one, or integers. Of a residual network, an observer sees all steps of a layer before the next layer.
 //!
 //! ```
 //! use bitspike_format::{Model, example};
@@ -28,12 +30,19 @@
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx512;
 mod lists;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code)]
+mod neon;
 mod path;
 mod portable;
 mod prepare;
+mod residual;
 
-pub use path::{Path, PathError};
+pub use path::{ENV_VAR, Path, PathError};
 
 use crate::arena::by_steps;
 use crate::block::{self, put};
@@ -41,16 +50,20 @@ use crate::head::{head, mean};
 use crate::run::check;
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
-use bitspike_format::{Block, Gate, Layer, Model, Pool};
+use bitspike_format::integer::{IntegerBlock, IntegerNeuron};
+use bitspike_format::{Block, Gate, Layer, Map, Model, Pool};
 use lists::Lists;
 use prepare::{Binary, Prepared, Stem};
 
-/// A network made ready for the fast kernels. Its weights are copied: as bits for AVX2, as bytes for the portable path.
+/// A network made ready for the fast kernels. Its weights are copied: as bits for vector instructions, as bytes for the
+/// portable path.
 #[derive(Debug)]
 pub struct Engine<'m> {
     model: Model<'m>,
     path: Path,
     layers: Vec<Prepared>,
+    /// Whether this is a residual network with a layer that only the portable code takes.
+    portable: bool,
 }
 
 /// Buffers of one inference, kept from one to the next.
@@ -63,18 +76,22 @@ pub struct Workspace {
     sums: Vec<i16>,
     reals: Vec<f32>,
     pooled: Vec<f32>,
+    currents: Vec<f32>,
+    next: Vec<f32>,
     gate: Vec<u32>,
     factors: Vec<f32>,
+    integers: Vec<i32>,
     scratch: Vec<u32>,
 }
 
 impl<'m> Engine<'m> {
-    /// Prepares a network for the best kernels that the processor has.
+    /// Prepares a network for the best kernels that the processor has, or those that `BITSPIKE_KERNEL` names.
     ///
     /// # Errors
-    /// [`InferError::TooLarge`] where the portable code could not run it either.
+    /// [`InferError::TooLarge`] where the portable code could not run it either; [`InferError::Kernel`] where
+    /// [`Path::from_env`] fails, which says more.
     pub fn new(model: &Model<'m>) -> Result<Self, InferError> {
-        Self::with_path(model, Path::best())
+        Self::with_path(model, Path::from_env().map_err(|_| InferError::Kernel)?)
     }
 
     /// Prepares a network for given kernels; for the portable ones where the processor lacks them.
@@ -84,8 +101,10 @@ impl<'m> Engine<'m> {
     pub fn with_path(model: &Model<'m>, path: Path) -> Result<Self, InferError> {
         let path = if path.is_available() { path } else { Path::Portable };
         crate::run_words(model)?;
-        let layers = model.layers().map(|layer| Prepared::new(&layer, path)).collect();
-        Ok(Self { model: *model, path, layers })
+        let layers: Vec<_> = model.layers().map(|layer| Prepared::new(&layer, path)).collect();
+        let other = |(layer, prepared)| matches!((layer, prepared), (Layer::Residual(_), &Prepared::Other));
+        let portable = by_steps(model) && (model.is_integer() || model.layers().zip(&layers).any(other));
+        Ok(Self { model: *model, path, layers, portable })
     }
 
     /// The kernels in use.
@@ -112,7 +131,7 @@ impl<'m> Engine<'m> {
         observer: &mut impl Observer,
     ) -> Result<(), InferError> {
         let n = self.model.network();
-        if by_steps(&self.model) {
+        if self.portable {
             workspace.scratch.resize(crate::run_words(&self.model)?, 0);
             return crate::run(&self.model, &mut workspace.scratch, input, logits, observer);
         }
@@ -160,43 +179,62 @@ impl<'m> Engine<'m> {
         let mut map = self.model.network().input;
         for (i, (layer, prepared)) in self.model.layers().zip(&self.layers).enumerate() {
             match layer {
-                Layer::Block(b) => {
-                    match prepared {
-                        Prepared::Stem(stem) => self.stem(stem, &b, ws, input)?,
-                        Prepared::Binary(binary) => self.binary(binary, &b, ws)?,
-                        Prepared::Other => self.other(&b, ws, i, input)?,
+                Layer::Block(b) => match prepared {
+                    Prepared::Stem(stem) if b.neuron.is_none() => {
+                        self.stem_current(stem, &b, ws, input)?;
+                        continue;
                     }
-                    map = b.output();
-                    std::mem::swap(&mut ws.from, &mut ws.to);
-                    let out = Bits { words: &ws.from, map };
-                    for t in 0..steps {
-                        observer.spikes(i, t, &map, out.step(t)?);
-                    }
+                    Prepared::Stem(stem) => self.stem(stem, &b, ws, input)?,
+                    Prepared::Binary(binary) => self.binary(binary, &b, ws)?,
+                    Prepared::Residual(..) | Prepared::Other => self.other(&b, ws, i, input)?,
+                },
+                Layer::Residual(r) => {
+                    let Prepared::Residual(binary, projection) = prepared else { return None };
+                    self.residual(binary, projection.as_ref(), &r, ws)?;
                 }
+                Layer::Neurons(n) => self.spikes(&n.neuron, &n.input, ws),
                 Layer::Head(h) => {
                     let bits = Bits { words: &ws.from, map };
                     ws.gate.clear();
-                    ws.gate.resize(h.bias.len(), 0);
-                    ws.scratch.resize(ws.scratch.len().max(h.bias.len() + map.channels), 0);
+                    ws.gate.resize(h.classes(), 0);
+                    ws.scratch.resize(ws.scratch.len().max(h.classes() + map.channels), 0);
                     for t in 0..steps {
                         head(&h, bits, t, &mut ws.gate, &mut ws.scratch)?;
                     }
-                    mean(&ws.gate, steps, logits);
+                    mean(&h, &ws.gate, steps, logits);
+                    continue;
                 }
-                Layer::Residual(_) | Layer::Neurons(_) => return None,
+            }
+            // Of a residual block the observer sees its own neurons, which stand in front.
+            map = match layer {
+                Layer::Block(b) => b.output(),
+                Layer::Residual(r) => r.conv.input,
+                Layer::Neurons(n) => Map { planes: 1, ..n.input },
+                Layer::Head(_) => return None,
+            };
+            std::mem::swap(&mut ws.from, &mut ws.to);
+            let out = Bits { words: &ws.from, map };
+            for t in 0..steps {
+                observer.spikes(i, t, &map, out.step(t)?);
             }
         }
         Some(())
     }
 
-    fn stem(&self, stem: &Stem, b: &Block<'_>, ws: &mut Workspace, input: &[f32]) -> Option<()> {
-        let (steps, sums) = (self.model.network().steps, b.conv.output());
-        let (frame, len) = (b.conv.input.len(), sums.pixels() * stem.width);
+    /// Sums of the stem, `[frame][pixel][width]`; returns the number of frames.
+    fn stem_sums(&self, stem: &Stem, b: &Block<'_>, ws: &mut Workspace, input: &[f32]) -> usize {
+        let (frame, len) = (b.conv.input.len(), b.conv.output().pixels() * stem.width);
         let frames = input.len() / frame.max(1);
         ws.reals.resize(frames * len, 0.0);
         for (x, y) in input.chunks_exact(frame).zip(ws.reals.chunks_exact_mut(len)) {
             path::stem(self.path, stem, &b.conv, x, y);
         }
+        frames
+    }
+
+    fn stem(&self, stem: &Stem, b: &Block<'_>, ws: &mut Workspace, input: &[f32]) -> Option<()> {
+        let (steps, sums) = (self.model.network().steps, b.conv.output());
+        let frames = self.stem_sums(stem, b, ws, input);
         if b.pool == Pool::Current {
             portable::pool(&ws.reals, [frames, sums.rows, sums.columns, stem.width], &mut ws.pooled);
             std::mem::swap(&mut ws.reals, &mut ws.pooled);
@@ -221,6 +259,13 @@ impl<'m> Engine<'m> {
         ws.sums.resize(steps * rows * binary.width, 0);
         path::events(self.path, binary, b, &ws.lists, steps, &mut ws.sums);
         let sums = &ws.sums[..steps * rows * binary.width];
+        if let Some(integer) = &b.integer {
+            let width = binary.width;
+            let gated = self.integer_factors(binary, (b, integer), bits, sums, &mut ws.gate, &mut ws.integers)?;
+            let factors = gated.then_some(&ws.integers[..]);
+            let job = IntegerJob { sums, steps, width, affine: &binary.integers, factors, neuron: integer.neuron };
+            return self.pooled(b, &mut ws.to, &mut ws.unpooled, |out| path::integers(self.path, &job, out));
+        }
         let factors = self.factors(binary, b, bits, sums, &mut ws.gate, &mut ws.factors)?;
         let job = Job {
             sums: Sums::Integers(sums),
@@ -254,45 +299,97 @@ impl<'m> Engine<'m> {
                 }
             }
             Gate::Sample { .. } => {
-                let map = b.conv.output();
-                // Windows of a pooled current cover the map only where its sides are even.
-                let covered = b.pool != Pool::Current || (map.rows.is_multiple_of(2) && map.columns.is_multiple_of(2));
                 let own = crate::arena::gate_width(&b.gate, channels);
-                gate.clear();
-                gate.resize(b.conv.input.channels + width + own, 0);
-                let (counts, rest) = gate.split_at_mut(b.conv.input.channels);
-                let (totals, own) = rest.split_at_mut(width);
-                for (t, sums) in sums.chunks_exact(sums.len() / steps).enumerate() {
-                    totals.fill(0);
-                    if covered {
-                        path::totals(self.path, sums, totals);
-                    } else {
-                        BinarySource::new(&b.conv, bits)?.map_sums(t, counts, &mut totals[..channels])?;
-                    }
-                    crate::gate::sample(&b.gate, &b.affine, &totals[..channels], map.pixels(), t, own);
+                let map = b.conv.output();
+                self.each_total(binary, b, bits, sums, (gate, own), |t, totals, own| {
+                    crate::gate::sample(&b.gate, &b.affine, totals, map.pixels(), t, own);
                     let one = own.len() == 1;
                     factors.extend((0..width).map(|c| f32::from_bits(own[if one { 0 } else { c.min(channels - 1) }])));
-                }
+                })?;
             }
         }
         Some(true)
     }
 
+    /// The totals of every step over the map before any pooling, and room for `own` words, handed to `with`.
+    fn each_total(
+        &self,
+        binary: &Binary,
+        b: &Block<'_>,
+        bits: Bits<'_>,
+        sums: &[i16],
+        (gate, own): (&mut Vec<u32>, usize),
+        mut with: impl FnMut(usize, &[u32], &mut [u32]),
+    ) -> Option<()> {
+        let (steps, channels, map) = (self.model.network().steps, b.conv.channels, b.conv.output());
+        // Windows of a pooled current cover the map only where its sides are even.
+        let covered = b.pool != Pool::Current || (map.rows.is_multiple_of(2) && map.columns.is_multiple_of(2));
+        gate.clear();
+        gate.resize(b.conv.input.channels + binary.width + own, 0);
+        let (counts, rest) = gate.split_at_mut(b.conv.input.channels);
+        let (totals, own) = rest.split_at_mut(binary.width);
+        for (t, sums) in sums.chunks_exact(sums.len() / steps).enumerate() {
+            totals.fill(0);
+            if covered {
+                path::totals(self.path, sums, totals);
+            } else {
+                BinarySource::new(&b.conv, bits)?.map_sums(t, counts, &mut totals[..channels])?;
+            }
+            with(t, &totals[..channels], own);
+        }
+        Some(())
+    }
+
+    /// Factors K `[step][width]` of a gate with integers, if there is one.
+    fn integer_factors(
+        &self,
+        binary: &Binary,
+        (b, integer): (&Block<'_>, &IntegerBlock<'_>),
+        bits: Bits<'_>,
+        sums: &[i16],
+        gate: &mut Vec<u32>,
+        factors: &mut Vec<i32>,
+    ) -> Option<bool> {
+        if integer.gate.is_none() {
+            return Some(false);
+        }
+        let (channels, pixels) = (b.conv.channels, b.conv.output().pixels());
+        factors.clear();
+        let own = crate::arena::gate_width(&b.gate, channels);
+        self.each_total(binary, b, bits, sums, (gate, own), |t, totals, own| {
+            crate::integer::sample(integer, totals, (pixels, b.pool), t, own);
+            let one = own.len() == 1;
+            factors.extend((0..binary.width).map(|c| own[if one { 0 } else { c.min(channels - 1) }] as i32));
+        })?;
+        Some(true)
+    }
+
     /// Neurons, and the pooling of their spikes.
     fn fire(&self, b: &Block<'_>, job: &Job<'_>, to: &mut Vec<u32>, unpooled: &mut Vec<u32>) -> Option<()> {
-        let (neurons, map) = (b.neurons(), b.output());
-        let words = job.steps * neurons.pixels() * neurons.words();
+        self.pooled(b, to, unpooled, |out| path::neurons(self.path, job, out))
+    }
+
+    /// The pooling of what `neurons` writes, `[step][pixel][word]`.
+    fn pooled(
+        &self,
+        b: &Block<'_>,
+        to: &mut Vec<u32>,
+        unpooled: &mut Vec<u32>,
+        run: impl FnOnce(&mut [u32]),
+    ) -> Option<()> {
+        let (neurons, map, steps) = (b.neurons(), b.output(), self.model.network().steps);
+        let words = steps * neurons.pixels() * neurons.words();
         if matches!(b.pool, Pool::None | Pool::Current) {
             to.resize(words, 0);
-            path::neurons(self.path, job, to);
+            run(to);
             return Some(());
         }
         unpooled.resize(words, 0);
-        path::neurons(self.path, job, unpooled);
+        run(unpooled);
         to.clear();
-        to.resize(job.steps * map.bit_words(), 0);
+        to.resize(steps * map.bit_words(), 0);
         let mut bits = unpooled.iter();
-        for t in 0..job.steps {
+        for t in 0..steps {
             for y in 0..neurons.rows {
                 for x in 0..neurons.columns {
                     for word in 0..neurons.words() {
@@ -323,6 +420,33 @@ pub(crate) enum Sums<'a> {
     Integers(&'a [i16]),
     /// Of a frame; the flag says that there is one for all steps.
     Reals(&'a [f32], bool),
+}
+
+/// As [`Job`], for layers with integers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IntegerJob<'a> {
+    /// `[step][pixel][width]`.
+    pub(crate) sums: &'a [i16],
+    pub(crate) steps: usize,
+    pub(crate) width: usize,
+    /// A and B, `[width]` or `[step][width]`.
+    pub(crate) affine: &'a [[i32; 2]],
+    /// K, `[step][width]`.
+    pub(crate) factors: Option<&'a [i32]>,
+    pub(crate) neuron: IntegerNeuron,
+}
+
+/// What makes currents of sums: `z = (a · S) + b`, then `z · k` and `z + x` where there are factors and a shortcut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mix<'a> {
+    pub(crate) sums: Sums<'a>,
+    pub(crate) rows: usize,
+    pub(crate) width: usize,
+    pub(crate) slope: &'a [f32],
+    pub(crate) offset: &'a [f32],
+    pub(crate) factors: Option<&'a [f32]>,
+    /// `[step][pixel][width]`; the flag says that there is one for all steps.
+    pub(crate) shortcut: Option<(&'a [f32], bool)>,
 }
 
 /// What the pass over the sums needs.

@@ -1,8 +1,8 @@
 //! Which kernels run.
 
 use super::lists::Lists;
-use super::prepare::{Binary, Stem};
-use super::{Job, portable};
+use super::prepare::{Binary, Shortcut, Stem};
+use super::{IntegerJob, Job, Mix, portable};
 use bitspike_format::{Block, Conv};
 use std::fmt;
 use std::str::FromStr;
@@ -13,9 +13,16 @@ use std::str::FromStr;
 pub enum Path {
     /// Plain Rust, whatever the processor.
     Portable,
+    /// NEON (aarch64).
+    Neon,
     /// AVX2 (x86-64, from 2013).
     Avx2,
+    /// AVX2 with the three-input logic of AVX-512 F and VL (x86-64, from 2017).
+    Avx512,
 }
+
+/// Name of the environment variable that names a path.
+pub const ENV_VAR: &str = "BITSPIKE_KERNEL";
 
 /// A path that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +43,7 @@ pub enum PathError {
 impl fmt::Display for PathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { found } => write!(f, "unknown path {found:?}; use portable or avx2"),
+            Self::Unknown { found } => write!(f, "unknown path {found:?}; use portable, neon, avx2 or avx512"),
             Self::Unavailable { path } => write!(f, "this processor cannot run the path {}", path.name()),
         }
     }
@@ -46,14 +53,16 @@ impl std::error::Error for PathError {}
 
 impl Path {
     /// All paths, slowest first.
-    pub const ALL: [Self; 2] = [Self::Portable, Self::Avx2];
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
 
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
         }
     }
 
@@ -62,10 +71,19 @@ impl Path {
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            // The kernels write the bytes of words: little-endian processors only.
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2"),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[allow(unreachable_patterns)]
+            _ => false,
         }
     }
 
@@ -73,6 +91,31 @@ impl Path {
     #[must_use]
     pub fn best() -> Self {
         Self::ALL.into_iter().rev().find(|p| p.is_available()).unwrap_or(Self::Portable)
+    }
+}
+
+impl Path {
+    /// The path that `BITSPIKE_KERNEL` names; [`Path::best`] where it is not set, empty, or `composed`, which names none.
+    ///
+    /// # Errors
+    /// The name is unknown, or the processor cannot run the path.
+    ///
+    /// ```
+    /// use bitspike_infer::fast::Path;
+    /// assert!(Path::from_setting("portable")? == Path::Portable && Path::from_setting("")? == Path::best());
+    /// # Ok::<(), bitspike_infer::fast::PathError>(())
+    /// ```
+    pub fn from_env() -> Result<Self, PathError> {
+        Self::from_setting(&std::env::var_os(ENV_VAR).unwrap_or_default().to_string_lossy())
+    }
+
+    /// The path that a value of `BITSPIKE_KERNEL` names.
+    ///
+    /// # Errors
+    /// As [`Path::from_env`].
+    pub fn from_setting(name: &str) -> Result<Self, PathError> {
+        let name = name.trim().to_ascii_lowercase();
+        if name.is_empty() || name == "composed" { Ok(Self::best()) } else { name.parse() }
     }
 }
 
@@ -86,16 +129,32 @@ impl FromStr for Path {
     }
 }
 
-/// Calls the AVX2 form where the path says so and the processor has it, else the portable one.
+/// Calls the form of the path where the processor has it, else the portable one.
 macro_rules! dispatch {
     ($path:expr, $name:ident ( $($arg:expr),* )) => {
         match $path {
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Path::Neon if Path::Neon.is_available() => {
+                #[allow(unsafe_code, unused_unsafe)]
+                // SAFETY: the guard has found NEON.
+                unsafe {
+                    super::neon::$name($($arg),*)
+                }
+            }
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 if Path::Avx2.is_available() => {
                 #[allow(unsafe_code)]
                 // SAFETY: the guard has found AVX2.
                 unsafe {
                     super::avx2::$name($($arg),*)
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 if Path::Avx512.is_available() => {
+                #[allow(unsafe_code)]
+                // SAFETY: the guard has found AVX2 and AVX-512.
+                unsafe {
+                    super::avx512::$name($($arg),*)
                 }
             }
             _ => portable::$name($($arg),*),
@@ -121,4 +180,19 @@ pub(super) fn totals(path: Path, sums: &[i16], totals: &mut [u32]) {
 /// Spikes `[step][pixel][word]`.
 pub(super) fn neurons(path: Path, job: &Job<'_>, out: &mut [u32]) {
     dispatch!(path, neurons(job, out));
+}
+
+/// Currents `[step][pixel][width]`.
+pub(super) fn currents(path: Path, mix: &Mix<'_>, out: &mut [f32]) {
+    dispatch!(path, currents(mix, out));
+}
+
+/// Sums of a shortcut on currents `[frame][row][column][channel]`, `shape` being rows, columns and channels with padding.
+pub(super) fn project(path: Path, shortcut: &Shortcut, x: &[f32], shape: [usize; 3], out: &mut [f32]) {
+    dispatch!(path, project(shortcut, x, shape, out));
+}
+
+/// Spikes of neurons with integers, `[step][pixel][word]`.
+pub(super) fn integers(path: Path, job: &IntegerJob<'_>, out: &mut [u32]) {
+    dispatch!(path, integers(job, out));
 }

@@ -1,9 +1,10 @@
 //! The kernels in plain Rust: the twins of the vector forms, and what other processors run.
 
 use super::lists::Lists;
-use super::prepare::{Binary, Bytes, Signs, Stem};
-use super::{Job, Sums};
+use super::prepare::{Binary, Bytes, Shortcut, Signs, Stem};
+use super::{IntegerJob, Job, Mix, Sums};
 use crate::block::fire;
+use bitspike_format::integer::gated;
 use bitspike_format::{Block, Conv};
 
 /// First and past-the-last kernel index at an output position.
@@ -85,6 +86,59 @@ pub(super) fn totals(sums: &[i16], totals: &mut [u32]) {
     }
 }
 
+/// Currents `[step][pixel][width]`.
+#[inline(always)]
+pub(super) fn currents(mix: &Mix<'_>, out: &mut [f32]) {
+    let (rows, width) = (mix.rows, mix.width);
+    for (i, out) in out.chunks_exact_mut(width).enumerate() {
+        let (t, row) = (i / rows, i % rows);
+        let at = |constant: bool| if constant { row * width } else { i * width };
+        let affine = mix.slope.iter().zip(mix.offset);
+        match mix.sums {
+            Sums::Integers(sums) => {
+                for ((z, sum), (a, b)) in out.iter_mut().zip(&sums[i * width..]).zip(affine) {
+                    *z = (a * f32::from(*sum)) + b;
+                }
+            }
+            Sums::Reals(sums, constant) => {
+                for ((z, sum), (a, b)) in out.iter_mut().zip(&sums[at(constant)..]).zip(affine) {
+                    *z = (a * sum) + b;
+                }
+            }
+        }
+        if let Some(factors) = mix.factors {
+            out.iter_mut().zip(&factors[t * width..]).for_each(|(z, k)| *z *= k);
+        }
+        if let Some((shortcut, constant)) = mix.shortcut {
+            out.iter_mut().zip(&shortcut[at(constant)..]).for_each(|(z, x)| *z += x);
+        }
+    }
+}
+
+/// Sums of a shortcut that halves the map, on currents `[frame][row][column][from]`: `[frame][pixel][width]`.
+#[inline(always)]
+pub(super) fn project(shortcut: &Shortcut, x: &[f32], [rows, columns, from]: [usize; 3], out: &mut [f32]) {
+    let (width, pixels, c_in) = (shortcut.width, rows / 2 * (columns / 2), shortcut.weights.len() / shortcut.width);
+    let mut means = vec![0.0; c_in];
+    for (i, out) in out.chunks_exact_mut(width).enumerate() {
+        let (frame, y, x_) = (i / pixels, i % pixels / (columns / 2), i % (columns / 2));
+        let at = |dy: usize, dx: usize| &x[((frame * rows + 2 * y + dy) * columns + 2 * x_ + dx) * from..][..c_in];
+        let (upper, lower) = (at(0, 0).iter().zip(at(0, 1)), at(1, 0).iter().zip(at(1, 1)));
+        for (mean, ((a, b), (c, d))) in means.iter_mut().zip(upper.zip(lower)) {
+            *mean = ((a + b) + (c + d)) * 0.25;
+        }
+        for (part, out) in out.chunks_exact_mut(32).enumerate() {
+            let mut sums = [0.0f32; 32];
+            for (row, mean) in shortcut.weights.chunks_exact(width).zip(&means) {
+                for (sum, w) in sums.iter_mut().zip(&row[32 * part..32 * part + 32]) {
+                    *sum += w * mean;
+                }
+            }
+            out.copy_from_slice(&sums);
+        }
+    }
+}
+
 pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
     let (rows, width) = (job.rows(out), job.width);
     out.fill(0);
@@ -102,6 +156,38 @@ pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
                 let (next, spike) = fire(&job.neuron, v, z);
                 v = next;
                 out[(i - c) / 32 + c / 32] |= u32::from(spike) << (c % 32);
+            }
+        }
+    }
+}
+
+/// Spikes of neurons with integers, all steps of 32 channels at a time.
+#[inline(always)]
+pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
+    let (width, steps) = (job.width, job.steps);
+    let rows = job.sums.len() / (steps * width);
+    for row in 0..rows {
+        for c in (0..width).step_by(32) {
+            let mut v = [0; 32];
+            for t in 0..steps {
+                let i = (t * rows + row) * width + c;
+                let affine = &job.affine[if job.affine.len() == width { c } else { t * width + c }..][..32];
+                let mut z = [0; 32];
+                for ((z, [a, b]), sum) in z.iter_mut().zip(affine).zip(&job.sums[i..i + 32]) {
+                    *z = a.wrapping_mul(i32::from(*sum)).wrapping_add(*b);
+                }
+                if let Some(factors) = job.factors {
+                    for (z, k) in z.iter_mut().zip(&factors[t * width + c..][..32]) {
+                        *z = gated(*z, *k);
+                    }
+                }
+                let mut word = 0;
+                for (lane, (v, z)) in v.iter_mut().zip(&z).enumerate() {
+                    let (next, spike) = job.neuron.fire(*v, *z);
+                    *v = next;
+                    word |= u32::from(spike) << lane;
+                }
+                out[i / 32] = word;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Path;
 use crate::arena::window;
-use bitspike_format::{Affine, Block, Conv, Layer, Pool, Weights};
+use bitspike_format::{Affine, Block, Conv, Layer, Pool, Projection, Weights};
 
 /// Parameters of a layer.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub(crate) enum Prepared {
     Stem(Stem),
     /// A binary block whose sums fit 16 bits.
     Binary(Binary),
+    /// A residual block whose sums do, and its shortcut where that changes shapes.
+    Residual(Binary, Option<Shortcut>),
     /// Anything else.
     Other,
 }
@@ -34,6 +36,8 @@ pub(crate) struct Binary {
     pub(crate) signs: Signs,
     pub(crate) slope: Vec<f32>,
     pub(crate) offset: Vec<f32>,
+    /// A and B of layers with integers, `[width]` or `[T][width]`; 0 beyond the last channel.
+    pub(crate) integers: Vec<[i32; 2]>,
 }
 
 /// Signs in the form that a path wants.
@@ -41,7 +45,7 @@ pub(crate) struct Binary {
 pub(crate) enum Signs {
     /// For plain Rust.
     Bytes(Bytes),
-    /// For AVX2.
+    /// For vector instructions.
     Rows(Vec<Rows>),
 }
 
@@ -76,13 +80,43 @@ pub(crate) struct Row(pub(crate) [u32; 8]);
 impl Prepared {
     pub(crate) fn new(layer: &Layer<'_>, path: Path) -> Self {
         match layer {
-            Layer::Block(b) if b.neuron.is_some() => match b.conv.weights {
+            Layer::Block(b) => match b.conv.weights {
                 Weights::Real(_) => Self::Stem(Stem::new(b)),
                 Weights::Signs(_) if Binary::takes(b) => Self::Binary(Binary::new(b, path)),
                 Weights::Signs(_) => Self::Other,
             },
-            _ => Self::Other,
+            Layer::Residual(r) => {
+                let b = r.block();
+                if !Binary::takes(&b) || r.integer.is_some() {
+                    return Self::Other;
+                }
+                Self::Residual(Binary::new(&b, path), r.projection.as_ref().map(|p| Shortcut::new(p, r.conv.channels)))
+            }
+            Layer::Neurons(_) | Layer::Head(_) => Self::Other,
         }
+    }
+}
+
+/// A shortcut that changes shapes.
+#[derive(Debug)]
+pub(crate) struct Shortcut {
+    /// Channels out, padded to a multiple of 32.
+    pub(crate) width: usize,
+    /// `[channel in][width]`.
+    pub(crate) weights: Vec<f32>,
+    pub(crate) slope: Vec<f32>,
+    pub(crate) offset: Vec<f32>,
+}
+
+impl Shortcut {
+    fn new(p: &Projection<'_>, channels: usize) -> Self {
+        let width = channels.next_multiple_of(32);
+        let mut weights = vec![0.0; p.weights.len() / channels * width];
+        for (i, w) in p.weights.iter().enumerate() {
+            weights[i / channels * width + i % channels] = w;
+        }
+        let (slope, offset) = padded(&p.affine, width, Pool::None);
+        Self { width, weights, slope, offset }
     }
 }
 
@@ -120,10 +154,19 @@ impl Binary {
         let width = b.conv.channels.next_multiple_of(32);
         let signs = match path {
             Path::Portable => Signs::Bytes(Bytes::new(b, width)),
-            Path::Avx2 => Signs::Rows(Rows::all(&b.conv)),
+            Path::Neon => Signs::Rows(Rows::all(&b.conv, 128)),
+            Path::Avx2 | Path::Avx512 => Signs::Rows(Rows::all(&b.conv, 256)),
         };
         let (slope, offset) = padded(&b.affine, width, b.pool);
-        Self { width, signs, slope, offset }
+        let mut integers = Vec::new();
+        if let Some(integer) = &b.integer {
+            let channels = b.conv.channels;
+            for step in 0..integer.slope.len() / channels {
+                let own = (0..channels).map(|c| integer.affine(step, c).map_or([0; 2], |(a, b)| [a, b]));
+                integers.extend(own.chain(std::iter::repeat_n([0; 2], width - channels)));
+            }
+        }
+        Self { width, signs, slope, offset, integers }
     }
 }
 
@@ -152,12 +195,12 @@ impl Bytes {
 }
 
 impl Rows {
-    fn all(conv: &Conv<'_>) -> Vec<Self> {
+    fn all(conv: &Conv<'_>, widest: usize) -> Vec<Self> {
         let mut blocks = Vec::new();
         let mut first = 0;
         while first < conv.channels {
             // Half a register is better than a register half empty.
-            let lanes = if conv.channels - first > 128 { 256 } else { 128 };
+            let lanes = if conv.channels - first > 128 { widest } else { 128 };
             blocks.push(Self::new(conv, first, lanes));
             first += lanes;
         }

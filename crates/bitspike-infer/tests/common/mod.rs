@@ -2,9 +2,10 @@
 //! the logistic function; and descriptions of random networks.
 #![allow(dead_code)]
 
+use bitspike_format::integer::IntegerNeuron;
 use bitspike_format::{
-    BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, ResidualSpec, WeightSpec,
-    example::Numbers,
+    BlockSpec, Features, GateSpec, HeadSpec, IntegerBlockSpec, IntegerLayerSpec, IntegerSpec, LayerSpec, ModelSpec,
+    Neuron, Pool, Reset, ResidualSpec, WeightSpec, WordLengths, example::Numbers, quantise,
 };
 use bitspike_infer::Observer;
 use bitspike_infer::math::sigmoid;
@@ -177,19 +178,8 @@ pub fn twin(spec: &ModelSpec, frames: &[f32], steps: usize) -> Outcome {
                     };
                     let v = state[i].get_or_insert_with(|| Map::zeros(z.shape));
                     let s = neuron(n, v, &z);
-                    unit = 1.0;
-                    x = match b.pool {
-                        Pool::None | Pool::Current => s,
-                        Pool::Spikes => {
-                            unit = 0.25;
-                            window_sums(&s)
-                        }
-                        Pool::MaxSpikes => {
-                            let mut s = window_sums(&s);
-                            s.values.iter_mut().for_each(|v| *v = v.min(1.0));
-                            s
-                        }
-                    };
+                    unit = if b.pool == Pool::Spikes { 0.25 } else { 1.0 };
+                    x = pooled_spikes(b.pool, s);
                     spikes[i].push(x.clone());
                 }
                 LayerSpec::Residual(r) => {
@@ -255,6 +245,200 @@ fn head(h: &HeadSpec, x: &Map, unit: f32, sums: &mut [f32]) {
         };
         *sum += y * unit + h.bias[o];
     }
+}
+
+/// Whole numbers `[channel][row][column]`.
+#[derive(Clone, Debug)]
+struct Whole {
+    shape: [usize; 3],
+    values: Vec<i64>,
+}
+
+impl Whole {
+    fn of(map: &Map, with: impl Fn(f32) -> i64) -> Self {
+        Self { shape: map.shape, values: map.values.iter().map(|v| with(*v)).collect() }
+    }
+
+    /// By channel, and the value.
+    fn change(&mut self, with: impl Fn(usize, i64) -> i64) {
+        let per = self.shape[1] * self.shape[2];
+        self.values.iter_mut().enumerate().for_each(|(i, v)| *v = with(i / per, *v));
+    }
+}
+
+/// `⌊x / 2^n + ½⌋`.
+fn rounded(x: i64, n: u32) -> i64 {
+    let (x, one) = (i128::from(x), 1i128 << n);
+    (2 * x + one).div_euclid(2 * one) as i64
+}
+
+fn limited(x: i64) -> i64 {
+    x.clamp(-(1 << 30), 1 << 30)
+}
+
+fn whole_neuron(n: &IntegerNeuron, v: &mut Whole, z: &Whole) -> Map {
+    let mut s = Map::zeros(z.shape);
+    for ((v, z), s) in v.values.iter_mut().zip(&z.values).zip(&mut s.values) {
+        let u = limited(rounded(i64::from(n.decay) * *v, 15) + z);
+        *s = f32::from(u8::from(u >= i64::from(n.threshold)));
+        *v = match (*s == 1.0, n.reset) {
+            (true, Reset::Soft) => u - i64::from(n.threshold),
+            (true, Reset::Hard) => 0,
+            (false, _) => u,
+        };
+    }
+    s
+}
+
+fn whole_sigmoid(x: i64) -> i64 {
+    let table = &bitspike_format::integer::SIGMOID;
+    let n = x.abs().min(65_535) as usize;
+    let (low, high) = (i64::from(table[n / 256]), i64::from(table[n / 256 + 1]));
+    let s = low + ((high - low) * (n % 256) as i64 + 128) / 256;
+    if x < 0 { 32_768 - s } else { s }
+}
+
+/// Current of a block with integers from the counts that come in.
+fn whole_current(b: &BlockSpec, n: &IntegerBlockSpec, x: &Map, t: usize, steps: usize) -> Whole {
+    let sums = conv(b, x, true);
+    let pooled = b.pool == Pool::Current;
+    let [channels, rows, columns] = sums.shape;
+    let (row, pixels) = (if n.slope.len() == channels { 0 } else { t }, (rows * columns) as i64);
+    let (slope, offset) = (&n.slope[row * channels..][..channels], &n.offset[row * channels..][..channels]);
+    let all = Whole::of(&sums, |v| v as i64);
+    let q = |c: usize| {
+        let m: i64 = all.values[c * rows * columns..(c + 1) * rows * columns].iter().sum();
+        i64::from(slope[c]) * if pooled { 4 } else { 1 } * m + i64::from(offset[c]) * pixels
+    };
+    let argument = |m: i64| limited(if n.shift > 12 { rounded(m, n.shift - 12) } else { m << (12 - n.shift) });
+    let factor = |c: usize| {
+        let GateSpec::Sample { per_channel, inside, .. } = &b.gate else { return None };
+        let x = if *per_channel {
+            argument(q(c) / pixels)
+        } else {
+            argument((0..channels).map(q).sum::<i64>() / (pixels * channels as i64))
+        };
+        let alpha = i64::from(if n.alpha.len() == steps { n.alpha[t] } else { n.alpha[t * channels + c] });
+        Some(if *inside {
+            whole_sigmoid(limited(rounded(alpha * x, 14)))
+        } else {
+            limited(rounded(alpha * whole_sigmoid(x), 14))
+        })
+    };
+    let factors: Vec<_> = (0..channels).map(factor).collect();
+    let sums = if pooled { window_sums(&sums) } else { sums };
+    let mut z = Whole::of(&sums, |v| v as i64);
+    z.change(|c, s| {
+        let z = i64::from(slope[c]) * s + i64::from(offset[c]);
+        factors[c].map_or(z, |k| limited(rounded(z * k, 15)))
+    });
+    z
+}
+
+/// Runs a description with integers; as [`twin`].
+pub fn integer_twin(spec: &IntegerSpec, frames: &[f32], steps: usize) -> Outcome {
+    let network = &spec.network;
+    let len: usize = network.input.iter().product();
+    let mut state: Vec<Option<Whole>> = vec![None; network.layers.len()];
+    let mut first_state = None;
+    let mut spikes = vec![Vec::new(); network.layers.len()];
+    let mut totals = vec![0i64; network.classes];
+    let mut logits = Vec::new();
+    for t in 0..steps {
+        let from = if frames.len() == len { 0 } else { t * len };
+        let mut x = Map { shape: network.input, values: frames[from..from + len].to_vec() };
+        let mut whole = Whole { shape: [0; 3], values: Vec::new() };
+        for (i, (layer, integers)) in network.layers.iter().zip(&spec.layers).enumerate() {
+            let fresh = |z: &Whole| Whole { shape: z.shape, values: vec![0; z.values.len()] };
+            match (layer, integers) {
+                (LayerSpec::Block(b), IntegerLayerSpec::First(shift)) => {
+                    let z = current(b, conv(b, &x, false), t, network.steps);
+                    let Some(n) = &b.neuron else {
+                        let scale = 2f64.powi(*shift as i32);
+                        whole = Whole::of(&z, |v| limited((f64::from(v) * scale + 0.5).floor() as i64));
+                        continue;
+                    };
+                    let v = first_state.get_or_insert_with(|| Map::zeros(z.shape));
+                    x = pooled_spikes(b.pool, neuron(n, v, &z));
+                    spikes[i].push(x.clone());
+                }
+                (LayerSpec::Block(b), IntegerLayerSpec::Block(n)) => {
+                    let z = whole_current(b, n, &x, t, network.steps);
+                    let v = state[i].get_or_insert_with(|| fresh(&z));
+                    x = pooled_spikes(b.pool, whole_neuron(&n.neuron, v, &z));
+                    spikes[i].push(x.clone());
+                }
+                (LayerSpec::Residual(r), IntegerLayerSpec::Block(n)) => {
+                    let v = state[i].get_or_insert_with(|| fresh(&whole));
+                    let s = whole_neuron(&n.neuron, v, &whole);
+                    let mut y = whole_current(&r.block, n, &s, t, network.steps);
+                    spikes[i].push(s);
+                    let [c_in, _, columns] = whole.shape;
+                    let [channels, rows, half] = y.shape;
+                    for c in 0..channels {
+                        for p in 0..rows * half {
+                            let i = c * rows * half + p;
+                            let around = match &n.projection {
+                                None => whole.values[i],
+                                Some((weights, offset, g)) => {
+                                    let mut sum = 0;
+                                    for ci in 0..c_in {
+                                        for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                                            let at =
+                                                (ci * 2 * rows + 2 * (p / half) + dy) * columns + 2 * (p % half) + dx;
+                                            sum += i64::from(weights[c * c_in + ci]) * whole.values[at];
+                                        }
+                                    }
+                                    limited(rounded(sum, *g) + i64::from(offset[c]))
+                                }
+                            };
+                            y.values[i] = limited(y.values[i] + around);
+                        }
+                    }
+                    whole = y;
+                }
+                (LayerSpec::Neurons(_), IntegerLayerSpec::Neurons(n, _)) => {
+                    let v = state[i].get_or_insert_with(|| fresh(&whole));
+                    x = whole_neuron(n, v, &whole);
+                    spikes[i].push(x.clone());
+                }
+                (LayerSpec::Head(h), IntegerLayerSpec::Head { weights, bias, unit, .. }) => {
+                    let counts = Whole::of(&x, |v| v as i64);
+                    let pixels = x.shape[1] * x.shape[2];
+                    let per = if h.features == Features::Flatten { 1 } else { pixels };
+                    let features = counts.values.chunks(per).map(|c| c.iter().sum::<i64>()).collect::<Vec<_>>();
+                    for (o, total) in totals.iter_mut().enumerate() {
+                        let row = &weights[o * features.len()..][..features.len()];
+                        let sum: i64 = row.iter().zip(&features).map(|(w, n)| i64::from(*w) * n).sum();
+                        *total = limited(*total + sum + i64::from(bias[o]));
+                    }
+                    logits = totals.iter().map(|total| *total as f32 * unit / (t + 1) as f32).collect();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    Outcome { spikes, logits }
+}
+
+fn pooled_spikes(pool: Pool, s: Map) -> Map {
+    match pool {
+        Pool::None | Pool::Current => s,
+        Pool::Spikes => window_sums(&s),
+        Pool::MaxSpikes => {
+            let mut s = window_sums(&s);
+            s.values.iter_mut().for_each(|v| *v = v.min(1.0));
+            s
+        }
+    }
+}
+
+/// A random network with integers of random word lengths, and an input for it.
+pub fn random_integers(seed: u64, residual: bool) -> (IntegerSpec, Vec<f32>) {
+    let (spec, frames) = random(seed, residual);
+    let bits = |k: u64| 4 + (seed / k % 13) as u32;
+    let words = WordLengths::new(bits(1), bits(13), bits(169));
+    (quantise(&spec, &words).unwrap().0, frames)
 }
 
 /// Collects what an observer sees as the twin's maps.

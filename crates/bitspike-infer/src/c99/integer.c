@@ -1,0 +1,80 @@
+enum { GATED = @GATED@ };
+
+/* x / 2^n, to the nearest, up from the middle. */
+static int64_t shift(int64_t x, uint32_t n) {
+    x += ((int64_t)1 << n) >> 1;
+    return x >= 0 ? x >> n : ~(~x >> n);
+}
+
+static int32_t limit(int64_t x) {
+    const int32_t most = (int32_t)1 << 30;
+    return x > most ? most : x < -most ? -most : (int32_t)x;
+}
+
+#if @GATED@
+/* round(2^15 / (1 + e^(-i/16))). */
+static const uint16_t SIGMOID[257] = {
+@SIGMOID@};
+
+/* The argument has 12 bits after the point, the result 15. */
+static int32_t sigmoid(int32_t x) {
+    const int64_t wide = x < 0 ? -(int64_t)x : (int64_t)x;
+    const int32_t n = wide > 0xFFFF ? 0xFFFF : (int32_t)wide;
+    const int32_t low = SIGMOID[n >> 8], high = SIGMOID[(n >> 8) + 1];
+    const int32_t s = low + (((high - low) * (n & 0xFF) + 128) >> 8);
+    return x < 0 ? 32768 - s : s;
+}
+
+static int64_t map_current(const block_t *b, const uint32_t *sums, uint32_t pixels, uint32_t step, uint32_t channel) {
+    const uint32_t i = (b->affine_steps == 1u ? 0u : step) * b->c_out + channel;
+    const int64_t a = (int64_t)b->slope[i] * (b->pool == POOL_CURRENT ? 4 : 1);
+    return a * signed_of(sums[channel]) + (int64_t)b->offset[i] * (int64_t)pixels;
+}
+
+static int32_t argument(const block_t *b, int64_t q, uint32_t count) {
+    const int64_t m = q / (int64_t)count;
+    return limit(b->shift > 12u ? shift(m, b->shift - 12u) : m * ((int64_t)1 << (12u - b->shift)));
+}
+
+/* Factors of a step, one or one per channel. */
+static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, uint32_t *factors, uint32_t width) {
+    const uint32_t pixels = out_side(b, b->rows) * out_side(b, b->columns);
+    int32_t x = 0;
+    uint32_t c;
+    if (b->gate == GATE_SAMPLE) {
+        int64_t all = 0;
+        for (c = 0u; c < b->c_out; c++) { all += map_current(b, sums, pixels, step, c); }
+        x = argument(b, all, pixels * b->c_out);
+    }
+    for (c = 0u; c < width; c++) {
+        const int64_t alpha = b->alpha[step * b->alpha_channels + (b->alpha_channels == 1u ? 0u : c)];
+        if (b->gate != GATE_SAMPLE) { x = argument(b, map_current(b, sums, pixels, step, c), pixels); }
+        factors[c] = (uint32_t)(b->inside ? sigmoid(limit(shift(alpha * x, 14u))) : limit(shift(alpha * sigmoid(x), 14u)));
+    }
+}
+#else
+static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, uint32_t *factors, uint32_t width) {
+    (void)b; (void)sums; (void)step; (void)factors; (void)width;
+}
+#endif
+
+/* The current behind a neuron, from twice the spikes under weights of +1 less all spikes; factors is null without a gate. */
+static int32_t current(const block_t *b, int32_t sum, uint32_t step, uint32_t channel, const uint32_t *factors,
+                       uint32_t width) {
+    const uint32_t i = (b->affine_steps == 1u ? 0u : step) * b->c_out + channel;
+    const int32_t z = b->slope[i] * sum + b->offset[i];
+    if (!GATED || factors == 0) { return z; }
+    return limit(shift((int64_t)z * signed_of(factors[width == 1u ? 0u : channel]), 15u));
+}
+
+/* A step of a neuron; returns whether it fires. */
+static uint32_t fire(const block_t *b, uint32_t *v, int32_t z) {
+    const int32_t u = limit(shift((int64_t)b->decay * signed_of(*v), 15u) + z);
+    if (u < b->threshold) {
+        *v = (uint32_t)u;
+        return 0u;
+    }
+    *v = b->hard_reset ? 0u : (uint32_t)(u - b->threshold);
+    return 1u;
+}
+

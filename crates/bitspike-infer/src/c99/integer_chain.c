@@ -1,0 +1,76 @@
+/* The first layer, in floats. */
+static void first(const block_t *b, const float *frame, uint32_t *out, uint32_t *bits) {
+    const uint32_t rows = neuron_side(b, b->rows), columns = neuron_side(b, b->columns), per = words(b->c_out);
+    const uint32_t out_step = out_step_words(b);
+    uint32_t y, x, word, lane, t;
+    memset(out, 0, STEPS * out_step * sizeof *out);
+    for (y = 0u; y < rows; y++) {
+        for (x = 0u; x < columns; x++) {
+            for (word = 0u; word < per; word++) {
+                memset(bits, 0, STEPS * sizeof *bits);
+                for (lane = 0u; lane < 32u && 32u * word + lane < b->c_out; lane++) {
+                    const uint32_t channel = 32u * word + lane;
+                    const float a = b->pool == POOL_CURRENT ? b->real_slope[channel] * 0.25f : b->real_slope[channel];
+                    float v = 0.0f, sum = 0.0f;
+                    for (t = 0u; t < STEPS; t++) {
+                        float z, u;
+                        if (t == 0u || @SEQUENCE@) {
+                            sum = real_total(b, frame + (@SEQUENCE@ ? t * FRAME : 0u), y, x, channel);
+                        }
+                        z = a * sum;
+                        z = z + b->real_offset[channel];
+                        u = b->real_decay * v;
+                        u = u + z;
+                        if (u >= b->real_threshold) {
+                            bits[t] |= 1u << lane;
+                            v = b->hard_reset ? 0.0f : u - b->real_threshold;
+                        } else {
+                            v = u;
+                        }
+                    }
+                }
+                for (t = 0u; t < STEPS; t++) { store(b, out + t * out_step, y, x, word, bits[t]); }
+            }
+        }
+    }
+}
+
+static void block(const block_t *b, const uint32_t *in, const float *frame, uint32_t *out, uint32_t *scratch) {
+    const uint32_t rows = neuron_side(b, b->rows), columns = neuron_side(b, b->columns), per = words(b->c_out);
+    const uint32_t in_step = b->planes * b->rows * b->columns * words(b->c_in), out_step = out_step_words(b);
+    const uint32_t row_signs = b->kernel * b->kernel * words(b->c_in);
+    const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
+    const uint32_t gated = b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL;
+    uint32_t *covered = scratch, *bits = scratch + STEPS, *counts = bits + STEPS;
+    uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;
+    uint32_t y, x, word, lane, t;
+    if (b->signs == 0) {
+        first(b, frame, out, bits);
+        return;
+    }
+    memset(out, 0, STEPS * out_step * sizeof *out);
+    for (t = 0u; t < STEPS && gated; t++) {
+        map_sums(b, in + t * in_step, counts, sums);
+        sample_gate(b, sums, t, factors + t * width, width);
+    }
+    for (y = 0u; y < rows; y++) {
+        for (x = 0u; x < columns; x++) {
+            for (t = 0u; t < STEPS; t++) { covered[t] = under_all(b, in + t * in_step, y, x, 0); }
+            for (word = 0u; word < per; word++) {
+                memset(bits, 0, STEPS * sizeof *bits);
+                for (lane = 0u; lane < 32u && 32u * word + lane < b->c_out; lane++) {
+                    const uint32_t channel = 32u * word + lane;
+                    uint32_t v = 0u;
+                    for (t = 0u; t < STEPS; t++) {
+                        const uint32_t both = under_all(b, in + t * in_step, y, x, b->signs + channel * row_signs);
+                        const int32_t sum = (int32_t)(2u * both) - (int32_t)covered[t];
+                        const int32_t z = current(b, sum, t, channel, gated ? factors + t * width : 0, width);
+                        bits[t] |= fire(b, &v, z) << lane;
+                    }
+                }
+                for (t = 0u; t < STEPS; t++) { store(b, out + t * out_step, y, x, word, bits[t]); }
+            }
+        }
+    }
+}
+

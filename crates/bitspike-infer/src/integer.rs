@@ -1,0 +1,234 @@
+//! Layers with integers; formulas at [`bitspike_format::integer`].
+
+use crate::arena::gate_width;
+use crate::block::{binary_sum, corners, put};
+use crate::source::{BinarySource, Bits};
+use bitspike_format::integer::{
+    IntegerBlock, IntegerHead, IntegerNeuron, IntegerProjection, gated, limit, of_float, shift,
+};
+use bitspike_format::{Block, Conv, Gate, Map, Pool, Residual};
+
+/// Factors K of consecutive steps, `[step][width]` in words; of width 1 where channels share one, empty without a gate.
+#[derive(Clone, Copy)]
+pub(crate) struct Factors<'a> {
+    values: &'a [u32],
+    width: usize,
+}
+
+impl<'a> Factors<'a> {
+    /// Computes them into `scratch`, of [`gate_words`](crate::arena::gate_words) words.
+    fn new(
+        (gate, integer): (&Gate<'_>, &IntegerBlock<'_>),
+        conv: &Conv<'_>,
+        pool: Pool,
+        source: &BinarySource<'_>,
+        (first, steps): (usize, usize),
+        scratch: &'a mut [u32],
+    ) -> Option<Self> {
+        if integer.gate.is_none() {
+            return Some(Self { values: &[], width: 1 });
+        }
+        let width = gate_width(gate, conv.channels);
+        let (counts, rest) = scratch.split_at_mut_checked(conv.input.channels)?;
+        let (sums, rest) = rest.split_at_mut_checked(conv.channels)?;
+        let values = rest.get_mut(..steps * width)?;
+        for (step, values) in values.chunks_mut(width.max(1)).enumerate() {
+            sums.fill(0);
+            source.map_sums(step, counts, sums)?;
+            sample(integer, sums, (conv.output().pixels(), pool), first + step, values);
+        }
+        Some(Self { values, width })
+    }
+
+    /// The current z after the gate.
+    #[inline]
+    fn apply(&self, z: i32, step: usize, channel: usize) -> i32 {
+        let i = step * self.width + if self.width == 1 { 0 } else { channel };
+        self.values.get(i).map_or(z, |k| gated(z, *k as i32))
+    }
+}
+
+/// The factors of one step from the sums over the map (`i32` in the bits of a word), one or one per channel.
+pub(crate) fn sample(
+    integer: &IntegerBlock<'_>,
+    sums: &[u32],
+    (pixels, pool): (usize, Pool),
+    step: usize,
+    factors: &mut [u32],
+) {
+    let Some(gate) = &integer.gate else { return };
+    let window = if pool == Pool::Current { 4 } else { 1 };
+    let q = |(channel, sum): (usize, &u32)| {
+        let (a, b) = integer.affine(step, channel).unwrap_or((0, 0));
+        let a = i64::from(a).wrapping_mul(window);
+        a.wrapping_mul(i64::from(*sum as i32)).wrapping_add(i64::from(b).wrapping_mul(pixels as i64))
+    };
+    let all = sums.iter().enumerate().map(q).fold(0i64, i64::wrapping_add);
+    let shared = integer.argument(all, pixels.wrapping_mul(sums.len()));
+    let mut own = sums.iter().enumerate().map(q);
+    for (channel, factor) in factors.iter_mut().enumerate() {
+        let x = if gate.per_channel { integer.argument(own.next().unwrap_or(0), pixels) } else { shared };
+        *factor = gate.factor(x, step, channel) as u32;
+    }
+}
+
+/// Steps `first .. first + steps` of a binary block; as [`block`](crate::block::block()).
+#[inline(never)]
+pub(crate) fn block(
+    (b, integer): (&Block<'_>, &IntegerBlock<'_>),
+    (first, steps): (usize, usize),
+    input: Bits<'_>,
+    out: &mut [u32],
+    potentials: &mut [u32],
+    scratch: &mut [u32],
+) -> Option<()> {
+    let (map, neurons) = (b.output(), b.neurons());
+    let out = out.get_mut(..steps * map.bit_words())?;
+    out.fill(0);
+    let (under, rest) = scratch.split_at_mut_checked(steps)?;
+    let (bits, rest) = rest.split_at_mut_checked(steps)?;
+    let source = BinarySource::new(&b.conv, input)?;
+    let factors = Factors::new((&b.gate, integer), &b.conv, b.pool, &source, (first, steps), rest)?;
+    for y in 0..neurons.rows {
+        for x in 0..neurons.columns {
+            let (corners, count) = corners(b.pool, y, x);
+            let corners = corners.get(..count)?;
+            for (step, under) in under.iter_mut().enumerate() {
+                *under = 0;
+                for (y, x) in corners {
+                    *under += source.under(step, *y, *x)?;
+                }
+            }
+            for word in 0..neurons.words() {
+                bits.fill(0);
+                for lane in 0..(neurons.channels - 32 * word).min(32) {
+                    let channel = 32 * word + lane;
+                    let potential = ((y * neurons.columns) + x) * neurons.channels + channel;
+                    let mut v = potentials.get(potential).map_or(0, |v| *v as i32);
+                    for (step, bits) in bits.iter_mut().enumerate() {
+                        let sum = binary_sum(&source, step, corners, channel, *under.get(step)?)?;
+                        let (a, offset) = integer.affine(first + step, channel)?;
+                        let z = factors.apply(a.wrapping_mul(sum).wrapping_add(offset), step, channel);
+                        let (next, spike) = integer.neuron.fire(v, z);
+                        v = next;
+                        *bits |= u32::from(spike) << lane;
+                    }
+                    if let Some(kept) = potentials.get_mut(potential) {
+                        *kept = v as u32;
+                    }
+                }
+                for (step, bits) in bits.iter().enumerate() {
+                    put(b.pool, &map, step, (y, x, word), *bits, out);
+                }
+            }
+        }
+    }
+    Some(())
+}
+
+/// Spikes of neurons that see a current; as [`neurons`](crate::residual::neurons).
+pub(crate) fn neurons(
+    neuron: &IntegerNeuron,
+    map: &Map,
+    current: &[u32],
+    potentials: &mut [u32],
+    out: &mut [u32],
+) -> Option<()> {
+    let out = out.get_mut(..map.pixels() * map.words())?;
+    let per_pixel = map.channels.max(1);
+    let pixels = current.chunks(per_pixel).zip(potentials.chunks_mut(per_pixel));
+    for ((current, potentials), out) in pixels.zip(out.chunks_mut(map.words().max(1))) {
+        out.fill(0);
+        for (word, (current, potentials)) in out.iter_mut().zip(current.chunks(32).zip(potentials.chunks_mut(32))) {
+            for (lane, (z, v)) in current.iter().zip(potentials).enumerate() {
+                let (next, spike) = neuron.fire(*v as i32, *z as i32);
+                *v = next as u32;
+                *word |= u32::from(spike) << (lane & 31);
+            }
+        }
+    }
+    Some(())
+}
+
+/// The current of a stem as it goes out: an integer if there is a shift, in the bits of a word.
+pub(crate) fn current(z: f32, shift: Option<u32>) -> u32 {
+    shift.map_or(z.to_bits(), |shift| of_float(z, shift) as u32)
+}
+
+/// One step of a residual block; as [`residual`](crate::residual::residual()).
+#[inline(never)]
+pub(crate) fn residual(
+    (r, integer): (&Residual<'_>, &IntegerBlock<'_>),
+    step: usize,
+    current: &[u32],
+    out: &mut [u32],
+    potentials: &mut [u32],
+    bits: &mut [u32],
+    scratch: &mut [u32],
+) -> Option<()> {
+    neurons(&integer.neuron, &r.conv.input, current, potentials, bits)?;
+    let source = BinarySource::new(&r.conv, Bits { words: bits, map: r.conv.input })?;
+    let (_, scratch) = scratch.split_at_mut_checked(r.conv.input.channels)?;
+    let factors = Factors::new((&r.gate, integer), &r.conv, Pool::None, &source, (step, 1), scratch)?;
+    let map = r.conv.output();
+    for y in 0..map.rows {
+        for x in 0..map.columns {
+            let under = source.under(0, y, x)?;
+            for channel in 0..map.channels {
+                let (a, offset) = integer.affine(step, channel)?;
+                let sum = source.sum(0, y, x, channel, under)?;
+                let z = factors.apply(a.wrapping_mul(sum).wrapping_add(offset), 0, channel);
+                let i = (y * map.columns + x) * map.channels + channel;
+                let around = match &r.projection {
+                    None => *current.get(i)? as i32,
+                    Some(p) => project(p.integer.as_ref()?, &r.conv.input, current, (y, x), channel, map.channels)?,
+                };
+                *out.get_mut(i)? = limit(i64::from(z) + i64::from(around)) as u32;
+            }
+        }
+    }
+    Some(())
+}
+
+fn project(
+    p: &IntegerProjection<'_>,
+    map: &Map,
+    current: &[u32],
+    (y, x): (usize, usize),
+    channel: usize,
+    channels: usize,
+) -> Option<i32> {
+    let first = (2 * y * map.columns + 2 * x) * map.channels;
+    let line = map.columns * map.channels;
+    let mut sum = 0i64;
+    for ci in 0..map.channels {
+        let value = |from: usize| current.get(first + from + ci).map(|v| i64::from(*v as i32));
+        let four = value(0)? + value(map.channels)? + value(line)? + value(line + map.channels)?;
+        sum = sum.wrapping_add(i64::from(p.weights.get(ci * channels + channel)?).wrapping_mul(four));
+    }
+    Some(limit(shift(sum, p.shift).wrapping_add(i64::from(p.offset.get(channel)?))))
+}
+
+/// Adds W of a feature, n times, to the sums of a step.
+pub(crate) fn add(h: &IntegerHead<'_>, feature: usize, n: u32, sums: &mut [u32]) -> Option<()> {
+    let weights = h.weights.part(feature * sums.len(), sums.len())?;
+    for (sum, w) in sums.iter_mut().zip(weights.iter()) {
+        *sum = sum.wrapping_add((w as u32).wrapping_mul(n));
+    }
+    Some(())
+}
+
+/// Adds the sums of a step to the totals.
+pub(crate) fn total(h: &IntegerHead<'_>, sums: &[u32], totals: &mut [u32]) {
+    for ((total, sum), bias) in totals.iter_mut().zip(sums).zip(h.bias.iter()) {
+        let step = i64::from(*sum as i32) + i64::from(bias);
+        *total = limit(i64::from(*total as i32) + step) as u32;
+    }
+}
+
+/// Logits of `steps` steps from their totals.
+pub(crate) fn logits(unit: f32, totals: &[u32], steps: usize, logits: &mut [f32]) {
+    for (logit, total) in logits.iter_mut().zip(totals) {
+        *logit = (*total as i32 as f32 * unit) / steps as f32;
+    }
+}
