@@ -63,9 +63,12 @@ fn every_exportable_option_keeps_its_predictions() {
         // Rounding may move a spike, and what follows it in a sample; a wrong fold moves thousands.
         let ok = out.status.success()
             && report["paths_agree"] == 60
+            && report["folded_agree"] == 60
             && report["same_predictions"] == 60
             && sum("trainer_spikes") > 1000
-            && sum("different") * 1000 <= sum("values");
+            && sum("different") * 1000 <= sum("values")
+            // What differs first is within rounding of its threshold.
+            && report["largest_distance_from_threshold"].as_f64().unwrap() < 1e-4;
         if !ok {
             failed.push(format!("{sets:?}: {report}"));
         }
@@ -136,5 +139,42 @@ fn verify_notices_another_network() {
     let args = ["verify", path.to_str().unwrap(), "net.bsnn", "--samples", "20", "--threads", "1"];
     let out = bitspike(one.path(), &args);
     assert_eq!(out.status.code(), Some(1));
-    assert!(text(&out.stdout).contains("first difference: sample 0, layer stem"), "{}", text(&out.stdout));
+    let found = text(&out.stdout);
+    assert!(found.contains("FAILED") && found.contains("first difference: sample 0, layer stem"), "{found}");
+
+    let narrow = trained(&["network.layers=8-P-8-P-12"]);
+    let path = narrow.path().join("run");
+    let out = bitspike(one.path(), &["verify", path.to_str().unwrap(), "net.bsnn"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("another network"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn verify_notices_one_flipped_weight() {
+    use bitspike_format::Model;
+    let dir = trained(&[]);
+    assert!(bitspike(dir.path(), &["export", "run", "-o", "net.bsnn"]).status.success());
+    let bytes = std::fs::read(dir.path().join("net.bsnn")).unwrap();
+    assert!(Model::parse(&bytes).is_ok());
+    // A bit of the first word of SIGNS, with checksums made good again.
+    let damaged = flipped(bytes);
+    std::fs::write(dir.path().join("net.bsnn"), damaged).unwrap();
+    let out = bitspike(dir.path(), &["verify", "run", "net.bsnn", "--samples", "20", "--threads", "1", "--json"]);
+    let report = json(&out);
+    assert_eq!(out.status.code(), Some(1), "{report}");
+    assert!(report["folded_agree"].as_u64().unwrap() < 20 && report["paths_agree"] == 20, "{report}");
+    assert!(report["folded_first_difference"].as_str().unwrap().contains("layer blocks.0"), "{report}");
+}
+
+/// The file with the first bit of SIGNS flipped, and its checksums made good again.
+fn flipped(mut bytes: Vec<u8>) -> Vec<u8> {
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let entry = 28 + 16;
+    let (from, len) = (word(&bytes, entry + 4) as usize, word(&bytes, entry + 8) as usize);
+    bytes[from] ^= 1;
+    let sum = bitspike_format::crc32c(&bytes[from..from + len]);
+    bytes[entry + 12..entry + 16].copy_from_slice(&sum.to_le_bytes());
+    let sum = bitspike_format::crc32c(&bytes[..92]);
+    bytes[92..96].copy_from_slice(&sum.to_le_bytes());
+    bytes
 }

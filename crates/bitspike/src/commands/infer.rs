@@ -7,9 +7,10 @@ use crate::output;
 use bitspike_format::{Map, Model};
 use bitspike_infer::fast::{Engine, Path as Kernels};
 use bitspike_infer::{Observer, best};
-use bitspike_run::Energy;
+use bitspike_run::{Energy, atomic_write, write_text_atomic};
 use bitspike_train::energy::{LayerCost, costs, estimate_costs};
 use serde::Serialize;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -75,6 +76,12 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     let start = Instant::now();
     engine.run_batch(&inputs, &mut logits, args.threads.unwrap_or(0))?;
     let seconds = start.elapsed().as_secs_f64();
+    if let Some(path) = &args.write_inputs {
+        atomic_write(path, |out| inputs.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())))?;
+    }
+    if let Some(path) = &args.write_predictions {
+        write_text_atomic(path, &predictions(&logits, n.classes, &set.labels))?;
+    }
     let predicted = logits.chunks_exact(n.classes).map(best);
     let correct = predicted.zip(&set.labels).filter(|(p, l)| *p == **l as usize).count();
     // Rates, and one image at a time, on the first of them.
@@ -137,15 +144,21 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     Ok(args.min_accuracy.is_none_or(|min| scores.accuracy >= min))
 }
 
+/// A line per image: number, label, prediction, logits, the last with as many digits as make the same float again.
+fn predictions(logits: &[f32], classes: usize, labels: &[u32]) -> String {
+    let mut text = "sample,label,predicted".to_owned();
+    text.extend((0..classes).map(|class| format!(",logit{class}")));
+    for (i, (logits, label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
+        text += &format!("\n{i},{label},{}", best(logits));
+        text.extend(logits.iter().map(|v| format!(",{v:?}")));
+    }
+    text + "\n"
+}
+
 /// Names of the layers, as the trainer has them.
-fn names(model: &Model<'_>) -> Vec<String> {
+pub(super) fn names(model: &Model<'_>) -> Vec<String> {
     let last = model.layers().count().saturating_sub(1);
-    let name = |(i, layer): (usize, bitspike_format::Layer<'_>)| match layer {
-        bitspike_format::Layer::Neurons(_) => "last".to_owned(),
-        _ if i == 0 => "stem".to_owned(),
-        _ if i == last => "head".to_owned(),
-        _ => format!("blocks.{}", i - 1),
-    };
+    let name = |(i, l)| bitspike_train::export::layer_name(i, last, matches!(l, bitspike_format::Layer::Neurons(_)));
     model.layers().enumerate().map(name).collect()
 }
 
