@@ -59,10 +59,10 @@ pub struct Folded {
 
 #[derive(Clone, Debug)]
 enum Stage {
-    Block { conv: Conv, pool: Pool, neuron: Option<Neuron> },
-    Residual { conv: Conv, neuron: Neuron, projection: Option<Projection> },
+    Block { conv: Box<Conv>, pool: Pool, neuron: Option<Neuron> },
+    Residual { conv: Box<Conv>, neuron: Neuron, projection: Option<Box<Projection>> },
     Neurons(Neuron),
-    Head(Classifier),
+    Head(Box<Classifier>),
 }
 
 #[derive(Clone, Debug)]
@@ -121,13 +121,15 @@ impl Folded {
                 }
                 LayerSpec::Residual(r) => {
                     let channels = r.block.channels;
-                    let projection = r.projection.as_ref().map(|(weights, slope, offset)| Projection {
-                        weights: (0..map[0])
-                            .map(|ci| (0..channels).map(|co| weights[co * map[0] + ci]).collect::<Vec<_>>())
-                            .map(|row| per_channel(&row, device))
-                            .collect(),
-                        slope: per_channel(slope, device),
-                        offset: per_channel(offset, device),
+                    let projection = r.projection.as_ref().map(|(weights, slope, offset)| {
+                        Box::new(Projection {
+                            weights: (0..map[0])
+                                .map(|ci| (0..channels).map(|co| weights[co * map[0] + ci]).collect::<Vec<_>>())
+                                .map(|row| per_channel(&row, device))
+                                .collect(),
+                            slope: per_channel(slope, device),
+                            offset: per_channel(offset, device),
+                        })
                     });
                     let conv = Conv::new(&r.block, map[0], device);
                     map = after(&r.block, map);
@@ -137,7 +139,8 @@ impl Folded {
                 }
                 LayerSpec::Neurons(neuron) => stages.push(Stage::Neurons(*neuron)),
                 LayerSpec::Head(h) => {
-                    stages.push(Stage::Head(Classifier::new(h, map, largest, spec.classes, device)));
+                    let head = Classifier::new(h, map, largest, spec.classes, device);
+                    stages.push(Stage::Head(Box::new(head)));
                 }
             }
         }
@@ -199,13 +202,13 @@ fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
 }
 
 impl Conv {
-    fn new(b: &BlockSpec, c_in: usize, device: &Device) -> Self {
+    fn new(b: &BlockSpec, c_in: usize, device: &Device) -> Box<Self> {
         let shape = [b.channels, c_in, b.kernel, b.kernel];
         let (real, values) = match &b.weights {
             WeightSpec::Real(w) => (true, w.clone()),
             WeightSpec::Signs(w) => (false, w.iter().map(|w| if *w >= 0.0 { 1.0 } else { -1.0 }).collect()),
         };
-        Self {
+        Box::new(Self {
             weights: Tensor::from_data(TensorData::new(values, shape), device),
             real,
             stride: b.stride,
@@ -214,7 +217,7 @@ impl Conv {
             offset: per_channel(&b.offset, device),
             affine: (b.slope.clone(), b.offset.clone()),
             gate: b.gate.clone(),
-        }
+        })
     }
 
     /// S, `[T, N, C, H, W]`.

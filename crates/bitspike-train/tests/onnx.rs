@@ -38,7 +38,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
     found
 }
 
-fn all<'a>(message: &'a [u8], field: u64) -> impl Iterator<Item = &'a [u8]> {
+fn all(message: &[u8], field: u64) -> impl Iterator<Item = &[u8]> {
     fields(message).into_iter().filter(move |f| f.0 == field).map(|f| f.2)
 }
 
