@@ -10,7 +10,9 @@
 #   scripts/test_embedded.sh [FOLDER [MODEL.bsnn SAMPLES.f32]]
 #
 # FOLDER   where compiler, case and programs are kept, default target/embedded (about 1 GB)
-# MODEL    a model to run instead of the made-up ones, with samples as 32-bit floats, one after the other
+# MODEL    a model to run instead of the made-up ones, with samples as 32-bit floats, one after the other:
+#          bitspike infer MODEL.bsnn --data cifar10 --data-dir DIR --samples 200 --write-inputs SAMPLES.f32
+#          (model and samples share 4 MB of emulated flash)
 #
 # That a program links proves two things: the panic handler calls a function that nobody defines, so no path to a panic is
 # left; and only `core` is built, so there is no allocator.
@@ -106,6 +108,9 @@ cortex_m() {
     $arm "$program" </dev/null >"$folder/arm.txt" 2>&1 || fail "Cortex-M: $(tail -n 1 "$folder/arm.txt")"
     compare "Cortex-M, Rust" "$folder/arm.txt"
     say "stack at most $((16#$(sed -n 's/^stack \([0-9a-f]*\).*/\1/p' "$folder/arm.txt"))) bytes; the arena is in case.rs"
+    text=$(arm-none-eabi-size "$program" | awk 'NR == 2 { print $1 }')
+    model=$(stat -c %s "$case/model.bsnn")
+    say "flash: $((text - $(stat -c %s "$case/samples.f32"))) bytes without the samples, of which the model has $model"
 
     say "C for Cortex-M"
     # The samples lie in flash and newlib needs some RAM: sections go where the program above has them.

@@ -127,10 +127,10 @@ struct FlipMeta {
 }
 
 /// A tensor to be written.
-struct Raw {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+pub(crate) struct Raw {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl safetensors::View for Raw {

@@ -170,6 +170,16 @@ pub fn deployable(plan: &Plan) -> Result<(), ExportError> {
     }
 }
 
+/// The trainer's name of layer `i` of a file whose last is `last`.
+pub fn layer_name(i: usize, last: usize, neurons: bool) -> String {
+    match i {
+        _ if neurons => "last".to_owned(),
+        0 => "stem".to_owned(),
+        _ if i == last => "head".to_owned(),
+        _ => format!("blocks.{}", i - 1),
+    }
+}
+
 /// Refuses a norm whose steps differ.
 fn joint(layer: &str, norm: &TimeBatchNorm) -> Result<(), ExportError> {
     if norm.is_joint() {

@@ -1,13 +1,22 @@
 //! A deployed file against the trained network, sample by sample and layer by layer.
 //!
-//! Both run on their own from the same images. The packed runtime's ways to run (portable, in steps, fast kernels) must agree
-//! to the last bit. The trainer normalises and gates in another order of float operations, so a spike may differ where a
-//! potential lies within rounding of its threshold, and what follows it in that sample; counts of both, and the first
-//! difference by name, say how much that is.
+//! Three computations of the same images, each on its own:
+//!
+//! ```text
+//! trainer          the network as it was trained: batch norm, scales, gates unfolded
+//! folded trainer   its folded description as tensor operations (`folded`), packed nowhere
+//! packed           the file in the runtime: portable, in steps, fast kernels
+//! ```
+//!
+//! The last two must agree to the last bit: every spike, every logit. The trainer normalises and gates in another order of
+//! float operations, so a spike may differ where a potential lies within rounding of its threshold, and what follows it in
+//! that sample. Counts of both, the first difference by name, and the distance of its potential from the threshold say how
+//! much that is.
 
+use crate::folded::{Folded, Signals};
 use crate::param::host;
 use bitspike_data::Loader;
-use bitspike_format::{Block, Layer, Map, Model, Pool};
+use bitspike_format::{Block, Layer, Map, Model, ModelSpec, Pool, WriteError, write};
 use bitspike_infer::fast::Engine;
 use bitspike_infer::{InferError, best};
 use bitspike_nn::network::{Network, Observer};
@@ -24,10 +33,28 @@ pub struct Difference {
     pub step: usize,
     /// Channel, row and column.
     pub at: [usize; 3],
-    /// Spikes, or quarters of an average pooling, in the trainer.
+    /// Spikes, or quarters of an average pooling, in the trainer (or in the folded trainer).
     pub trainer: u32,
     /// The same in the deployed file.
     pub deployed: u32,
+}
+
+/// Where folded trainer and packed file differ for the first time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FoldedDifference {
+    /// In a spike.
+    Spike(Difference),
+    /// Spikes are the same, a logit is not.
+    Logit {
+        /// Index in the data set.
+        sample: u32,
+        /// The class.
+        class: usize,
+        /// In the folded trainer.
+        folded: f32,
+        /// In the deployed file.
+        deployed: f32,
+    },
 }
 
 /// Counts of a layer.
@@ -62,10 +89,19 @@ pub struct Agreement {
     pub largest_logit_difference: f32,
     /// Samples whose logits are the same bits in all ways to run the file.
     pub paths_agree: u64,
-    /// Layers in order.
+    /// Samples in which folded trainer and file have the same bits: every spike, every logit.
+    pub folded_agree: u64,
+    /// The first difference between folded trainer and file, if there is any.
+    pub first_folded: Option<FoldedDifference>,
+    /// Layers in order: trainer and file.
     pub layers: Vec<LayerAgreement>,
-    /// The first difference, if there is any.
+    /// The first difference between trainer and file, if there is any.
     pub first: Option<Difference>,
+    /// Samples in which a spike of trainer and file differs.
+    pub different_samples: u64,
+    /// In each of them, the first spike that differs has a potential: the largest distance of one from its threshold. Of a
+    /// pooled window, the nearest of its four.
+    pub largest_distance: f32,
 }
 
 impl Agreement {
@@ -94,13 +130,16 @@ pub enum VerifyError {
         data_classes: usize,
     },
     /// The layers of the file are not those of the run.
-    #[error("the file has {file} layers with spikes, the run has {run}")]
+    #[error("the file is of another network: expected {run}, found {file}")]
     Layers {
         /// In the file.
-        file: usize,
+        file: String,
         /// In the run.
-        run: usize,
+        run: String,
     },
+    /// The run's folded description is no network.
+    #[error(transparent)]
+    Folded(#[from] WriteError),
     /// The runtime refused a call.
     #[error(transparent)]
     Infer(#[from] InferError),
@@ -128,13 +167,14 @@ impl bitspike_infer::Observer for Deployed {
     }
 }
 
-/// Compares up to `samples` samples of a loader.
+/// Compares up to `samples` samples of a loader. `spec` is the [description](crate::export::describe) of the network.
 ///
 /// # Errors
 /// [`VerifyError`] if file, run and data do not fit each other.
 pub fn verify(
     model: &Model<'_>,
     network: &Network,
+    spec: &ModelSpec,
     loader: &Loader,
     samples: usize,
     device: &Device,
@@ -146,15 +186,9 @@ pub fn verify(
         let (data, data_classes) = (set.shape, set.classes.len());
         return Err(VerifyError::Shape { file, file_classes: n.classes, data, data_classes });
     }
-    let pools: Vec<(usize, Pool)> = model
-        .layers()
-        .enumerate()
-        .filter_map(|(i, layer)| match layer {
-            Layer::Block(Block { neuron: None, .. }) | Layer::Head(_) => None,
-            Layer::Block(b) => Some((i, b.pool)),
-            Layer::Residual(_) | Layer::Neurons(_) => Some((i, Pool::None)),
-        })
-        .collect();
+    let folded = Folded::new(spec, device)?;
+    same_layers(model, spec)?;
+    let places = places(model);
     let mut paths = Paths::new(model)?;
     let mut result = Agreement {
         samples: 0,
@@ -163,30 +197,58 @@ pub fn verify(
         deployed_correct: 0,
         largest_logit_difference: 0.0,
         paths_agree: 0,
+        folded_agree: 0,
+        first_folded: None,
         layers: Vec::new(),
         first: None,
+        different_samples: 0,
+        largest_distance: 0.0,
     };
     for batch in loader.epoch(0, 0) {
         let (images, labels, ids) = (batch.images.clone(), batch.labels.clone(), batch.sample_ids.clone());
         let (tensors, _) = crate::evaluate::tensors(batch, device);
         let mut trained = Trained::default();
-        let logits = network.forward(tensors, &mut trained);
-        if trained.0.len() != pools.len() {
-            return Err(VerifyError::Layers { file: pools.len(), run: trained.0.len() });
+        let logits = network.forward(tensors.clone(), &mut trained);
+        if trained.0.len() != places.len() {
+            let layers = |n: usize| format!("{n} layers with neurons");
+            return Err(VerifyError::Layers { file: layers(places.len()), run: layers(trained.0.len()) });
         }
         let logits = host(logits.mean_dim(0));
+        let mut signals = Vec::new();
+        let folded_logits = host(folded.forward(tensors, &mut |_, s: &Signals| signals.push(s.clone())));
+        let folded: Vec<([usize; 5], Vec<f32>)> =
+            signals.iter().map(|s| (s.counts.dims(), host(s.counts.clone()))).collect();
         if result.layers.is_empty() {
             result.layers = trained.0.iter().map(|(name, ..)| LayerAgreement::new(name)).collect();
         }
         for (i, image) in images.chunks_exact(n.input.len()).enumerate() {
             let (deployed_logits, spikes, agree) = paths.run(model, image)?;
-            let expected = &logits[i * n.classes..][..n.classes];
-            let mut equal = true;
-            for (k, ((name, dims, values), (layer, pool))) in trained.0.iter().zip(&pools).enumerate() {
-                let (map, words) = &spikes.0[*layer];
+            let (mut first, mut first_folded) = (None, None);
+            for (k, ((name, dims, values), at)) in trained.0.iter().zip(&places).enumerate() {
+                let (map, words) = &spikes.0[at.layer];
                 let place = Place { sample: ids[i], name, index: i };
-                equal &= result.layers[k].compare(place, *dims, values, *pool, map, words, &mut result.first);
-                result.layers[k].equal_samples += u64::from(equal);
+                let (different, counts) = compare(&place, *dims, values, at.pool, map, words);
+                result.layers[k].add(counts);
+                if first.is_none() {
+                    result.layers[k].equal_samples += u64::from(different.is_none());
+                    first = different.map(|d| (k, d));
+                }
+                let (dims, values) = &folded[k];
+                first_folded = first_folded.or_else(|| compare(&place, *dims, values, Pool::None, map, words).0);
+            }
+            let (expected, own) = (&logits[i * n.classes..][..n.classes], &folded_logits[i * n.classes..][..n.classes]);
+            let first_folded = first_folded.map(FoldedDifference::Spike).or_else(|| {
+                let class = own.iter().zip(deployed_logits).position(|(a, b)| a.to_bits() != b.to_bits())?;
+                let (folded, deployed) = (own[class], deployed_logits[class]);
+                Some(FoldedDifference::Logit { sample: ids[i], class, folded, deployed })
+            });
+            result.folded_agree += u64::from(first_folded.is_none());
+            result.first_folded = result.first_folded.or(first_folded);
+            if let Some((k, difference)) = first {
+                let distance = distance(&signals[k].potentials, i, &difference, &places[k]);
+                result.different_samples += 1;
+                result.largest_distance = result.largest_distance.max(distance);
+                result.first.get_or_insert(difference);
             }
             let (trainer, deployed) = (best(expected), best(deployed_logits));
             result.samples += 1;
@@ -203,6 +265,51 @@ pub fn verify(
         }
     }
     Ok(result)
+}
+
+/// Refuses a file whose layers have other shapes than the run's.
+fn same_layers(model: &Model<'_>, spec: &ModelSpec) -> Result<(), VerifyError> {
+    let own = write(spec)?;
+    let own = Model::parse(&own).map_err(WriteError::from)?;
+    let shape = |model: &Model<'_>| {
+        let layers = model.layers().filter_map(|layer| layer.output());
+        let layers = layers.map(|m| format!("{}x{}x{}", m.channels, m.rows, m.columns)).collect::<Vec<_>>();
+        format!("T = {} and layers that give {}", model.network().steps, layers.join(", "))
+    };
+    let (file, run) = (shape(model), shape(&own));
+    let kinds = model.layers().map(|l| l.output()).eq(own.layers().map(|l| l.output()));
+    if file == run && kinds { Ok(()) } else { Err(VerifyError::Layers { file, run }) }
+}
+
+/// A layer with neurons.
+struct At {
+    /// Its index in the file.
+    layer: usize,
+    pool: Pool,
+    threshold: f32,
+}
+
+fn places(model: &Model<'_>) -> Vec<At> {
+    let at = |(layer, l): (usize, Layer<'_>)| {
+        let (pool, neuron) = match l {
+            Layer::Block(Block { neuron: None, .. }) | Layer::Head(_) => return None,
+            Layer::Block(Block { neuron: Some(neuron), pool, .. }) => (pool, neuron),
+            Layer::Residual(r) => (Pool::None, r.neuron),
+            Layer::Neurons(n) => (Pool::None, n.neuron),
+        };
+        Some(At { layer, pool, threshold: neuron.threshold })
+    };
+    model.layers().enumerate().filter_map(at).collect()
+}
+
+/// How far the potential of a neuron is from its threshold; of a pooled window, the nearest of its four.
+fn distance(potentials: &Tensor<5>, index: usize, d: &Difference, at: &At) -> f32 {
+    let [channel, y, x] = d.at;
+    let pooled = matches!(at.pool, Pool::Spikes | Pool::MaxSpikes);
+    let (y, x, side) = if pooled { (2 * y, 2 * x, 2) } else { (y, x, 1) };
+    let window = [d.step..d.step + 1, index..index + 1, channel..channel + 1, y..y + side, x..x + side];
+    let values = host(potentials.clone().slice(window));
+    values.iter().map(|u| (u - at.threshold).abs()).fold(f32::INFINITY, f32::min)
 }
 
 /// All ways to run a file.
@@ -271,59 +378,71 @@ impl LayerAgreement {
         }
     }
 
-    /// Compares a sample; true if all values agree. `values` are the trainer's spikes `[T, N, C, H, W]` before any pooling.
-    #[allow(clippy::too_many_arguments)]
-    fn compare(
-        &mut self,
-        place: Place<'_>,
-        [steps, n, c, h, w]: [usize; 5],
-        values: &[f32],
-        pool: Pool,
-        map: &Map,
-        words: &[u32],
-        first: &mut Option<Difference>,
-    ) -> bool {
-        let before = self.different;
-        let pooled = matches!(pool, Pool::Spikes | Pool::MaxSpikes);
-        for t in 0..steps {
-            let sample = &values[(t * n + place.index) * c * h * w..][..c * h * w];
-            let words = &words[t * map.bit_words()..][..map.bit_words()];
-            for channel in 0..c {
-                for y in 0..map.rows {
-                    for x in 0..map.columns {
-                        let at = |y: usize, x: usize| sample[(channel * h + y) * w + x] as u32;
-                        let trainer = if pooled {
-                            let sum = at(2 * y, 2 * x)
-                                + at(2 * y, 2 * x + 1)
-                                + at(2 * y + 1, 2 * x)
-                                + at(2 * y + 1, 2 * x + 1);
-                            if pool == Pool::MaxSpikes { sum.min(1) } else { sum }
-                        } else {
-                            at(y, x)
-                        };
-                        let mut deployed = 0;
-                        for plane in 0..map.planes {
-                            let word = ((plane * map.rows + y) * map.columns + x) * map.words() + channel / 32;
-                            deployed += (words[word] >> (channel % 32) & 1) << plane;
-                        }
-                        self.values += 1;
-                        self.trainer_spikes += u64::from(trainer);
-                        self.deployed_spikes += u64::from(deployed);
-                        if trainer != deployed {
-                            self.different += 1;
-                            first.get_or_insert_with(|| Difference {
-                                sample: place.sample,
-                                layer: place.name.to_owned(),
-                                step: t,
-                                at: [channel, y, x],
-                                trainer,
-                                deployed,
-                            });
-                        }
+    fn add(&mut self, counts: Counts) {
+        self.values += counts.values;
+        self.different += counts.different;
+        self.trainer_spikes += counts.trainer;
+        self.deployed_spikes += counts.deployed;
+    }
+}
+
+/// Counts of a layer in one sample.
+#[derive(Default)]
+struct Counts {
+    values: u64,
+    different: u64,
+    trainer: u64,
+    deployed: u64,
+}
+
+/// Compares a layer of a sample: the first difference, and counts. `values` are spikes `[T, N, C, H, W]` before a pooling
+/// that is still to be done.
+fn compare(
+    place: &Place<'_>,
+    [steps, n, c, h, w]: [usize; 5],
+    values: &[f32],
+    pool: Pool,
+    map: &Map,
+    words: &[u32],
+) -> (Option<Difference>, Counts) {
+    let (mut first, mut counts) = (None, Counts::default());
+    let pooled = matches!(pool, Pool::Spikes | Pool::MaxSpikes);
+    for t in 0..steps {
+        let sample = &values[(t * n + place.index) * c * h * w..][..c * h * w];
+        let words = &words[t * map.bit_words()..][..map.bit_words()];
+        for channel in 0..c {
+            for y in 0..map.rows {
+                for x in 0..map.columns {
+                    let at = |y: usize, x: usize| sample[(channel * h + y) * w + x] as u32;
+                    let trainer = if pooled {
+                        let sum =
+                            at(2 * y, 2 * x) + at(2 * y, 2 * x + 1) + at(2 * y + 1, 2 * x) + at(2 * y + 1, 2 * x + 1);
+                        if pool == Pool::MaxSpikes { sum.min(1) } else { sum }
+                    } else {
+                        at(y, x)
+                    };
+                    let mut deployed = 0;
+                    for plane in 0..map.planes {
+                        let word = ((plane * map.rows + y) * map.columns + x) * map.words() + channel / 32;
+                        deployed += (words[word] >> (channel % 32) & 1) << plane;
+                    }
+                    counts.values += 1;
+                    counts.trainer += u64::from(trainer);
+                    counts.deployed += u64::from(deployed);
+                    if trainer != deployed {
+                        counts.different += 1;
+                        first.get_or_insert_with(|| Difference {
+                            sample: place.sample,
+                            layer: place.name.to_owned(),
+                            step: t,
+                            at: [channel, y, x],
+                            trainer,
+                            deployed,
+                        });
                     }
                 }
             }
         }
-        self.different == before
     }
+    (first, counts)
 }

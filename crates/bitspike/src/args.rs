@@ -44,8 +44,9 @@ pub enum Command {
         Example:\n  bitspike sweep my.toml --grid optim.lr=0.05,0.1,0.2 --methods bsnn,agmm --seeds 3"
     )]
     Sweep(SweepArgs),
-    /// Write a run as a packed .bsnn file for deployment, and as C if wanted
-    #[command(after_help = "Example:\n  bitspike export runs/my-agmm-seed1 -o my.bsnn --c firmware/")]
+    /// Write a run for deployment: a packed .bsnn file, C, an ONNX graph, parameters for PyTorch
+    #[command(after_help = "Examples:\n  bitspike export runs/my-agmm-seed1 -o my.bsnn --c firmware/\n  \
+        bitspike export runs/my-agmm-seed1 --onnx my.onnx --safetensors my.safetensors")]
     Export(ExportArgs),
     /// Compare a .bsnn file with its run, layer by layer, on test images
     Verify(VerifyArgs),
@@ -53,10 +54,12 @@ pub enum Command {
     Infer(InferArgs),
     /// Show layers, weights, bits, operations and memory of a recipe, a run or a .bsnn file
     Inspect(InspectArgs),
-    /// Measure speed and memory on this machine: training steps, inference, kernels
-    #[command(after_help = "Examples:\n  bitspike bench train --net vgg11 --threads 1\n  \
+    /// Measure speed and memory on this machine: training steps, inference, kernels, a deployed file
+    #[command(
+        after_help = "Examples:\n  bitspike bench my.bsnn --data fashion-mnist\n  bitspike bench train --net vgg11 --threads 1\n  \
         bitspike bench train --net small --against torch --python venv/bin/python\n  \
-        bitspike bench kernels binary.fwd 64-64\n\nWhat the figures mean: docs/performance.md.")]
+        bitspike bench kernels binary.fwd 64-64\n\nWhat the figures mean: docs/performance.md."
+    )]
     Bench(BenchArgs),
     /// Look at data sets
     #[command(subcommand)]

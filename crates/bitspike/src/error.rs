@@ -53,6 +53,12 @@ pub enum CliError {
     /// A network without a deployed form.
     #[error(transparent)]
     Export(#[from] bitspike_train::export::ExportError),
+    /// A network without an ONNX form.
+    #[error(transparent)]
+    Onnx(#[from] bitspike_train::onnx::OnnxError),
+    /// A description that is no network.
+    #[error(transparent)]
+    Write(#[from] bitspike_format::WriteError),
     /// A network without a form in C.
     #[error(transparent)]
     C(#[from] bitspike_infer::c99::ExportError),
@@ -108,6 +114,9 @@ impl CliError {
             Self::Torch(e) => e.hint(),
             Self::Format { source, .. } => Some(source.hint().to_owned()),
             Self::Export(e) => e.hint(),
+            Self::Onnx(bitspike_train::onnx::OnnxError::Sequence) => {
+                Some("export it with -o as a packed file, or as C".to_owned())
+            }
             Self::C(e) => Some(e.hint().to_owned()),
             Self::Infer(e) => Some(e.hint().to_owned()),
             Self::Interrupted { resume } => Some(format!("to go on: {resume}")),

@@ -8,6 +8,7 @@ mod error;
 mod interrupt;
 mod output;
 mod progress;
+mod rapl;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -63,9 +63,12 @@ fn every_exportable_option_keeps_its_predictions() {
         // Rounding may move a spike, and what follows it in a sample; a wrong fold moves thousands.
         let ok = out.status.success()
             && report["paths_agree"] == 60
+            && report["folded_agree"] == 60
             && report["same_predictions"] == 60
             && sum("trainer_spikes") > 1000
-            && sum("different") * 1000 <= sum("values");
+            && sum("different") * 1000 <= sum("values")
+            // What differs first is within rounding of its threshold.
+            && report["largest_distance_from_threshold"].as_f64().unwrap() < 1e-4;
         if !ok {
             failed.push(format!("{sets:?}: {report}"));
         }
@@ -129,6 +132,71 @@ fn a_file_is_inspected_run_and_refused_when_damaged() {
 }
 
 #[test]
+fn other_forms_are_written_and_predictions_and_inputs_come_out() {
+    let dir = trained(&[]);
+    let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    // Without -o nothing else is written.
+    let args = ["export", "run", "--onnx", "n.onnx", "--safetensors", "n.safetensors", "--json"];
+    let written = json(&bitspike(dir.path(), &args));
+    assert_eq!(written["onnx"]["bytes"], read("n.onnx").len());
+    assert_eq!(written["safetensors"]["bytes"], read("n.safetensors").len());
+    assert!(written["file"].is_null());
+    assert_eq!(bitspike(dir.path(), &["export", "run"]).status.code(), Some(2));
+
+    assert!(bitspike(dir.path(), &["export", "run", "-o", "net.bsnn"]).status.success());
+    let args =
+        ["infer", "net.bsnn", "--samples", "20", "--write-predictions", "p.csv", "--write-inputs", "x.f32", "--json"];
+    let scores = json(&bitspike(dir.path(), &args));
+    assert_eq!(read("x.f32").len(), 20 * 28 * 28 * 4);
+    let csv = text(&read("p.csv"));
+    let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!((rows.len(), rows[0].len()), (20, 3 + 10));
+    let correct = rows.iter().filter(|row| row[1] == row[2]).count();
+    assert_eq!(scores["accuracy"], correct as f64 / 20.0);
+    assert!(scores["energy_measured_mj"].is_number() != scores["energy_not_measured"].is_string(), "{scores}");
+}
+
+#[test]
+fn a_file_is_benchmarked() {
+    let dir = trained(&[]);
+    assert!(bitspike(dir.path(), &["export", "run", "-o", "net.bsnn"]).status.success());
+    let args = [
+        "bench",
+        "net.bsnn",
+        "--data",
+        "fashion-mnist-mini",
+        "--batch",
+        "8",
+        "--reps",
+        "2",
+        "--threads",
+        "2",
+        "--json",
+    ];
+    let report = json(&bitspike(dir.path(), &args));
+    let time = |v: &serde_json::Value| v.as_f64().unwrap();
+    let one = &report["batch1_ms"];
+    assert!(
+        time(&one["min"]) > 0.0 && time(&one["min"]) <= time(&one["median"]) && time(&one["p95"]) <= time(&one["max"])
+    );
+    assert_eq!((&report["throughput"][0]["threads"], &report["throughput"][1]["threads"]), (&1.into(), &2.into()));
+    let layers = report["layers"].as_array().unwrap();
+    let names: Vec<&str> = layers.iter().map(|l| l["layer"].as_str().unwrap()).collect();
+    assert_eq!(names, ["stem", "blocks.0", "blocks.1", "head"]);
+    let shares: f64 = layers.iter().map(|l| time(&l["share"])).sum();
+    assert!((shares - 1.0).abs() < 1e-6 && layers.iter().all(|l| time(&l["ms"]) > 0.0), "{report}");
+    let estimated: f64 = layers.iter().map(|l| time(&l["estimated_uj"])).sum();
+    assert!((estimated - 1e-6 * time(&report["energy_estimate"]["with_memory_pj"])).abs() < 1e-6 * estimated);
+    assert!(report["energy_measured"].is_object() != report["energy_not_measured"].is_string(), "{report}");
+
+    let out = bitspike(dir.path(), &["bench", "net.bsnn", "--batch", "4", "--reps", "1"]);
+    assert!(text(&out.stdout).contains("4 random images") && text(&out.stdout).contains("estimates, not measurements"));
+    for args in [&["bench", "net.bsn"][..], &["bench", "none.bsnn"], &["bench", "train", "--data", "cifar10"]] {
+        assert_eq!(bitspike(dir.path(), args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
 fn verify_notices_another_network() {
     let (one, other) = (trained(&[]), trained(&["seed=2"]));
     let path = other.path().join("run");
@@ -136,5 +204,44 @@ fn verify_notices_another_network() {
     let args = ["verify", path.to_str().unwrap(), "net.bsnn", "--samples", "20", "--threads", "1"];
     let out = bitspike(one.path(), &args);
     assert_eq!(out.status.code(), Some(1));
-    assert!(text(&out.stdout).contains("first difference: sample 0, layer stem"), "{}", text(&out.stdout));
+    let found = text(&out.stdout);
+    assert!(found.contains("FAILED") && found.contains("first difference: sample 0, layer stem"), "{found}");
+
+    let narrow = trained(&["network.layers=8-P-8-P-12"]);
+    let path = narrow.path().join("run");
+    let out = bitspike(one.path(), &["verify", path.to_str().unwrap(), "net.bsnn"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("another network"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn verify_notices_a_changed_parameter_that_changes_no_spike() {
+    let dir = trained(&[]);
+    assert!(bitspike(dir.path(), &["export", "run", "-o", "net.bsnn"]).status.success());
+    let file = dir.path().join("net.bsnn");
+    std::fs::write(&file, with_another_bias(std::fs::read(&file).unwrap())).unwrap();
+    let out = bitspike(dir.path(), &["verify", "run", "net.bsnn", "--samples", "20", "--threads", "1", "--json"]);
+    let report = json(&out);
+    assert_eq!(out.status.code(), Some(1), "{report}");
+    // The file is whole, and every spike is as trained: only the folded trainer's logits tell.
+    assert_eq!(
+        (&report["folded_agree"], &report["paths_agree"], &report["same_predictions"]),
+        (&0.into(), &20.into(), &20.into())
+    );
+    let first = report["folded_first_difference"].as_str().unwrap();
+    assert!(first.starts_with("sample 0, class 9: logit "), "{first}");
+}
+
+/// The file with a bit of the last real parameter flipped, the bias of the last class, and its checksums made good again.
+fn with_another_bias(mut bytes: Vec<u8>) -> Vec<u8> {
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let entry = 28 + 2 * 16;
+    let (from, len) = (word(&bytes, entry + 4), word(&bytes, entry + 8));
+    bytes[from + len - 3] ^= 0x20;
+    let sum = bitspike_format::crc32c(&bytes[from..from + len]);
+    bytes[entry + 12..entry + 16].copy_from_slice(&sum.to_le_bytes());
+    let sum = bitspike_format::crc32c(&bytes[..92]);
+    bytes[92..96].copy_from_slice(&sum.to_le_bytes());
+    assert!(bitspike_format::Model::parse(&bytes).is_ok(), "the file is whole");
+    bytes
 }

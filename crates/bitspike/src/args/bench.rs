@@ -4,12 +4,13 @@ use super::RunArgs;
 use bitspike_nn::ops::conv::Precision;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
 pub struct BenchArgs {
-    /// What is measured: training steps and inference, single kernels, or both
-    #[arg(value_enum, default_value = "all", hide_possible_values = true, value_name = "train|kernels|all")]
+    /// What is measured: training steps and inference, single kernels, both, or a deployed file
+    #[arg(default_value = "all", value_name = "train|kernels|all|FILE.bsnn")]
     pub what: What,
     /// Kernels whose line contains all these words, such as: binary.fwd 64-64
     #[arg(value_name = "FILTER")]
@@ -29,8 +30,8 @@ pub struct BenchArgs {
     /// Time steps
     #[arg(long = "T", default_value_t = 4, value_name = "N", help_heading = "Training")]
     pub steps: usize,
-    /// Samples of a training step
-    #[arg(long, default_value_t = 32, value_name = "N", help_heading = "Training")]
+    /// Samples of a training step, or of a batch of a deployed file
+    #[arg(long, default_value_t = 32, value_name = "N")]
     pub batch: usize,
     /// How exactly gradients are computed (precision)
     #[arg(long, value_enum, default_value = "exact", help_heading = "Training")]
@@ -68,10 +69,19 @@ pub struct BenchArgs {
     /// Convolutions on every code path of this processor, not only the selected one
     #[arg(long, help_heading = "Kernels")]
     pub all_paths: bool,
+    /// Test images of this data set; without it, random images, whose firing rates are other ones
+    #[arg(long, value_name = "SET", help_heading = "Deployed file")]
+    pub data: Option<String>,
+    /// Folder with the data set's files
+    #[arg(long, value_name = "DIR", help_heading = "Deployed file")]
+    pub data_dir: Option<PathBuf>,
+    /// Kernels: portable, avx2; without it, the best of this processor
+    #[arg(long, value_name = "NAME", help_heading = "Deployed file")]
+    pub kernels: Option<String>,
 }
 
 /// What is measured.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// Training steps and inference.
     Train,
@@ -79,6 +89,22 @@ pub enum What {
     Kernels,
     /// Both, with smaller kernels.
     All,
+    /// A `.bsnn` file.
+    Deployed(PathBuf),
+}
+
+impl FromStr for What {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "train" => Ok(Self::Train),
+            "kernels" => Ok(Self::Kernels),
+            "all" => Ok(Self::All),
+            file if file.ends_with(".bsnn") => Ok(Self::Deployed(file.into())),
+            _ => Err("expected train, kernels, all or a file that ends in .bsnn".to_owned()),
+        }
+    }
 }
 
 /// A network with a name.

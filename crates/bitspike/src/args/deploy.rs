@@ -8,13 +8,19 @@ use std::path::PathBuf;
 pub struct ExportArgs {
     /// Run folder
     pub run_folder: PathBuf,
-    /// File to write
-    #[arg(long, short, value_name = "FILE.bsnn")]
-    pub out: PathBuf,
+    /// The packed file to write
+    #[arg(long, short, value_name = "FILE.bsnn", required_unless_present_any = ["c", "onnx", "safetensors"])]
+    pub out: Option<PathBuf>,
     /// Which checkpoint: best or last
     #[arg(long, default_value = "last", value_parser = ["last", "best"])]
     pub checkpoint: String,
-    /// Also write the network as self-contained C99 into this folder, with a test
+    /// Write the folded network as an ONNX graph of floats, unrolled over T
+    #[arg(long, value_name = "FILE.onnx")]
+    pub onnx: Option<PathBuf>,
+    /// Write the folded parameters by name, for PyTorch and others
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub safetensors: Option<PathBuf>,
+    /// Write the network as self-contained C99 into this folder, with a test
     #[arg(long, value_name = "DIR")]
     pub c: Option<PathBuf>,
     /// Test images that go into the C test with the logits they should give
@@ -66,6 +72,12 @@ pub struct InferArgs {
     /// Kernels: portable, avx2; without it, the best of this processor
     #[arg(long, value_name = "NAME")]
     pub kernels: Option<String>,
+    /// Write label, prediction and logits of every image as CSV
+    #[arg(long, value_name = "FILE.csv")]
+    pub write_predictions: Option<PathBuf>,
+    /// Write the images as the network sees them: 32-bit floats, one image after the other
+    #[arg(long, value_name = "FILE.f32")]
+    pub write_inputs: Option<PathBuf>,
     /// Fail (exit code 1) below this accuracy, 0 to 1
     #[arg(long, value_name = "SHARE")]
     pub min_accuracy: Option<f64>,

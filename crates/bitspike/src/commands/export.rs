@@ -1,4 +1,4 @@
-//! `bitspike export`: a run becomes a `.bsnn` file, and C if wanted.
+//! `bitspike export`: a run becomes a `.bsnn` file, C, an ONNX graph, or named parameters.
 
 use super::{OpenedRun, bytes, open_run};
 use crate::args::ExportArgs;
@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_format::{Model, write};
 use bitspike_run::{atomic_write, write_text_atomic};
-use bitspike_train::{device, export};
+use bitspike_train::{device, export, onnx, parameters};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::path::Path;
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Written {
-    file: String,
+    file: Option<String>,
     bytes: usize,
     bytes_arithmetic: u64,
     binary_weights: u64,
@@ -22,6 +22,15 @@ struct Written {
     arena_bytes_run: usize,
     arena_bytes_step: usize,
     c: Option<String>,
+    onnx: Option<Other>,
+    safetensors: Option<Other>,
+}
+
+/// A file in the form of others.
+#[derive(Serialize)]
+struct Other {
+    file: String,
+    bytes: usize,
 }
 
 pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
@@ -30,11 +39,24 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let mut spec = export::describe(&recipe, &data, &plan, &network)?;
     spec.meta.push(("epoch".to_owned(), checkpoint.progress.epoch.to_string()));
     let file = write(&spec).map_err(export::ExportError::from)?;
-    let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.out.clone(), source: e })?;
-    atomic_write(&args.out, |out| out.write_all(&file))?;
+    let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.run_folder.clone(), source: e })?;
+    // Everything is made before anything is written.
+    let onnx = args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, onnx::export(&spec)?))).transpose()?;
+    let named =
+        args.safetensors.as_deref().map(|path| Ok::<_, CliError>((path, parameters::export(&spec)?))).transpose()?;
+    if let Some(path) = &args.out {
+        atomic_write(path, |out| out.write_all(&file))?;
+    }
+    let other = |made: Option<(&Path, Vec<u8>)>| {
+        let write = |(path, bytes): (&Path, Vec<u8>)| {
+            atomic_write(path, |out| out.write_all(&bytes))?;
+            Ok::<_, CliError>(Other { file: path.display().to_string(), bytes: bytes.len() })
+        };
+        made.map(write).transpose()
+    };
     let c = args.c.as_deref().map(|folder| write_c(&model, &data.test, folder, args.c_samples)).transpose()?;
     let result = Written {
-        file: args.out.display().to_string(),
+        file: args.out.as_ref().map(|path| path.display().to_string()),
         bytes: file.len(),
         bytes_arithmetic: model.binary_weights().div_ceil(8) + 4 * model.real_parameters(),
         binary_weights: model.binary_weights(),
@@ -42,22 +64,35 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         arena_bytes_run: 4 * bitspike_infer::run_words(&model)?,
         arena_bytes_step: 4 * bitspike_infer::step_words(&model)?,
         c,
+        onnx: other(onnx)?,
+        safetensors: other(named)?,
     };
     if args.json {
         output::json(&result)?;
     } else {
-        output::result(&format!(
-            "{}: {} ({} binary weights at 1 bit and {} real parameters: {})\n\
-             memory of an inference: {} for whole images, {} step by step{}",
-            result.file,
-            bytes(result.bytes as u64),
-            result.binary_weights,
-            result.real_parameters,
-            bytes(result.bytes_arithmetic),
-            bytes(result.arena_bytes_run as u64),
-            bytes(result.arena_bytes_step as u64),
-            result.c.as_ref().map_or(String::new(), |c| format!("\nC: {c}"))
-        ))?;
+        let mut text = String::new();
+        if let Some(file) = &result.file {
+            text += &format!(
+                "{file}: {} ({} binary weights at 1 bit and {} real parameters: {})\n\
+                 memory of an inference: {} for whole images, {} step by step\n",
+                bytes(result.bytes as u64),
+                result.binary_weights,
+                result.real_parameters,
+                bytes(result.bytes_arithmetic),
+                bytes(result.arena_bytes_run as u64),
+                bytes(result.arena_bytes_step as u64),
+            );
+        }
+        for (other, what) in [
+            (&result.onnx, format!("ONNX, opset {}, bytes of images in, logits out", onnx::OPSET)),
+            (&result.safetensors, "folded parameters by name".to_owned()),
+        ] {
+            if let Some(other) = other {
+                text += &format!("{}: {} ({what})\n", other.file, bytes(other.bytes as u64));
+            }
+        }
+        text += &result.c.as_ref().map_or(String::new(), |c| format!("C: {c}\n"));
+        output::result(&text)?;
     }
     Ok(true)
 }

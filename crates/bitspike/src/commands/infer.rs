@@ -4,12 +4,14 @@ use super::{bytes, recipe};
 use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
+use crate::rapl::Meter;
 use bitspike_format::{Map, Model};
 use bitspike_infer::fast::{Engine, Path as Kernels};
 use bitspike_infer::{Observer, best};
-use bitspike_run::Energy;
+use bitspike_run::{Energy, atomic_write, write_text_atomic};
 use bitspike_train::energy::{LayerCost, costs, estimate_costs};
 use serde::Serialize;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -24,6 +26,8 @@ struct Scores {
     firing_rates: Vec<(String, f64)>,
     sop_per_inference: f64,
     energy: Energy,
+    energy_measured_mj: Option<f64>,
+    energy_not_measured: Option<String>,
     batch1_ms_median: f64,
     batch1_ms_p95: f64,
     batch1_ms_min: f64,
@@ -31,7 +35,14 @@ struct Scores {
 }
 
 /// Spikes (or quarters) and values of every layer.
-struct Rates(Vec<(f64, f64)>);
+pub(super) struct Rates(pub(super) Vec<(f64, f64)>);
+
+impl Rates {
+    /// Spikes per value and step of every layer that was seen.
+    pub(super) fn shares(&self) -> Vec<Option<f64>> {
+        self.0.iter().map(|(s, all)| (*all > 0.0).then(|| s / all)).collect()
+    }
+}
 
 impl Observer for Rates {
     fn spikes(&mut self, layer: usize, _: usize, map: &Map, words: &[u32]) {
@@ -45,13 +56,18 @@ impl Observer for Rates {
     }
 }
 
-pub fn run(args: &InferArgs) -> Result<bool, CliError> {
-    let file = super::read_bytes(&args.model)?;
-    let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
-    let kernels = match &args.kernels {
+/// The engine on the kernels of that name, or on the best of this processor.
+pub(super) fn engine<'m>(model: &Model<'m>, kernels: Option<&str>) -> Result<Engine<'m>, CliError> {
+    let path = match kernels {
         Some(name) => name.parse().map_err(|e| CliError::Usage(format!("--kernels: {e}")))?,
         None => Kernels::best(),
     };
+    Ok(Engine::with_path(model, path)?)
+}
+
+pub fn run(args: &InferArgs) -> Result<bool, CliError> {
+    let file = super::read_bytes(&args.model)?;
+    let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
     let data = RecipeArgs { data: args.data.clone(), data_dir: args.data_dir.clone(), ..RecipeArgs::default() };
     let data = bitspike_data::load(&recipe(&data, None)?.data)?;
     let (n, set) = (model.network(), &data.test);
@@ -69,12 +85,25 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         return Err(CliError::Usage("the file takes sequences of frames; this command shows it images".to_owned()));
     }
     let samples = if args.samples == 0 { set.len() } else { args.samples.min(set.len()) };
-    let engine = Engine::with_path(&model, kernels)?;
+    let engine = engine(&model, args.kernels.as_deref())?;
     let inputs: Vec<f32> = (0..samples).flat_map(|i| super::export::pixels(&model, set, i)).collect();
     let mut logits = vec![0.0; samples * n.classes];
-    let start = Instant::now();
-    engine.run_batch(&inputs, &mut logits, args.threads.unwrap_or(0))?;
-    let seconds = start.elapsed().as_secs_f64();
+    let mut all = || {
+        let start = Instant::now();
+        engine.run_batch(&inputs, &mut logits, args.threads.unwrap_or(0))?;
+        Ok::<_, CliError>(start.elapsed().as_secs_f64())
+    };
+    let (seconds, measured) = match Meter::open() {
+        Ok(meter) => meter.measure(all),
+        Err(reason) => (all(), Err(reason)),
+    };
+    let seconds = seconds?;
+    if let Some(path) = &args.write_inputs {
+        atomic_write(path, |out| inputs.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())))?;
+    }
+    if let Some(path) = &args.write_predictions {
+        write_text_atomic(path, &predictions(&logits, n.classes, &set.labels))?;
+    }
     let predicted = logits.chunks_exact(n.classes).map(best);
     let correct = predicted.zip(&set.labels).filter(|(p, l)| *p == **l as usize).count();
     // Rates, and one image at a time, on the first of them.
@@ -90,7 +119,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     }
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)));
-    let rates: Vec<Option<f64>> = rates.0.iter().map(|(s, all)| (*all > 0.0).then(|| s / all)).collect();
+    let rates = rates.shares();
     let costs = costs(&model, &rates);
     let sops = costs.iter().filter_map(|c| c.rate.map(|r| r * c.repeats * c.macs)).sum();
     let scores = Scores {
@@ -102,10 +131,16 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         firing_rates: names(&model).into_iter().zip(&rates).filter_map(|(n, r)| Some((n, (*r)?))).collect(),
         sop_per_inference: sops,
         energy: estimate_costs(&costs, n.steps as f64),
+        energy_measured_mj: measured.as_ref().ok().map(|m| 1e3 * m.joules / samples.max(1) as f64),
+        energy_not_measured: measured.err(),
         batch1_ms_median: at(0.5).copied().unwrap_or(0.0),
         batch1_ms_p95: at(0.95).copied().unwrap_or(0.0),
         batch1_ms_min: at(0.0).copied().unwrap_or(0.0),
         images_per_second: samples as f64 / seconds.max(1e-9),
+    };
+    let measured = match (scores.energy_measured_mj, &scores.energy_not_measured) {
+        (Some(mj), _) => format!("measured: {mj:.4} mJ (RAPL counters; everything on the processor, idle power too)"),
+        (None, reason) => format!("measured: no; {}", reason.as_deref().unwrap_or_default()),
     };
     if args.json {
         output::json(&scores)?;
@@ -115,6 +150,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
             "{} on {} test images of {}: accuracy {:.2} %\n\
              firing rates {}; {:.3e} additions per spike and image\n\
              one image on one thread, {} kernels: median {:.3} ms, p95 {:.3}, min {:.3}; together {:.0} images/s\n\
+             energy per image, {}\n\
              energy per image, estimates, not measurements: {:.3} uJ compute only; {:.3} uJ with memory traffic; \
              {:.3} uJ the same network without spikes\n{}",
             scores.model,
@@ -128,6 +164,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
             scores.batch1_ms_p95,
             scores.batch1_ms_min,
             scores.images_per_second,
+            measured,
             scores.energy.compute_pj * 1e-6,
             scores.energy.with_memory_pj * 1e-6,
             scores.energy.quantised_ann_pj * 1e-6,
@@ -137,15 +174,21 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     Ok(args.min_accuracy.is_none_or(|min| scores.accuracy >= min))
 }
 
+/// A line per image: number, label, prediction, logits, the last with as many digits as make the same float again.
+fn predictions(logits: &[f32], classes: usize, labels: &[u32]) -> String {
+    let mut text = "sample,label,predicted".to_owned();
+    text.extend((0..classes).map(|class| format!(",logit{class}")));
+    for (i, (logits, label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
+        text += &format!("\n{i},{label},{}", best(logits));
+        text.extend(logits.iter().map(|v| format!(",{v:?}")));
+    }
+    text + "\n"
+}
+
 /// Names of the layers, as the trainer has them.
-fn names(model: &Model<'_>) -> Vec<String> {
+pub(super) fn names(model: &Model<'_>) -> Vec<String> {
     let last = model.layers().count().saturating_sub(1);
-    let name = |(i, layer): (usize, bitspike_format::Layer<'_>)| match layer {
-        bitspike_format::Layer::Neurons(_) => "last".to_owned(),
-        _ if i == 0 => "stem".to_owned(),
-        _ if i == last => "head".to_owned(),
-        _ => format!("blocks.{}", i - 1),
-    };
+    let name = |(i, l)| bitspike_train::export::layer_name(i, last, matches!(l, bitspike_format::Layer::Neurons(_)));
     model.layers().enumerate().map(name).collect()
 }
 

@@ -5,8 +5,8 @@ use crate::args::VerifyArgs;
 use crate::error::CliError;
 use crate::output;
 use bitspike_format::Model;
-use bitspike_train::eval_loader;
-use bitspike_train::verify::verify;
+use bitspike_train::verify::{Difference, FoldedDifference, verify};
+use bitspike_train::{eval_loader, export};
 use serde::Serialize;
 
 /// What `--json` prints.
@@ -18,8 +18,12 @@ struct Report {
     deployed_accuracy: f64,
     largest_logit_difference: f32,
     paths_agree: u64,
+    folded_agree: u64,
+    folded_first_difference: Option<String>,
     layers: Vec<Layer>,
+    different_samples: u64,
     first_difference: Option<String>,
+    largest_distance_from_threshold: f32,
 }
 
 #[derive(Serialize)]
@@ -37,10 +41,11 @@ pub fn run(args: &VerifyArgs) -> Result<bool, CliError> {
     rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
     let file = super::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
-    let OpenedRun { recipe, data, network, .. } = open_run(&args.run_folder, &args.checkpoint, &device)?;
+    let OpenedRun { recipe, data, network, plan, .. } = open_run(&args.run_folder, &args.checkpoint, &device)?;
     let loader = eval_loader(&recipe, &data, data.test.clone())?;
     let samples = if args.samples == 0 { data.test.len() } else { args.samples };
-    let a = verify(&model, &network, &loader, samples, &device)?;
+    let spec = export::describe(&recipe, &data, &plan, &network)?;
+    let a = verify(&model, &network, &spec, &loader, samples, &device)?;
     let share = |n: u64| n as f64 / a.samples.max(1) as f64;
     let report = Report {
         samples: a.samples,
@@ -61,29 +66,37 @@ pub fn run(args: &VerifyArgs) -> Result<bool, CliError> {
                 deployed_spikes: l.deployed_spikes,
             })
             .collect(),
-        first_difference: a.first.as_ref().map(|d| {
-            let [c, y, x] = d.at;
-            format!(
-                "sample {}, layer {}, step {}, channel {c}, row {y}, column {x}: {} in the trainer, {} deployed",
-                d.sample, d.layer, d.step, d.trainer, d.deployed
-            )
+        folded_agree: a.folded_agree,
+        folded_first_difference: a.first_folded.as_ref().map(|d| match d {
+            FoldedDifference::Spike(d) => spike(d, "folded trainer"),
+            FoldedDifference::Logit { sample, class, folded, deployed } => {
+                format!("sample {sample}, class {class}: logit {folded:?} in the folded trainer, {deployed:?} deployed")
+            }
         }),
+        different_samples: a.different_samples,
+        first_difference: a.first.as_ref().map(|d| spike(d, "trainer")),
+        largest_distance_from_threshold: a.largest_distance,
     };
-    let ok = a.predictions() >= args.min_agreement && a.paths_agree == a.samples;
+    let ok = a.predictions() >= args.min_agreement && a.paths_agree == a.samples && a.folded_agree == a.samples;
     if args.run.json {
         output::json(&report)?;
         return Ok(ok);
     }
     let mut text = format!(
-        "{} test images: {} predictions agree; accuracy {:.2} % trained, {:.2} % deployed; largest difference of a logit {:.2e}\n\
-         portable, stepwise and fast runtime: the same bits in {} of {} samples\n\n{:12} {:>12} {:>10} {:>14} {:>14} {:>14}\n",
+        "{} test images; accuracy {:.2} % trained, {:.2} % deployed\n\
+         folded trainer and packed file: the same bits, every spike and logit, in {} of {} samples\n\
+         packed file, portable, stepwise and fast: the same bits in {} of {} samples\n\
+         trainer and packed file: {} of {} predictions agree; largest difference of a logit {:.2e}\n\n{:12} {:>12} {:>10} {:>14} {:>14} {:>14}\n",
         report.samples,
-        report.same_predictions,
         100.0 * report.trainer_accuracy,
         100.0 * report.deployed_accuracy,
-        report.largest_logit_difference,
+        report.folded_agree,
+        report.samples,
         report.paths_agree,
         report.samples,
+        report.same_predictions,
+        report.samples,
+        report.largest_logit_difference,
         "layer",
         "values",
         "different",
@@ -98,12 +111,29 @@ pub fn run(args: &VerifyArgs) -> Result<bool, CliError> {
         );
     }
     text += "\n";
+    if let Some(first) = &report.folded_first_difference {
+        text += &format!(
+            "FAILED: the file does not compute what the folded network computes\nfirst difference: {first}\n\
+             the file is of another checkpoint or run, or one of the two is wrong\n"
+        );
+    }
     text += &match &report.first_difference {
         Some(first) => format!(
-            "first difference: {first}\nfolding rounds: a spike may differ where a potential lies within rounding of its threshold"
+            "first difference of trainer and file: {first}\n\
+             spikes differ in {} of {} samples; the first that differs in each has a potential within {:.1e} of its threshold\n\
+             (folding rounds: a spike may differ where a potential lies that close to its threshold, and what follows it)",
+            report.different_samples, report.samples, report.largest_distance_from_threshold
         ),
-        None => "no spike differs".to_owned(),
+        None => "no spike of trainer and file differs".to_owned(),
     };
     output::result(&text)?;
     Ok(ok)
+}
+
+fn spike(d: &Difference, trainer: &str) -> String {
+    let [c, y, x] = d.at;
+    format!(
+        "sample {}, layer {}, step {}, channel {c}, row {y}, column {x}: {} in the {trainer}, {} deployed",
+        d.sample, d.layer, d.step, d.trainer, d.deployed
+    )
 }

@@ -1,6 +1,7 @@
 //! `bitspike bench`: speed and memory on this machine. What each figure means: `docs/performance.md`.
 
 mod against;
+mod deployed;
 mod kernels;
 mod kernels_conv;
 mod kernels_elementwise;
@@ -17,6 +18,10 @@ const MAX_IMAGES: usize = 2048;
 
 pub fn run(args: &BenchArgs) -> Result<bool, CliError> {
     check(args)?;
+    if let What::Deployed(path) = &args.what {
+        deployed::run(args, path)?;
+        return Ok(true);
+    }
     let device = device(&args.run)?;
     let jobs = if args.what == What::Kernels { Vec::new() } else { train::jobs(args)? };
     rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
@@ -44,6 +49,22 @@ fn check(args: &BenchArgs) -> Result<(), CliError> {
     }
     if !(0.0..=1.0).contains(&args.rate) {
         return usage(format!("--rate is {}; expected 0 to 1, the share of spikes", args.rate));
+    }
+    let deployed = matches!(args.what, What::Deployed(_));
+    if args.run.threads == Some(0) {
+        return usage("--threads is 0; expected at least 1".to_owned());
+    }
+    for (flag, given) in [
+        ("--data", args.data.is_some()),
+        ("--data-dir", args.data_dir.is_some()),
+        ("--kernels", args.kernels.is_some()),
+    ] {
+        if given && !deployed {
+            return usage(format!("{flag} is for a deployed file; write: bitspike bench FILE.bsnn {flag} ..."));
+        }
+    }
+    if deployed && (args.against.is_some() || args.net.is_some() || args.layers.is_some()) {
+        return usage("--against, --net and --layers are for bitspike bench train".to_owned());
     }
     if args.what != What::Kernels && !args.filters.is_empty() {
         let words = args.filters.join(" ");

@@ -86,7 +86,7 @@ pub fn jobs(args: &BenchArgs) -> Result<Vec<Job>, CliError> {
         Ok(Job { net, recipe })
     };
     let named = |net: Net| job(net.name(), net.layers());
-    match (&args.layers, args.net, args.what) {
+    match (&args.layers, args.net, &args.what) {
         (Some(layers), _, _) => Ok(vec![job("layers", layers)?]),
         (None, Some(net), _) => Ok(vec![named(net)?]),
         // The larger one last: the peak of memory is that of the process so far.

@@ -1,0 +1,305 @@
+//! A folded network as an ONNX graph of floats, for any ONNX runtime.
+//!
+//! Opset 13, IR version 7, no custom operators. Input `image` `[N, C, H, W]`: the bytes of an image, 0 to 255, as floats; the
+//! normalisation is in the graph. Output `logits` `[N, classes]`, the mean over T.
+//!
+//! The graph is unrolled over T, with time steps in the names: `blocks.0/t1/spike`. The stem's convolution stands there once.
+//! Binary weights are int8 (±1) behind a `Cast` to float, so a file has one byte per weight; runtimes fold the `Cast` when
+//! they load it. Sums of spikes are integers and exact; everything else is rounded as the runtime likes, so a spike may differ
+//! from the packed file's where a potential lies within rounding of its threshold. Predictions are what to compare:
+//! `scripts/check_onnx.py`.
+//!
+//! | in the description | in the graph |
+//! |---|---|
+//! | convolution, slope, offset | `Conv`, `Mul`, `Add` |
+//! | gate per sample | `ReduceMean` of the sums over rows and columns, slope and offset, `ReduceMean` over channels, `Sigmoid`, `Mul` |
+//! | factor per step | `Mul` |
+//! | pooling of the current, of spikes, maximum | `AveragePool` of the sums, `AveragePool`, `MaxPool` |
+//! | neuron | `Mul`, `Add`, `GreaterOrEqual`, `Cast`, and `Sub` or `Where` for the reset |
+//! | head | `ReduceMean` if averaged, `Flatten`, `Gemm` |
+
+mod proto;
+
+use bitspike_format::{
+    BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
+};
+use proto::{Attribute, Message};
+
+/// Version of the operator set that the graph uses.
+pub const OPSET: i64 = 13;
+
+/// A description without an ONNX form.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OnnxError {
+    /// It is no network.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// It takes sequences of frames.
+    #[error("input: sequences of frames cannot be exported to ONNX: the graph shows one image at all time steps")]
+    Sequence,
+}
+
+/// The bytes of an ONNX file.
+///
+/// ```
+/// use bitspike_format::example;
+/// let file = bitspike_train::onnx::export(&example::tiny_spec())?;
+/// assert!(file.len() > 1000);
+/// # Ok::<(), bitspike_train::onnx::OnnxError>(())
+/// ```
+///
+/// # Errors
+/// [`OnnxError`].
+pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
+    // Checks every length and shape.
+    write(spec)?;
+    if spec.sequence {
+        return Err(OnnxError::Sequence);
+    }
+    let mut graph = Graph { steps: spec.steps, ..Graph::default() };
+    let [c, h, w] = spec.input;
+    let last = spec.layers.len() - 1;
+    // One signal for all steps, until neurons make T of it.
+    let mut signal = vec![graph.normalised(spec)];
+    let (mut map, mut quarters) = (spec.input, false);
+    for (i, layer) in spec.layers.iter().enumerate() {
+        let name = crate::export::layer_name(i, last, matches!(layer, LayerSpec::Neurons(_)));
+        match layer {
+            LayerSpec::Block(b) => {
+                let z = graph.current(&name, b, map[0], quarters, &signal);
+                signal = match &b.neuron {
+                    Some(neuron) => graph.fire(&name, neuron, &z),
+                    None => z,
+                };
+                signal = match b.pool {
+                    Pool::None | Pool::Current => signal,
+                    Pool::Spikes => {
+                        graph.each(&signal, |g, t, s| g.pool("AveragePool", s, &format!("{name}/t{t}/pool")))
+                    }
+                    Pool::MaxSpikes => {
+                        graph.each(&signal, |g, t, s| g.pool("MaxPool", s, &format!("{name}/t{t}/pool")))
+                    }
+                };
+                quarters = b.pool == Pool::Spikes;
+                map[0] = b.channels;
+            }
+            LayerSpec::Residual(r) => {
+                let Some(neuron) = &r.block.neuron else { continue };
+                let spikes = graph.fire(&name, neuron, &signal);
+                let z = graph.current(&name, &r.block, map[0], false, &spikes);
+                let around = match &r.projection {
+                    None => signal,
+                    Some((weights, slope, offset)) => {
+                        let shape = [r.block.channels, map[0], 1, 1];
+                        let weights = graph.floats(&format!("{name}.shortcut.weight"), &shape, weights);
+                        let slope = graph.per_channel(&format!("{name}.shortcut.slope"), slope);
+                        let offset = graph.per_channel(&format!("{name}.shortcut.offset"), offset);
+                        graph.each(&signal, |g, t, x| {
+                            let at = |part: &str| format!("{name}/t{t}/shortcut.{part}");
+                            let x = g.pool("AveragePool", x, &at("pool"));
+                            let x = g.node("Conv", &[&x, &weights], &at("conv"), &[]);
+                            let x = g.node("Mul", &[&x, &slope], &at("slope"), &[]);
+                            g.node("Add", &[&x, &offset], &at("offset"), &[])
+                        })
+                    }
+                };
+                // A static image has one current for all steps, its spikes have T.
+                signal = (0..z.len())
+                    .map(|t| {
+                        let around = &around[t.min(around.len() - 1)];
+                        graph.node("Add", &[&z[t], around], &format!("{name}/t{t}/sum"), &[])
+                    })
+                    .collect();
+                map[0] = r.block.channels;
+            }
+            LayerSpec::Neurons(neuron) => signal = graph.fire(&name, neuron, &signal),
+            LayerSpec::Head(head) => graph.head(head, spec.classes, &signal),
+        }
+    }
+    let mut g = graph.nodes.iter().fold(Message::default(), |m, node| m.message(1, node)).text(2, "bitspike");
+    g = graph.constants.iter().fold(g, |m, tensor| m.message(5, tensor));
+    g = g.message(11, &proto::value("image", &[c, h, w])).message(12, &proto::value("logits", &[spec.classes]));
+    let model = Message::default().int(1, 7).text(2, "bitspike").text(3, env!("CARGO_PKG_VERSION")).message(7, &g);
+    let model = model.message(8, &Message::default().text(1, "").int(2, OPSET));
+    let input = ("input".to_owned(), "bytes 0 to 255 as floats; the normalisation is in the graph".to_owned());
+    let meta = spec.meta.iter().chain(std::iter::once(&input));
+    Ok(meta.fold(model, |m, (key, value)| m.message(14, &Message::default().text(1, key).text(2, value))).0)
+}
+
+#[derive(Default)]
+struct Graph {
+    steps: usize,
+    nodes: Vec<Message>,
+    constants: Vec<Message>,
+}
+
+impl Graph {
+    fn node(&mut self, kind: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> String {
+        self.nodes.push(proto::node(kind, inputs, output, attributes));
+        output.to_owned()
+    }
+
+    fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+        self.constants.push(proto::floats(name, shape, values));
+        name.to_owned()
+    }
+
+    fn scalar(&mut self, name: &str, value: f32) -> String {
+        self.floats(name, &[], &[value])
+    }
+
+    fn per_channel(&mut self, name: &str, values: &[f32]) -> String {
+        self.floats(name, &[1, values.len(), 1, 1], values)
+    }
+
+    fn each(&mut self, signal: &[String], mut f: impl FnMut(&mut Self, usize, &str) -> String) -> Vec<String> {
+        signal.iter().enumerate().map(|(t, x)| f(self, t, x)).collect()
+    }
+
+    fn pool(&mut self, kind: &str, x: &str, output: &str) -> String {
+        let two = || Attribute::Ints(vec![2, 2]);
+        self.node(kind, &[x], output, &[("kernel_shape", two()), ("strides", two())])
+    }
+
+    fn mean(&mut self, x: &str, axes: &[i64], keep: bool, output: &str) -> String {
+        let attributes = [("axes", Attribute::Ints(axes.to_vec())), ("keepdims", Attribute::Int(keep.into()))];
+        self.node("ReduceMean", &[x], output, &attributes)
+    }
+
+    /// `(x / 255 − mean) / std` as `(x − 255 mean) · 1 / (255 std)`.
+    fn normalised(&mut self, spec: &ModelSpec) -> String {
+        let ones = || (vec![0.0; spec.input[0]], vec![1.0; spec.input[0]]);
+        let (mean, std) = spec.normalise.clone().unwrap_or_else(ones);
+        let of = |values: &[f32], f: fn(f64) -> f64| values.iter().map(|v| f(f64::from(*v)) as f32).collect::<Vec<_>>();
+        let mean = self.per_channel("input.mean", &of(&mean, |v| 255.0 * v));
+        let scale = self.per_channel("input.scale", &of(&std, |v| 1.0 / (255.0 * v)));
+        let x = self.node("Sub", &["image", &mean], "input/centred", &[]);
+        self.node("Mul", &[&x, &scale], "input/normalised", &[])
+    }
+
+    /// Currents of a block, one for every signal that comes in.
+    fn current(&mut self, name: &str, b: &BlockSpec, c_in: usize, quarters: bool, signal: &[String]) -> Vec<String> {
+        let shape = [b.channels, c_in, b.kernel, b.kernel];
+        let weights = match &b.weights {
+            WeightSpec::Real(w) => self.floats(&format!("{name}.weight"), &shape, w),
+            WeightSpec::Signs(w) => {
+                let signs: Vec<i8> = w.iter().map(|w| if *w >= 0.0 { 1 } else { -1 }).collect();
+                let stored = format!("{name}.weight");
+                self.constants.push(proto::signs(&stored, &shape, &signs));
+                self.node("Cast", &[&stored], &format!("{name}.weight.float"), &[("to", Attribute::Int(1))])
+            }
+        };
+        // Averages of spikes come in as they are; in the description their unit is a quarter.
+        let slope: Vec<f32> = b.slope.iter().map(|a| if quarters { 4.0 * a } else { *a }).collect();
+        let slope = self.per_channel(&format!("{name}.slope"), &slope);
+        let offset = self.per_channel(&format!("{name}.offset"), &b.offset);
+        let ints = |v: usize, n: usize| Attribute::Ints(vec![v as i64; n]);
+        let attributes =
+            [("kernel_shape", ints(b.kernel, 2)), ("strides", ints(b.stride, 2)), ("pads", ints(b.padding, 4))];
+        self.each(signal, |g, t, x| {
+            let at = |part: &str| format!("{name}/t{t}/{part}");
+            let sums = g.node("Conv", &[x, &weights], &at("sums"), &attributes);
+            let factor = g.factor(name, b, t, &sums, [&slope, &offset]);
+            let sums = if b.pool == Pool::Current { g.pool("AveragePool", &sums, &at("pool")) } else { sums };
+            let z = g.node("Mul", &[&sums, &slope], &at("slope"), &[]);
+            let z = g.node("Add", &[&z, &offset], &at("current"), &[]);
+            match factor {
+                Some(k) => g.node("Mul", &[&z, &k], &at("gated"), &[]),
+                None => z,
+            }
+        })
+    }
+
+    /// The factor of a step, if there is a gate.
+    fn factor(
+        &mut self,
+        name: &str,
+        b: &BlockSpec,
+        t: usize,
+        sums: &str,
+        [slope, offset]: [&str; 2],
+    ) -> Option<String> {
+        let at = |part: &str| format!("{name}/t{t}/{part}");
+        let row = |g: &mut Self, values: &[f32], part: &str| {
+            let width = values.len() / g.steps;
+            g.per_channel(&format!("{name}.{part}.{t}"), &values[t * width..][..width])
+        };
+        match &b.gate {
+            GateSpec::None => None,
+            GateSpec::Fixed(factor) => Some(row(self, factor, "factor")),
+            GateSpec::Sample { alpha, per_channel, inside } => {
+                let m = self.mean(sums, &[2, 3], true, &at("gate.sums"));
+                let m = self.node("Mul", &[&m, slope], &at("gate.slope"), &[]);
+                let mut m = self.node("Add", &[&m, offset], &at("gate.means"), &[]);
+                if !per_channel {
+                    m = self.mean(&m, &[1], true, &at("gate.mean"));
+                }
+                let alpha = row(self, alpha, "alpha");
+                Some(if *inside {
+                    let m = self.node("Mul", &[&m, &alpha], &at("gate.alpha"), &[]);
+                    self.node("Sigmoid", &[&m], &at("gate"), &[])
+                } else {
+                    let k = self.node("Sigmoid", &[&m], &at("gate.sigmoid"), &[]);
+                    self.node("Mul", &[&k, &alpha], &at("gate"), &[])
+                })
+            }
+        }
+    }
+
+    /// Spikes of T steps, of one current for all or of T.
+    fn fire(&mut self, name: &str, neuron: &Neuron, z: &[String]) -> Vec<String> {
+        let decay = self.scalar(&format!("{name}.decay"), neuron.decay);
+        let threshold = self.scalar(&format!("{name}.threshold"), neuron.threshold);
+        let zero = match neuron.reset {
+            Reset::Hard => self.scalar(&format!("{name}.zero"), 0.0),
+            Reset::Soft => String::new(),
+        };
+        let mut v: Option<String> = None;
+        let mut spikes = Vec::with_capacity(self.steps);
+        for t in 0..self.steps {
+            let at = |part: &str| format!("{name}/t{t}/{part}");
+            let z = &z[t.min(z.len() - 1)];
+            let u = match &v {
+                None => z.clone(),
+                Some(v) => {
+                    let kept = self.node("Mul", &[v, &decay], &at("kept"), &[]);
+                    self.node("Add", &[&kept, z], &at("potential"), &[])
+                }
+            };
+            let fires = self.node("GreaterOrEqual", &[&u, &threshold], &at("fires"), &[]);
+            let spike = self.node("Cast", &[&fires], &at("spike"), &[("to", Attribute::Int(1))]);
+            // Nobody sees the potential after the last step.
+            if t + 1 < self.steps {
+                v = Some(match neuron.reset {
+                    Reset::Soft => {
+                        let down = self.node("Mul", &[&spike, &threshold], &at("down"), &[]);
+                        self.node("Sub", &[&u, &down], &at("after"), &[])
+                    }
+                    Reset::Hard => self.node("Where", &[&fires, &zero, &u], &at("after"), &[]),
+                });
+            }
+            spikes.push(spike);
+        }
+        spikes
+    }
+
+    fn head(&mut self, h: &HeadSpec, classes: usize, signal: &[String]) {
+        let weights = self.floats("head.weight", &[classes, h.weights.len() / classes], &h.weights);
+        let bias = self.floats("head.bias", &[classes], &h.bias);
+        let logits = self.each(signal, |g, t, x| {
+            let x = match h.features {
+                Features::Flatten => x.to_owned(),
+                Features::Average => g.mean(x, &[2, 3], true, &format!("head/t{t}/mean")),
+            };
+            let x = g.node("Flatten", &[&x], &format!("head/t{t}/features"), &[("axis", Attribute::Int(1))]);
+            let attributes = [("transB", Attribute::Int(1))];
+            g.node("Gemm", &[&x, &weights, &bias], &format!("head/t{t}/logits"), &attributes)
+        });
+        let steps = self.scalar("head.steps", logits.len() as f32);
+        let sum = logits.iter().skip(1).enumerate().fold(logits[0].clone(), |sum, (t, next)| {
+            self.node("Add", &[&sum, next], &format!("head/t{}/sum", t + 1), &[])
+        });
+        self.node("Div", &[&sum, &steps], "logits", &[]);
+    }
+}
