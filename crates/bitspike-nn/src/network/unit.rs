@@ -82,12 +82,11 @@ impl Unit {
     /// [`current`](Self::current), then [`fire`](Self::fire).
     pub fn spikes(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
         let place = &self.place;
-        if let (Conv2d::Binary(conv), Some(neuron)) = (&self.conv, &self.neuron) {
-            if place.whole && x.dims()[0] == place.steps {
-                let (norm, gate, recompute) = (&self.norm, self.gate.as_ref(), place.recompute);
-                let whole = Whole { conv, norm, gate, neuron, pool: false, recompute };
-                return whole.forward(x, &place.name, observer);
-            }
+        let all_steps = x.dims()[0] == place.steps;
+        if let (Conv2d::Binary(conv), Some(neuron), true) = (&self.conv, &self.neuron, place.whole && all_steps) {
+            let (norm, gate, recompute) = (&self.norm, self.gate.as_ref(), place.recompute);
+            let whole = Whole { conv, norm, gate, neuron, pool: false, recompute };
+            return whole.forward(x, &place.name, observer);
         }
         let current = self.current(x, observer);
         self.fire(current, observer)
