@@ -38,6 +38,22 @@ impl Network<'_> {
         };
         ((f64::from(value) / 255.0 - f64::from(mean)) / f64::from(std)) as f32
     }
+
+    /// The normalised form of a measured `value` of `channel`: `(value − mean) / std` in `f32`; without normalisation
+    /// `value`.
+    #[must_use]
+    pub fn value(&self, channel: usize, value: f32) -> f32 {
+        match self.normalise {
+            Some((mean, std)) => (value - mean.get(channel).unwrap_or(0.0)) / std.get(channel).unwrap_or(1.0),
+            None => value,
+        }
+    }
+
+    /// Values of a whole input: one frame, or T of them where inputs are sequences.
+    #[must_use]
+    pub fn input_len(&self) -> usize {
+        self.input.len() * if self.sequence { self.steps } else { 1 }
+    }
 }
 
 /// Shape of what goes from layer to layer.

@@ -104,10 +104,10 @@ pub fn costs(model: &Model<'_>, rates: &[Option<f64>]) -> Vec<LayerCost> {
             Layer::Head(h) => LayerCost {
                 name,
                 binary: false,
-                macs: h.weights.len() as f64,
+                macs: (h.count() * h.classes()) as f64,
                 repeats: t,
-                weight_bytes: 4.0 * h.weights.len() as f64,
-                outputs: h.bias.len() as f64,
+                weight_bytes: h.weight_bytes() as f64,
+                outputs: h.classes() as f64,
                 neurons: 0.0,
                 rate: i.checked_sub(1).and_then(rate),
             },

@@ -133,7 +133,7 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
     meta.extend(classes);
     Ok(ModelSpec {
         steps: plan.options.network.steps,
-        sequence: false,
+        sequence: plan.frames > 1,
         input: plan.input,
         classes: plan.classes,
         normalise,
@@ -152,6 +152,13 @@ pub fn deployable(plan: &Plan) -> Result<(), ExportError> {
         let what = format!("network.name = \"{}\"", plan.options.network.name);
         Err(ExportError::Unsupported { layer: layer.to_owned(), what, reason, remedy: REMEDY })
     };
+    if plan.input[1] == 1 {
+        let remedy =
+            "train on features with two axes, such as features.kind = \"mel\"; signals run in the trainer alone so far";
+        let reason = "the format has square kernels and pools 2x2 windows, and a signal has one row";
+        let what = format!("an input of {:?}", plan.input);
+        return Err(ExportError::Unsupported { layer: "stem".to_owned(), what, reason, remedy });
+    }
     match plan.structure {
         Structure::Vgg | Structure::BiReal { pooled_stem: false } => Ok(()),
         Structure::BiReal { pooled_stem: true } | Structure::Residual { pooled_stem: true, .. } => {

@@ -221,8 +221,11 @@ pub fn verify(
         if result.layers.is_empty() {
             result.layers = trained.0.iter().map(|(name, ..)| LayerAgreement::new(name)).collect();
         }
-        for (i, image) in images.chunks_exact(n.input.len()).enumerate() {
-            let (deployed_logits, spikes, agree) = paths.run(model, image)?;
+        for i in 0..labels.len() {
+            // `[T, N, C, H, W]`: the frames of a sample stand apart.
+            let frames = images.chunks_exact(n.input.len()).skip(i).step_by(labels.len());
+            let image: Vec<f32> = frames.flatten().copied().collect();
+            let (deployed_logits, spikes, agree) = paths.run(model, &image)?;
             let (mut first, mut first_folded) = (None, None);
             for (k, ((name, dims, values), at)) in trained.0.iter().zip(&places).enumerate() {
                 let (map, words) = &spikes.0[at.layer];
@@ -346,8 +349,9 @@ impl<'m> Paths<'m> {
         let mut agree = seen == self.spikes && same_bits(&self.logits, &self.other);
         let mut seen = Deployed::default();
         bitspike_infer::reset(model, &mut self.steps)?;
-        for _ in 0..model.network().steps {
-            bitspike_infer::step(model, &mut self.steps, image, &mut self.other, &mut seen)?;
+        let frames = image.chunks_exact(model.network().input.len()).cycle();
+        for frame in frames.take(model.network().steps) {
+            bitspike_infer::step(model, &mut self.steps, frame, &mut self.other, &mut seen)?;
         }
         agree &= seen == self.spikes && same_bits(&self.logits, &self.other);
         Ok((&self.logits, &self.spikes, agree))

@@ -14,6 +14,18 @@ pub struct ExportArgs {
     /// Which checkpoint: best or last
     #[arg(long, default_value = "last", value_parser = ["last", "best"])]
     pub checkpoint: String,
+    /// Write integers behind the first layer, for processors without a floating-point unit
+    #[arg(long)]
+    pub integer: bool,
+    /// Bits of slopes, 4 to 16
+    #[arg(long, default_value_t = 16, value_name = "N", requires = "integer")]
+    pub slope_bits: u32,
+    /// Bits of the head's weights, 4 to 16
+    #[arg(long, default_value_t = 8, value_name = "N", requires = "integer")]
+    pub head_bits: u32,
+    /// Bits of the weights of shortcuts, 4 to 16
+    #[arg(long, default_value_t = 16, value_name = "N", requires = "integer")]
+    pub shortcut_bits: u32,
     /// Write the folded network as an ONNX graph of floats, unrolled over T
     #[arg(long, value_name = "FILE.onnx")]
     pub onnx: Option<PathBuf>,
@@ -63,6 +75,9 @@ pub struct InferArgs {
     /// Folder with the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Recipe whose [data] table says how event recordings or sensors become frames
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: Option<PathBuf>,
     /// Test images to run; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub samples: usize,

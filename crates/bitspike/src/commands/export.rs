@@ -4,7 +4,7 @@ use super::{OpenedRun, bytes, open_run};
 use crate::args::ExportArgs;
 use crate::error::CliError;
 use crate::output;
-use bitspike_format::{Model, write};
+use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
 use bitspike_run::{atomic_write, write_text_atomic};
 use bitspike_train::{device, export, onnx, parameters};
 use serde::Serialize;
@@ -19,6 +19,9 @@ struct Written {
     bytes_arithmetic: u64,
     binary_weights: u64,
     real_parameters: u64,
+    integer_bytes: usize,
+    /// What the rounding to integers moved, per layer.
+    rounding: Option<String>,
     arena_bytes_run: usize,
     arena_bytes_step: usize,
     c: Option<String>,
@@ -38,7 +41,13 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let OpenedRun { recipe, data, checkpoint, plan, network } = open_run(&args.run_folder, &args.checkpoint, &device)?;
     let mut spec = export::describe(&recipe, &data, &plan, &network)?;
     spec.meta.push(("epoch".to_owned(), checkpoint.progress.epoch.to_string()));
-    let file = write(&spec).map_err(export::ExportError::from)?;
+    let (file, rounding) = if args.integer {
+        let lengths = WordLengths::new(args.slope_bits, args.head_bits, args.shortcut_bits);
+        let (integers, rounding) = quantise(&spec, &lengths)?;
+        (write_integers(&integers).map_err(export::ExportError::from)?, Some(rounding.to_string()))
+    } else {
+        (write(&spec).map_err(export::ExportError::from)?, None)
+    };
     let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.run_folder.clone(), source: e })?;
     // Everything is made before anything is written.
     let onnx = args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, onnx::export(&spec)?))).transpose()?;
@@ -58,9 +67,13 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let result = Written {
         file: args.out.as_ref().map(|path| path.display().to_string()),
         bytes: file.len(),
-        bytes_arithmetic: model.binary_weights().div_ceil(8) + 4 * model.real_parameters(),
+        bytes_arithmetic: model.binary_weights().div_ceil(8)
+            + 4 * model.real_parameters()
+            + model.integer_bytes() as u64,
         binary_weights: model.binary_weights(),
         real_parameters: model.real_parameters(),
+        integer_bytes: model.integer_bytes(),
+        rounding,
         arena_bytes_run: 4 * bitspike_infer::run_words(&model)?,
         arena_bytes_step: 4 * bitspike_infer::step_words(&model)?,
         c,
@@ -82,6 +95,9 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
                 bytes(result.arena_bytes_run as u64),
                 bytes(result.arena_bytes_step as u64),
             );
+        }
+        if let Some(rounding) = &result.rounding {
+            text += &format!("integers after the first layer: {} B\n{rounding}\n", result.integer_bytes);
         }
         for (other, what) in [
             (&result.onnx, format!("ONNX, opset {}, bytes of images in, logits out", onnx::OPSET)),
@@ -106,7 +122,7 @@ fn write_c(
 ) -> Result<String, CliError> {
     const NAME: &str = "bsnn_model";
     let count = samples.clamp(1, set.len());
-    let images: Vec<f32> = (0..count).flat_map(|i| pixels(model, set, i)).collect();
+    let images: Vec<f32> = (0..count).flat_map(|i| input(model, set, i)).collect();
     let c = bitspike_infer::c99::export(model, NAME, &images)?;
     std::fs::create_dir_all(folder).map_err(|source| CliError::Read { path: folder.to_owned(), source })?;
     for (ending, text) in [(".h", &c.header), (".c", &c.source), ("_test.c", &c.test)] {
@@ -116,10 +132,11 @@ fn write_c(
     Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test"))
 }
 
-/// An image as the network wants it.
-pub(super) fn pixels(model: &Model<'_>, set: &bitspike_data::ImageSet, i: usize) -> Vec<f32> {
+/// A sample as the network wants it, `[C, H, W]` or `[T, C, H, W]`.
+pub(super) fn input(model: &Model<'_>, set: &bitspike_data::ImageSet, i: usize) -> Vec<f32> {
     let n = model.network();
-    let plane = n.input.pixels().max(1);
-    let bytes = set.image(i).unwrap_or_default();
-    bytes.iter().enumerate().map(|(k, byte)| n.pixel(k / plane, *byte)).collect()
+    let channel = |k: usize| k / n.input.pixels().max(1) % n.input.channels.max(1);
+    let bytes = set.image(i).unwrap_or_default().iter().enumerate().map(|(k, byte)| n.pixel(channel(k), *byte));
+    let floats = set.floats(i).unwrap_or_default().iter().enumerate().map(|(k, value)| n.value(channel(k), *value));
+    bytes.chain(floats).collect()
 }

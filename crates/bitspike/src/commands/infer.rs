@@ -60,7 +60,7 @@ impl Observer for Rates {
 pub(super) fn engine<'m>(model: &Model<'m>, kernels: Option<&str>) -> Result<Engine<'m>, CliError> {
     let path = match kernels {
         Some(name) => name.parse().map_err(|e| CliError::Usage(format!("--kernels: {e}")))?,
-        None => Kernels::best(),
+        None => Kernels::from_env().map_err(|e| CliError::Usage(e.to_string()))?,
     };
     Ok(Engine::with_path(model, path)?)
 }
@@ -68,8 +68,13 @@ pub(super) fn engine<'m>(model: &Model<'m>, kernels: Option<&str>) -> Result<Eng
 pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     let file = super::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
-    let data = RecipeArgs { data: args.data.clone(), data_dir: args.data_dir.clone(), ..RecipeArgs::default() };
-    let data = bitspike_data::load(&recipe(&data, None)?.data)?;
+    let data = RecipeArgs {
+        recipe: args.recipe.clone(),
+        data: args.data.clone(),
+        data_dir: args.data_dir.clone(),
+        ..RecipeArgs::default()
+    };
+    let data = bitspike_data::load_frames(&recipe(&data, None)?.data, model.network().steps)?;
     let (n, set) = (model.network(), &data.test);
     let shape = [n.input.channels, n.input.rows, n.input.columns];
     if set.shape != shape || set.classes.len() != n.classes {
@@ -81,12 +86,14 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
             set.classes.len()
         )));
     }
-    if n.sequence {
-        return Err(CliError::Usage("the file takes sequences of frames; this command shows it images".to_owned()));
+    if n.sequence != (data.steps() > 1) {
+        let what = |sequence| if sequence { "sequences of frames" } else { "single images" };
+        let (file, set) = (what(n.sequence), what(data.steps() > 1));
+        return Err(CliError::Usage(format!("the file takes {file}; {} has {set}", data.name)));
     }
     let samples = if args.samples == 0 { set.len() } else { args.samples.min(set.len()) };
     let engine = engine(&model, args.kernels.as_deref())?;
-    let inputs: Vec<f32> = (0..samples).flat_map(|i| super::export::pixels(&model, set, i)).collect();
+    let inputs: Vec<f32> = (0..samples).flat_map(|i| super::export::input(&model, set, i)).collect();
     let mut logits = vec![0.0; samples * n.classes];
     let mut all = || {
         let start = Instant::now();
@@ -109,7 +116,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     // Rates, and one image at a time, on the first of them.
     let (mut rates, mut workspace, mut one) = (Rates(Vec::new()), engine.workspace(), vec![0.0; n.classes]);
     let mut times = Vec::new();
-    for (i, image) in inputs.chunks_exact(n.input.len()).take(500).enumerate() {
+    for (i, image) in inputs.chunks_exact(n.input_len()).take(500).enumerate() {
         engine.run(&mut workspace, image, &mut one, &mut rates)?;
         if i < 100 {
             let start = Instant::now();

@@ -95,9 +95,6 @@ impl Observer for Laps {
 pub fn run(args: &BenchArgs, path: &Path) -> Result<(), CliError> {
     let file = read_bytes(path)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: path.to_owned(), source })?;
-    if model.network().sequence {
-        return Err(CliError::Usage("the file takes sequences of frames; this command shows it images".to_owned()));
-    }
     let (images, inputs) = images(args, &model)?;
     let engine = engine(&model, args.kernels.as_deref())?;
     let (batch1, layers) = one_by_one(&model, &engine, &inputs, args.reps)?;
@@ -154,19 +151,20 @@ fn images(args: &BenchArgs, model: &Model<'_>) -> Result<(String, Vec<f32>), Cli
         // Bytes from 0 to 255.
         let byte = |v: f32| (127.5 + 127.5 * v).round() as u8;
         let plane = n.input.pixels();
-        let values = (0..args.batch * n.input.len()).map(|i| n.pixel(i % n.input.len() / plane, byte(numbers.draw())));
+        let values =
+            (0..args.batch * n.input_len()).map(|i| n.pixel(i / plane % n.input.channels.max(1), byte(numbers.draw())));
         return Ok((format!("{} random images", args.batch), values.collect()));
     }
     let keys =
         crate::args::RecipeArgs { data: args.data.clone(), data_dir: args.data_dir.clone(), ..Default::default() };
-    let data = bitspike_data::load(&recipe(&keys, None)?.data)?;
+    let data = bitspike_data::load_frames(&recipe(&keys, None)?.data, n.steps)?;
     let shape = [n.input.channels, n.input.rows, n.input.columns];
-    if data.test.shape != shape {
+    if data.test.shape != shape || n.sequence != (data.steps() > 1) {
         let found = data.test.shape;
         return Err(CliError::Usage(format!("the file takes frames of {shape:?}; {} has {found:?}", data.name)));
     }
     let count = args.batch.min(data.test.len());
-    let values = (0..count).flat_map(|i| export::pixels(model, &data.test, i)).collect();
+    let values = (0..count).flat_map(|i| export::input(model, &data.test, i)).collect();
     Ok((format!("{count} test images of {}", data.name), values))
 }
 
@@ -179,7 +177,7 @@ fn one_by_one(
 ) -> Result<(Times, Vec<f64>), CliError> {
     let (n, mut workspace) = (model.network(), engine.workspace());
     let mut logits = vec![0.0; n.classes];
-    let images = || inputs.chunks_exact(n.input.len());
+    let images = || inputs.chunks_exact(n.input_len());
     for image in images() {
         engine.run(&mut workspace, image, &mut logits, &mut ())?;
     }
@@ -213,7 +211,7 @@ fn batches(
 ) -> Result<Throughput, CliError> {
     let n = model.network();
     // A data set may have fewer images than a batch.
-    let inputs: Vec<f32> = inputs.iter().copied().cycle().take(batch * n.input.len()).collect();
+    let inputs: Vec<f32> = inputs.iter().copied().cycle().take(batch * n.input_len()).collect();
     let mut logits = vec![0.0; batch * n.classes];
     let mut once = || -> Result<f64, CliError> {
         let start = Instant::now();
@@ -244,7 +242,7 @@ fn energy(
     };
     let wait = std::time::Duration::from_secs_f64(ENERGY_SECONDS);
     let idle = meter.measure(|| std::thread::sleep(wait)).1;
-    let (batch, classes) = (inputs.len() / model.network().input.len(), model.network().classes);
+    let (batch, classes) = (inputs.len() / model.network().input_len(), model.network().classes);
     let mut logits = vec![0.0; batch * classes];
     let (images, measured) = meter.measure(|| {
         let (start, mut images) = (Instant::now(), 0);
@@ -271,7 +269,7 @@ fn energy(
 fn rates(model: &Model<'_>, engine: &Engine<'_>, inputs: &[f32]) -> Result<Vec<Option<f64>>, CliError> {
     let (mut rates, mut workspace) = (Rates(Vec::new()), engine.workspace());
     let mut logits = vec![0.0; model.network().classes];
-    for image in inputs.chunks_exact(model.network().input.len()) {
+    for image in inputs.chunks_exact(model.network().input_len()) {
         engine.run(&mut workspace, image, &mut logits, &mut rates)?;
     }
     Ok(rates.shares())
