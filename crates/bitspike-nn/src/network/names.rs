@@ -1,21 +1,4 @@
-//! The papers' networks by name, for `network.name`.
-//!
-//! | name | structure | source |
-//! |---|---|---|
-//! | `vgg11` | chain 64-128-P-256-256-P-512-512-P-512-512, average, classifier | Liang et al. (BSO), ICML 2025 |
-//! | `vggsnn` | the same layers, one more P, classifier of the whole map | Deng et al. (TET), ICLR 2022 |
-//! | `resnet19` | [standard](Junction::Current) blocks, 3-3-2 of 128-256-512 channels | Zheng et al. (tdBN), AAAI 2021 |
-//! | `resnet20` | standard blocks, 3-3-3 of 16-32-64 channels | He et al., CVPR 2016, section 4.2 |
-//! | `bi-real-18`, `bi-real-34` | one shortcut around each convolution, ImageNet stem | Liu et al., ECCV 2018 |
-//! | `sew-resnet18` | [SEW](Junction::Spikes) blocks with ADD, ImageNet stem | Fang et al., NeurIPS 2021 |
-//! | `ms-resnet18` | [membrane](Junction::Membrane) blocks, ImageNet stem without pooling | Hu et al., TNNLS 2024 |
-//! | `spikformer` | Spikformer-4-256 | Zhou et al., ICLR 2023 |
-//!
-//! What the papers leave to us, or what differs from them: weights are binary but for stem, classifier and shortcuts that
-//! carry a current; shortcuts that carry spikes are binary 1×1 convolutions, also in `resnet20`, whose paper pads with zeros;
-//! down-sampling shortcuts of `bi-real` are those of its binary follow-ups (average pooling, real 1×1 convolution, batch norm);
-//! `resnet19` ends in one classifier; linear layers of `spikformer` have no bias, since a batch norm follows each, and its
-//! patch splitting pools 2×2 windows as `pooling` says instead of 3×3 maxima.
+//! The papers' networks by name, for `network.name`; listed at [`NetworkName`].
 
 use super::config::{Family, Head};
 use super::residual::Junction;
@@ -25,6 +8,23 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A network of a paper, or the one that `family`, `layers` and `head` describe.
+///
+/// | name | structure | source |
+/// |---|---|---|
+/// | `vgg11` | chain 64-128-P-256-256-P-512-512-P-512-512, average, classifier | Liang et al. (BSO), ICML 2025 |
+/// | `vggsnn` | the same layers, one more P, classifier of the whole map | Deng et al. (TET), ICLR 2022 |
+/// | `resnet19` | [standard](Junction::Current) blocks, 3-3-2 of 128-256-512 channels | Zheng et al. (tdBN), AAAI 2021 |
+/// | `resnet20` | standard blocks, 3-3-3 of 16-32-64 channels | He et al., CVPR 2016, section 4.2 |
+/// | `bi-real-18`, `bi-real-34` | one shortcut around each convolution, ImageNet stem | Liu et al., ECCV 2018 |
+/// | `sew-resnet18` | [SEW](Junction::Spikes) blocks with ADD, ImageNet stem | Fang et al., NeurIPS 2021 |
+/// | `ms-resnet18` | [membrane](Junction::Membrane) blocks, ImageNet stem without pooling | Hu et al., TNNLS 2024 |
+/// | `spikformer` | Spikformer-4-256 | Zhou et al., ICLR 2023 |
+///
+/// What the papers leave to us, or what differs from them: weights are binary but for stem, classifier and shortcuts that
+/// carry a current; shortcuts that carry spikes are binary 1×1 convolutions, also in `resnet20`, whose paper pads with zeros;
+/// down-sampling shortcuts of `bi-real` are those of its binary follow-ups (average pooling, real 1×1 convolution, batch norm);
+/// `resnet19` ends in one classifier; linear layers of `spikformer` have no bias, since a batch norm follows each, and its
+/// patch splitting pools 2×2 windows as `pooling` says instead of 3×3 maxima.
 ///
 /// ```
 /// use bitspike_nn::network::NetworkName;

@@ -10,7 +10,7 @@ pub trait Observer {
     }
 
     /// The sum `[T, N, C, H, W]` of spikes of several layers, where one goes on instead of spikes; see
-    /// [`residual`](super::Junction::Spikes).
+    /// [`ResidualBlock`](super::ResidualBlock).
     fn counts(&mut self, name: &str, counts: &Tensor<5>) {
         let _ = (name, counts);
     }

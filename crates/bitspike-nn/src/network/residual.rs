@@ -1,24 +1,4 @@
-//! Residual networks whose blocks have two convolutions: standard, SEW and membrane shortcuts in one structure.
-//!
-//! With L(x) = gate(BN(conv(x))), N the neurons, and S the shortcut, which is the identity where the shapes are equal:
-//!
-//! ```text
-//! standard   y = N(L₂(N(L₁(x))) + S(x))        x, y spikes        S = L, 1×1, binary      stem N(L(x))
-//! SEW        y = N(L₂(N(L₁(x)))) + S(x)        x, y counts        S = N∘L, 1×1, binary    stem N(L(x))
-//! membrane   y = L₂(N(L₁(N(x)))) + S(x)        x, y currents      S = BN∘conv, 1×1, real  stem L(x)    end N
-//! ```
-//!
-//! The first convolution of a block and the 1×1 of its shortcut have the block's stride. A standard identity shortcut adds
-//! spikes to a current. SEW adds spikes to spikes (the paper's ADD), so that what goes on is a count: 0 to 3 in ResNet-18, since
-//! a shortcut with neurons starts again at 1. Binary convolutions take counts up to 4 as three bit planes, exactly; larger
-//! ones as floats (`bitspike_kernels::bits::PackedSpikes`). The stem of ImageNet networks ends in a 3×3 maximum with
-//! stride 2, of spikes where it has neurons.
-//!
-//! Shapes: x `[1 or T, N, C, H, W]` → `[T, N, C', H', W']`.
-//!
-//! Sources: standard, He et al., CVPR 2016, with neurons as in Zheng et al. (tdBN), AAAI 2021; SEW, Fang et al., "Deep
-//! Residual Learning in Spiking Neural Networks", NeurIPS 2021; membrane, Hu et al., "Advancing Spiking Neural Networks Toward
-//! Deep Residual Learning", TNNLS 2024 (arXiv 2112.08954).
+//! Residual networks whose blocks have two convolutions; formulas at [`ResidualBlock`].
 
 use super::config::Plan;
 use super::observer::Observer;
@@ -40,7 +20,27 @@ pub enum Junction {
     Membrane,
 }
 
-/// A block of two convolutions and a shortcut.
+/// A block of two convolutions and a shortcut: standard, SEW or membrane.
+///
+/// With L(x) = gate(BN(conv(x))), N the neurons, and S the shortcut, which is the identity where the shapes are equal:
+///
+/// ```text
+/// standard   y = N(L₂(N(L₁(x))) + S(x))        x, y spikes        S = L, 1×1, binary      stem N(L(x))
+/// SEW        y = N(L₂(N(L₁(x)))) + S(x)        x, y counts        S = N∘L, 1×1, binary    stem N(L(x))
+/// membrane   y = L₂(N(L₁(N(x)))) + S(x)        x, y currents      S = BN∘conv, 1×1, real  stem L(x)    end N
+/// ```
+///
+/// The first convolution of a block and the 1×1 of its shortcut have the block's stride. A standard identity shortcut adds
+/// spikes to a current. SEW adds spikes to spikes (the paper's ADD), so that what goes on is a count: 0 to 3 in ResNet-18, since
+/// a shortcut with neurons starts again at 1. Binary convolutions take counts up to 4 as three bit planes, exactly; larger
+/// ones as floats (`bitspike_kernels::bits::PackedSpikes`). The stem of ImageNet networks ends in a 3×3 maximum with
+/// stride 2, of spikes where it has neurons.
+///
+/// Shapes: x `[1 or T, N, C, H, W]` → `[T, N, C', H', W']`.
+///
+/// Sources: standard, He et al., CVPR 2016, with neurons as in Zheng et al. (tdBN), AAAI 2021; SEW, Fang et al., "Deep
+/// Residual Learning in Spiking Neural Networks", NeurIPS 2021; membrane, Hu et al., "Advancing Spiking Neural Networks Toward
+/// Deep Residual Learning", TNNLS 2024 (arXiv 2112.08954).
 #[derive(Module, Debug)]
 pub struct ResidualBlock {
     /// The first convolution.
@@ -64,7 +64,7 @@ impl ResidualBlock {
         }
     }
 
-    /// Formulas and shapes in the [module documentation](self).
+    /// Formulas and shapes at [`ResidualBlock`].
     pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
         let (name, junction) = &self.place;
         let Self { first, second, .. } = self;

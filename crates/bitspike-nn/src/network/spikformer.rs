@@ -1,24 +1,4 @@
-//! Spikformer: a transformer of spikes, with binary weights.
-//!
-//! With L(x) = gate(BN(conv(x))), N the neurons, tokens the pixels of a map, and every linear layer a 1×1 convolution:
-//!
-//! ```text
-//! patches     x₀ = P(N(L(P(N(L(N(L(N(L(image)))))))))     3×3, real first layer, D/8, D/4, D/2, D channels, P 2×2 pooling
-//!             x  = x₀ + N(L(x₀))                          3×3, in place of a position code
-//! block       q, k, v = N(L(x))                           each 1×1, split into heads of 32 channels
-//!             x ← x + N(L(N½(⅛ q kᵀ v)))                  no softmax: q kᵀ counts common spikes
-//!             x ← x + N(L(N(L(x))))                       1×1, D → 4 D → D
-//! end         the mean over tokens
-//! ```
-//!
-//! N½ has half the threshold of the other neurons. Sums of spikes are counts 0, 1, 2, ...; the stream of n blocks reaches
-//! 2 + 2 n. Without a softmax q kᵀ v is computed from either side; here it is (v kᵀ) q, d² numbers per head in place of
-//! tokens². All of these are integers, so both ways give the same bits.
-//!
-//! Shapes: x `[1 or T, N, C, H, W]` → `[T, N, D, H/4, W/4]`.
-//!
-//! Source: Zhou et al., "Spikformer: When Spiking Neural Network Meets Transformer", ICLR 2023, equations 4 to 14 and the
-//! authors' network for CIFAR. Differences are listed in [`names`](super::NetworkName).
+//! Spikformer, a transformer of spikes, with binary weights; formulas at [`Spikformer`].
 
 use super::block::VggBlock;
 use super::config::Plan;
@@ -73,7 +53,7 @@ impl SpikformerBlock {
         }
     }
 
-    /// Formulas and shapes in the [module documentation](self).
+    /// Formulas and shapes at [`Spikformer`].
     pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
         let (name, heads) = &self.place;
         let [q, k, v] = [&self.query, &self.key, &self.value].map(|unit| unit.spikes(x.clone(), observer));
@@ -100,7 +80,27 @@ fn attention(q: Tensor<5>, k: Tensor<5>, v: Tensor<5>, heads: usize) -> Tensor<5
     y.reshape([t, n, c, h, w])
 }
 
-/// Patch splitting and blocks.
+/// Patch splitting and blocks of attention.
+///
+/// With L(x) = gate(BN(conv(x))), N the neurons, tokens the pixels of a map, and every linear layer a 1×1 convolution:
+///
+/// ```text
+/// patches     x₀ = P(N(L(P(N(L(N(L(N(L(image)))))))))     3×3, real first layer, D/8, D/4, D/2, D channels, P 2×2 pooling
+///             x  = x₀ + N(L(x₀))                          3×3, in place of a position code
+/// block       q, k, v = N(L(x))                           each 1×1, split into heads of 32 channels
+///             x ← x + N(L(N½(⅛ q kᵀ v)))                  no softmax: q kᵀ counts common spikes
+///             x ← x + N(L(N(L(x))))                       1×1, D → 4 D → D
+/// end         the mean over tokens
+/// ```
+///
+/// N½ has half the threshold of the other neurons. Sums of spikes are counts 0, 1, 2, ...; the stream of n blocks reaches
+/// 2 + 2 n. Without a softmax q kᵀ v is computed from either side; here it is (v kᵀ) q, d² numbers per head in place of
+/// tokens². All of these are integers, so both ways give the same bits.
+///
+/// Shapes: x `[1 or T, N, C, H, W]` → `[T, N, D, H/4, W/4]`.
+///
+/// Source: Zhou et al., "Spikformer: When Spiking Neural Network Meets Transformer", ICLR 2023, equations 4 to 14 and the
+/// authors' network for CIFAR. Differences are listed at [`NetworkName`](super::NetworkName).
 #[derive(Module, Debug)]
 pub struct Spikformer {
     /// The first convolution, real weights.
