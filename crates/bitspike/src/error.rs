@@ -53,6 +53,9 @@ pub enum CliError {
     /// A network without a deployed form.
     #[error(transparent)]
     Export(#[from] bitspike_train::export::ExportError),
+    /// A network that cannot be rounded to integers.
+    #[error(transparent)]
+    Quantise(#[from] bitspike_format::QuantiseError),
     /// A network without an ONNX form.
     #[error(transparent)]
     Onnx(#[from] bitspike_train::onnx::OnnxError),
@@ -114,6 +117,7 @@ impl CliError {
             Self::Torch(e) => e.hint(),
             Self::Format { source, .. } => Some(source.hint().to_owned()),
             Self::Export(e) => e.hint(),
+            Self::Quantise(e) => Some(e.hint().to_owned()),
             Self::Onnx(bitspike_train::onnx::OnnxError::Sequence) => {
                 Some("export it with -o as a packed file, or as C".to_owned())
             }
