@@ -164,6 +164,14 @@ pub struct DataConfig {
 }
 
 impl DataConfig {
+    /// The configuration of a set of event recordings with samples of `steps` frames; `None` for other sets.
+    pub fn event_config(&self, steps: usize) -> Option<EventConfig> {
+        let mut config = EventConfig::new(self.set.events()?, self.path.clone().unwrap_or_default());
+        (config.steps, config.options) = (steps, self.events.clone().unwrap_or_default());
+        (config.train_limit, config.test_limit) = (self.train_limit, self.test_limit);
+        Some(config)
+    }
+
     /// Checks what can be checked without reading a file.
     ///
     /// # Errors
@@ -216,9 +224,7 @@ impl DataConfig {
             }
             (None, false) => {}
         }
-        if let Some(name) = set.events() {
-            let mut config = EventConfig::new(name, self.path.clone().unwrap_or_default());
-            config.options = self.events.clone().unwrap_or_default();
+        if let Some(config) = self.event_config(1) {
             config.validate()?;
         }
         match self.set {

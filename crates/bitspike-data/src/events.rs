@@ -15,10 +15,10 @@ const CAMERA: u64 = 1;
 
 /// Reads or simulates a set; samples have `steps` frames.
 pub(crate) fn load(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError> {
-    let (origin, set) = match cfg.set.events() {
-        Some(name) => {
+    let (origin, set) = match cfg.event_config(steps) {
+        Some(config) => {
             let path = find::folder(cfg.set, cfg.path.as_deref());
-            (path.clone(), recorded(cfg, EventConfig { steps, ..EventConfig::new(name, path) })?)
+            (path.clone(), dataset::load(&EventConfig { path, ..config })?)
         }
         None => ("embedded:events-demo".into(), simulated(cfg, steps)?),
     };
@@ -44,12 +44,6 @@ pub(crate) fn load(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError>
     // The frames themselves: whatever changes them, a file or an option, makes other data.
     let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     Ok(DataSet { files: vec![SourceFile { path: origin, bytes, sha256 }], ..data })
-}
-
-fn recorded(cfg: &DataConfig, mut config: EventConfig) -> Result<EventSet, DataError> {
-    config.options = cfg.events.clone().unwrap_or_default();
-    (config.train_limit, config.test_limit) = (cfg.train_limit, cfg.test_limit);
-    Ok(dataset::load(&config)?)
 }
 
 fn simulated(cfg: &DataConfig, steps: usize) -> Result<EventSet, DataError> {

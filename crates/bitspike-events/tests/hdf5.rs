@@ -95,7 +95,7 @@ fn recordings_of_both_layouts_are_the_same_events() {
 #[test]
 fn shd_is_a_data_set_of_one_channel() {
     let mut c = EventConfig::new(EventSetName::Shd, data(""));
-    (c.steps, c.values, c.size) = (4, Values::Counts, Some([1, 70]));
+    (c.steps, c.options.values, c.options.size) = (4, Values::Counts, Some([1, 70]));
     let l = list(&c).unwrap();
     assert_eq!(
         (l.classes.clone(), l.train.len(), l.test.len()),
@@ -106,7 +106,7 @@ fn shd_is_a_data_set_of_one_channel() {
     assert_eq!(set.shape, [1, 1, 70]);
     let sums: Vec<u32> = set.train.samples.chunks(4 * 70).map(|s| s.iter().map(|v| u32::from(*v)).sum()).collect();
     assert_eq!(sums, [41, 58, 0, 52, 8, 55], "every spike is counted once");
-    c.split = Some(Split::First(1));
+    c.options.split = Some(Split::First(1));
     let l = list(&c).unwrap();
     assert_eq!((l.train.len(), l.test.len()), (3, 3));
     let missing = list(&EventConfig::new(EventSetName::Ssc, data(""))).unwrap_err();

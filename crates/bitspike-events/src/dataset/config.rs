@@ -301,7 +301,10 @@ impl EventConfig {
     }
 
     /// How files are opened.
-    pub(crate) fn read_options(&self) -> Result<ReadOptions, EventError> {
+    ///
+    /// # Errors
+    /// `Option` of [`EventError`] for a name that is not known.
+    pub fn read_options(&self) -> Result<ReadOptions, EventError> {
         use EventSetName as N;
         let mut o = ReadOptions { columns: self.options.columns.clone(), ..ReadOptions::default() };
         o.format = match (&self.options.format, self.set) {

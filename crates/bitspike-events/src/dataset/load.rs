@@ -143,6 +143,50 @@ pub fn load_float(config: &EventConfig, kind: FrameKind) -> Result<FloatSet, Eve
     })
 }
 
+/// Makes frames of windows of a stream, the same as [`load`] makes of recordings.
+///
+/// ```
+/// use bitspike_events::Event;
+/// use bitspike_events::dataset::{EventConfig, EventSetName, Framer};
+/// let mut config = EventConfig::new(EventSetName::EventWindows, "");
+/// (config.options.window_ms, config.steps) = (Some(1), 2);
+/// let framer = Framer::new(&config, [1, 2])?;
+/// let events = [Event::new(0, 0, 0, true), Event::new(900, 1, 0, false)];
+/// // [T, C, H, W]: step 0 has ON at x = 0, step 1 OFF at x = 1.
+/// assert_eq!(framer.frames(&events, (0, 1000))?, [0, 0, 1, 0, 0, 1, 0, 0]);
+/// # Ok::<(), bitspike_events::EventError>(())
+/// ```
+pub struct Framer(Source);
+
+impl Framer {
+    /// For a sensor of `[height, width]`; steps, size and values are the configuration's.
+    ///
+    /// # Errors
+    /// `Option` of [`EventError`] for an option that does not fit.
+    pub fn new(config: &EventConfig, sensor: [usize; 2]) -> Result<Self, EventError> {
+        config.validate()?;
+        Source::with_sensor(config, sensor).map(Self)
+    }
+
+    /// `[C, H, W]` of a frame.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.0.channels, self.0.size[0], self.0.size[1]]
+    }
+
+    /// Frames `[T, C, H, W]` of the events of a window from its first microsecond up to, and without, its end.
+    ///
+    /// # Errors
+    /// `Option` for an event outside the window, `Outside` for one beyond the sensor.
+    pub fn frames(&self, events: &[Event], (start, end): (i64, i64)) -> Result<Vec<u8>, EventError> {
+        if let Some(e) = events.iter().find(|e| e.t < start || e.t >= end) {
+            return super::config::option("events", format!("times from {start} up to {end}"), e.t);
+        }
+        let mut out = vec![0; self.0.steps * self.shape().iter().product::<usize>()];
+        self.0.bytes(events, Some((start, end)), &mut out)?;
+        Ok(out)
+    }
+}
+
 /// Samples of one file, each with its place in the result.
 type Slots<'a, V> = Vec<(&'a Item, &'a mut [V])>;
 
@@ -166,11 +210,15 @@ pub(crate) struct Source {
 
 impl Source {
     fn new(config: &EventConfig, listing: &Listing) -> Result<Self, EventError> {
-        let options = config.read_options()?;
         let sensor = match config.set.sensor().or(config.options.sensor) {
             Some(s) => s,
-            None => told(listing, &options)?,
+            None => told(listing, &config.read_options()?)?,
         };
+        Self::with_sensor(config, sensor)
+    }
+
+    fn with_sensor(config: &EventConfig, sensor: [usize; 2]) -> Result<Self, EventError> {
+        let options = config.read_options()?;
         let size = config.options.size.unwrap_or(sensor);
         smaller(size, sensor)?;
         let map = |axis: usize| (0..sensor[axis]).map(|i| i * size[axis] / sensor[axis]).collect();

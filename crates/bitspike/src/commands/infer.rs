@@ -68,6 +68,9 @@ pub(super) fn engine<'m>(model: &Model<'m>, kernels: Option<&str>) -> Result<Eng
 pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     let file = super::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
+    if let Some(source) = &args.follow {
+        return super::follow::run(args, &model, source);
+    }
     let data = RecipeArgs {
         recipe: args.recipe.clone(),
         data: args.data.clone(),

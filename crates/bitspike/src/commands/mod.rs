@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod eval;
 mod export;
+mod follow;
 mod infer;
 mod inspect;
 mod report;
