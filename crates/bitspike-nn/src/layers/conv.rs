@@ -212,7 +212,7 @@ mod tests {
                 }
             };
             let signs = (latent.clone().detach().greater_equal_elem(0.0).float() * 2.0 - 1.0) * size;
-            let signs = signs.require_grad();
+            let signs = Tensor::from_inner(signs.inner()).require_grad();
             let options = ConvOptions::new([1, 1], [0, 1], [1, 1], 1);
             let direct = burn::tensor::module::conv2d(x.reshape([6, 5, 1, 11]), signs.clone(), None, options);
             let close = |a: Vec<f32>, b: Vec<f32>| {

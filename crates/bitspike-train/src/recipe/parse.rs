@@ -387,7 +387,7 @@ mod tests {
             ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
             ("[optim]\nbinary_rule = 'flip'\n", &[], &["r.toml:2", "method agmm", "gradient step"]),
             ("method = 't-bso'\n[norm]\nkind = 'bntt'\n", &[], &["r.toml:3", "norm.kind = \"joint\""]),
-            ("method = 'bop'\n[network]\nestimator = 'ede'\n", &[], &["r.toml:3", "no latent"]),
+            ("method = 'bop'\n[network]\nestimator = 'ede'\n", &[], &["r.toml:3", "latent weights"]),
             ("method = 't-bso'\n[network]\nfamily = 'bi-real'\n", &[], &["r.toml:3", "\"vgg\""]),
             ("method = 't-bso'\n[train]\nloss = 'mean-output'\n", &[], &["r.toml:3", "\"tet\""]),
             ("[data]\ntrain_limit = 0\n", &[], &["r.toml", "data.train_limit"]),

@@ -89,14 +89,19 @@ pub fn run(args: &VerifyArgs) -> Result<bool, CliError> {
     }
     let mut text = format!(
         "{} test images; accuracy {:.2} % trained, {:.2} % deployed\n\
-         folded trainer and packed file: the same bits, every spike and logit, in {} of {} samples\n\
+         {}\n\
          packed file, portable, stepwise and fast: the same bits in {} of {} samples\n\
          trainer and packed file: {} of {} predictions agree; largest difference of a logit {:.2e}\n\n{:12} {:>12} {:>10} {:>14} {:>14} {:>14}\n",
         report.samples,
         100.0 * report.trainer_accuracy,
         100.0 * report.deployed_accuracy,
-        report.folded_agree,
-        report.samples,
+        match integers {
+            true => "integers behind the first layer: what they round is below".to_owned(),
+            false => format!(
+                "folded trainer and packed file: the same bits, every spike and logit, in {} of {} samples",
+                report.folded_agree, report.samples
+            ),
+        },
         report.paths_agree,
         report.samples,
         report.same_predictions,
