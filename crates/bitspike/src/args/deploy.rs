@@ -75,7 +75,7 @@ pub struct InferArgs {
     /// Folder with the data set's files
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Recipe whose [data] table says how event recordings or sensors become frames
+    /// Recipe whose data table says how event recordings or sensors become frames
     #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<PathBuf>,
     /// Classify the windows of an event recording, or of a stream on standard input (-), as they come; the recipe says how

@@ -1,0 +1,118 @@
+//! Event recordings and sensors as users have them: files, a recipe, a run, a deployed file, a stream.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bitspike"));
+    command.current_dir(folder).args(args);
+    command
+}
+
+fn done(folder: &Path, args: &[&str]) -> Output {
+    let out = command(folder, args).output().expect("the program starts");
+    assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
+    out
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Two seconds of events, 1 in a millisecond, in the left or right half of an 8x8 sensor.
+fn recording(left: bool, salt: u32) -> String {
+    let mut out = "t,x,y,p\n".to_owned();
+    for t in 0..2000u32 {
+        let n = t.wrapping_mul(2_654_435_761).wrapping_add(salt) >> 16;
+        let (x, y) = (n % 4 + if left { 0 } else { 4 }, n / 4 % 8);
+        writeln!(out, "{},{x},{y},{}", t * 1000, n / 32 % 2).expect("a string");
+    }
+    out
+}
+
+const EVENTS: &str = "name = 'halves'\nmethod = 'agmm'\n[data]\nset = 'event-windows'\n[data.events]\nwindow_ms = 50\n\
+                      gap_ms = 100\ntrain_part = 0.7\nsensor = [8, 8]\ntime_unit = 'us'\n[network]\nlayers = '8-P-8'\n\
+                      T = 4\n[train]\nepochs = 6\nbatch_size = 8\n[optim]\nlr = 0.05\n";
+
+#[test]
+fn a_stream_is_classified_window_by_window() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path();
+    std::fs::create_dir(folder.join("events")).expect("writable");
+    for (class, left) in [("left", true), ("right", false)] {
+        std::fs::write(folder.join(format!("events/{class}.csv")), recording(left, 1)).expect("writable");
+    }
+    std::fs::write(folder.join("r.toml"), EVENTS).expect("writable");
+    let train = ["train", "r.toml", "--data-dir", "events", "--out", "run", "--quiet", "--threads", "1"];
+    done(folder, &train);
+    done(folder, &["export", "run", "-o", "net.bsnn"]);
+    let out = done(folder, &["verify", "run", "net.bsnn", "--samples", "0", "--threads", "1", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!((&report["folded_agree"], &report["paths_agree"]), (&report["samples"], &report["samples"]));
+    let infer = ["infer", "net.bsnn", "--recipe", "r.toml", "--data-dir", "events", "--json"];
+    let scores: serde_json::Value = serde_json::from_slice(&done(folder, &infer).stdout).expect("JSON");
+    assert!(scores["accuracy"].as_f64().expect("a number") > 0.9, "{scores}");
+
+    // The same file and pipe give the same lines but for latency: 40 windows of a recording nobody trained on.
+    std::fs::write(folder.join("new.csv"), recording(false, 99)).expect("writable");
+    let lines = |out: &[u8]| -> Vec<(i64, u64, String)> {
+        let line = |l: &str| {
+            let l: serde_json::Value = serde_json::from_str(l).expect("JSON");
+            assert!(l["latency_ms"].as_f64().expect("a number") > 0.0);
+            let class = l["class"].as_str().expect("a class").to_owned();
+            (l["start_us"].as_i64().expect("a number"), l["events"].as_u64().expect("a number"), class)
+        };
+        text(out).lines().map(line).collect()
+    };
+    let follow = |from: &'static str| ["infer", "net.bsnn", "--recipe", "r.toml", "--json", "--follow", from];
+    let file = lines(&done(folder, &follow("new.csv")).stdout);
+    let mut piped = command(folder, &follow("-"));
+    let mut piped = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut stdin = piped.stdin.take().expect("a pipe");
+    stdin.write_all(recording(false, 99).as_bytes()).expect("the program reads");
+    drop(stdin);
+    let piped = piped.wait_with_output().expect("the program ends");
+    assert_eq!(lines(&piped.stdout), file);
+    assert_eq!(file.len(), 40);
+    assert!(file.iter().enumerate().all(|(i, (start, events, _))| *start == 50_000 * i as i64 && *events == 50));
+    assert!(file.iter().filter(|(_, _, class)| class == "right").count() > 36, "{file:?}");
+
+    let out = command(folder, &["infer", "net.bsnn", "--recipe", "r.toml", "--follow", "nowhere"]).output();
+    let out = out.expect("the program starts");
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("nowhere"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn a_folder_of_csv_files_trains_a_network_in_one_dimension() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path();
+    std::fs::create_dir(folder.join("files")).expect("writable");
+    for who in ["ann", "ben", "cem"] {
+        for (label, period) in [("slow", 16.0), ("fast", 5.0)] {
+            let row = |i: u32| format!("{:.4},{}\n", (f64::from(i) * 6.28 / period).sin(), i % 7);
+            let rows: String = (0..640).map(row).collect();
+            std::fs::write(folder.join(format!("files/{who}_{label}_1.csv")), format!("a,b\n{rows}"))
+                .expect("writable");
+        }
+    }
+    let recipe = "name = 'waves'\n[data]\nset = 'sensors'\npath = 'files'\n[data.sensors]\nrate_hz = 50.0\n\
+                  labels = { from = 'name', pattern = '{group}_{label}_{take}.csv' }\n\
+                  window = { length = 32, hop = 8 }\nsplit = { by = 'group', test = ['ann'] }\n[network]\n\
+                  layers = '8-P-8'\nT = 2\n[train]\nepochs = 4\nbatch_size = 16\n[optim]\nlr = 0.05\n";
+    std::fs::write(folder.join("r.toml"), recipe).expect("writable");
+    done(folder, &["train", "r.toml", "--out", "run", "--quiet", "--threads", "1"]);
+    done(folder, &["eval", "run", "--min-accuracy", "0.9"]);
+    // What cannot be exported is refused with the remedy, and nothing is written.
+    let out = command(folder, &["export", "run", "-o", "net.bsnn"]).output().expect("the program starts");
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("one row") && text(&out.stderr).contains("mel"), "{}", text(&out.stderr));
+    assert!(!folder.join("net.bsnn").exists());
+    // An encoding of another length than T is an error that says so.
+    let wrong = recipe.replace("[network]", "encode = { kind = 'direct', steps = 8, segments = true }\n[network]");
+    std::fs::write(folder.join("w.toml"), wrong).expect("writable");
+    let out = command(folder, &["train", "w.toml", "--out", "other"]).output().expect("the program starts");
+    assert!(text(&out.stderr).contains("network.T = 8"), "{}", text(&out.stderr));
+}
