@@ -92,7 +92,7 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension() {
     std::fs::create_dir(folder.join("files")).expect("writable");
     for who in ["ann", "ben", "cem"] {
         for (label, period) in [("slow", 16.0), ("fast", 5.0)] {
-            let row = |i: u32| format!("{:.4},{}\n", (f64::from(i) * 6.28 / period).sin(), i % 7);
+            let row = |i: u32| format!("{:.4},{}\n", (f64::from(i) * std::f64::consts::TAU / period).sin(), i % 7);
             let rows: String = (0..640).map(row).collect();
             std::fs::write(folder.join(format!("files/{who}_{label}_1.csv")), format!("a,b\n{rows}"))
                 .expect("writable");
