@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout)] // It is what the program is for.
 
 use bitspike_data::{DataConfig, ImageSet, load_frames};
+use bitspike_sensors::solve;
 
 /// Mean frames, one per sample.
 fn features(set: &ImageSet) -> Vec<Vec<f64>> {
@@ -23,27 +24,6 @@ fn features(set: &ImageSet) -> Vec<Vec<f64>> {
         (0..frame).map(mean).collect()
     };
     (0..set.len()).map(sample).collect()
-}
-
-/// Solves `a x = b` for a symmetric positive definite `a`, in place, by Cholesky's decomposition; `b` has a row per unknown.
-fn solve(a: &mut [Vec<f64>], b: &mut [Vec<f64>]) {
-    let n = a.len();
-    for i in 0..n {
-        for j in 0..=i {
-            let sum = a[i][j] - (0..j).map(|k| a[i][k] * a[j][k]).sum::<f64>();
-            a[i][j] = if i == j { sum.sqrt() } else { sum / a[j][j] };
-        }
-    }
-    for class in 0..b[0].len() {
-        for i in 0..n {
-            let sum = b[i][class] - (0..i).map(|k| a[i][k] * b[k][class]).sum::<f64>();
-            b[i][class] = sum / a[i][i];
-        }
-        for i in (0..n).rev() {
-            let sum = b[i][class] - (i + 1..n).map(|k| a[k][i] * b[k][class]).sum::<f64>();
-            b[i][class] = sum / a[i][i];
-        }
-    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,8 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let counts = data.train.class_counts();
     let share: Vec<f64> = counts.iter().map(|c| *c as f64 / n as f64).collect();
     let one_hot = |label: u32| (0..classes).map(|c| f64::from(u8::from(c == label as usize)) - share[c]).collect();
-    let mut weights: Vec<Vec<f64>> = data.train.labels.iter().map(|label| one_hot(*label)).collect();
-    solve(&mut kernel, &mut weights);
+    let weights = solve(kernel, data.train.labels.iter().map(|label| one_hot(*label)).collect());
     let predict = |x: &[f64]| {
         let mut scores = share.clone();
         for (a, w) in train.iter().zip(&weights) {

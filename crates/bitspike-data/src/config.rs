@@ -202,27 +202,11 @@ impl DataConfig {
         if self.simulate.is_some() && set != SetName::EventsDemo {
             return bad("data.simulate", &format!("no such table for {set}"), "a table".into());
         }
-        match (&self.sensors, set == SetName::Sensors) {
-            (Some(_), false) => return bad("data.sensors", &format!("no such table for {set}"), "a table".into()),
-            (None, true) => return bad("data.sensors", "a table that says how files are read", "no such table".into()),
-            (Some(sensors), true) => {
-                if !sensors.path.as_os_str().is_empty() {
-                    let found = sensors.path.display().to_string();
-                    return bad("data.sensors.path", "no such key: data.path names the folder", found);
-                }
-                for (key, limit) in [("data.train_limit", self.train_limit), ("data.test_limit", self.test_limit)] {
-                    if let Some(limit) = limit {
-                        return bad(key, "no such key for sensors: see window.limit", limit.to_string());
-                    }
-                }
-                if self.validation > 0 {
-                    let expected = "0: windows held out at random would be near-copies of others";
-                    return bad("data.validation", expected, self.validation.to_string());
-                }
-                let path = self.path.clone().unwrap_or_default();
-                SensorConfig { path, ..sensors.clone() }.validate()?;
-            }
-            (None, false) => {}
+        if self.sensors.is_some() && set != SetName::Sensors {
+            return bad("data.sensors", &format!("no such table for {set}"), "a table".into());
+        }
+        if set == SetName::Sensors {
+            self.validate_sensors()?;
         }
         if let Some(config) = self.event_config(1) {
             config.validate()?;
@@ -250,6 +234,29 @@ impl DataConfig {
             }
         }
         Ok(())
+    }
+
+    /// What can be checked of `sensors` without reading a file.
+    fn validate_sensors(&self) -> Result<(), DataError> {
+        let bad = |key, expected: &str, found: String| Err(DataError::Config { key, expected: expected.into(), found });
+        let Some(sensors) = &self.sensors else {
+            return bad("data.sensors", "a table that says how files are read", "no such table".into());
+        };
+        if !sensors.path.as_os_str().is_empty() {
+            let found = sensors.path.display().to_string();
+            return bad("data.sensors.path", "no such key: data.path names the folder", found);
+        }
+        for (key, limit) in [("data.train_limit", self.train_limit), ("data.test_limit", self.test_limit)] {
+            if let Some(limit) = limit {
+                return bad(key, "no such key for sensors: see window.limit", limit.to_string());
+            }
+        }
+        if self.validation > 0 {
+            let expected = "0: windows held out at random would be near-copies of others";
+            return bad("data.validation", expected, self.validation.to_string());
+        }
+        let path = self.path.clone().unwrap_or_default();
+        Ok(SensorConfig { path, ..sensors.clone() }.validate()?)
     }
 }
 

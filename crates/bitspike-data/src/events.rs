@@ -6,6 +6,7 @@
 use crate::config::DataConfig;
 use crate::load::hold_out;
 use crate::set::{DataSet, ImageSet, SourceFile, Values};
+use crate::source::hex;
 use crate::{DataError, SetName, find};
 use bitspike_events::dataset::{self, DemoConfig, EventConfig, EventSet, Images, Part};
 use sha2::{Digest, Sha256};
@@ -42,7 +43,7 @@ pub(crate) fn load(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError>
     let validation = hold_out(&mut train, cfg.validation, &mut split)?;
     let data = DataSet::from_parts(cfg.set.as_str(), split, train, validation, test)?;
     // The frames themselves: whatever changes them, a file or an option, makes other data.
-    let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = hex(&hash.finalize());
     Ok(DataSet { files: vec![SourceFile { path: origin, bytes, sha256 }], ..data })
 }
 

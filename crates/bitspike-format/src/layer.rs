@@ -49,6 +49,12 @@ impl Network<'_> {
         }
     }
 
+    /// Channel of value `k` of an input, `[C, H, W]` or `[T, C, H, W]`.
+    #[must_use]
+    pub fn channel(&self, k: usize) -> usize {
+        k / self.input.pixels().max(1) % self.input.channels.max(1)
+    }
+
     /// Values of a whole input: one frame, or T of them where inputs are sequences.
     #[must_use]
     pub fn input_len(&self) -> usize {

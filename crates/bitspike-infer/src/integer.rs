@@ -2,6 +2,7 @@
 
 use crate::arena::gate_width;
 use crate::block::{binary_sum, corners, put};
+use crate::residual::neurons;
 use crate::source::{BinarySource, Bits};
 use bitspike_format::integer::{
     IntegerBlock, IntegerHead, IntegerNeuron, IntegerProjection, gated, limit, of_float, shift,
@@ -126,28 +127,12 @@ pub(crate) fn block(
     Some(())
 }
 
-/// Spikes of neurons that see a current; as [`neurons`](crate::residual::neurons).
-pub(crate) fn neurons(
-    neuron: &IntegerNeuron,
-    map: &Map,
-    current: &[u32],
-    potentials: &mut [u32],
-    out: &mut [u32],
-) -> Option<()> {
-    let out = out.get_mut(..map.pixels() * map.words())?;
-    let per_pixel = map.channels.max(1);
-    let pixels = current.chunks(per_pixel).zip(potentials.chunks_mut(per_pixel));
-    for ((current, potentials), out) in pixels.zip(out.chunks_mut(map.words().max(1))) {
-        out.fill(0);
-        for (word, (current, potentials)) in out.iter_mut().zip(current.chunks(32).zip(potentials.chunks_mut(32))) {
-            for (lane, (z, v)) in current.iter().zip(potentials).enumerate() {
-                let (next, spike) = neuron.fire(*v as i32, *z as i32);
-                *v = next as u32;
-                *word |= u32::from(spike) << (lane & 31);
-            }
-        }
+/// [`IntegerNeuron::fire`] on the words of a potential and a current.
+pub(crate) fn fire_words(neuron: &IntegerNeuron) -> impl Fn(u32, u32) -> (u32, bool) {
+    |v, z| {
+        let (next, spike) = neuron.fire(v as i32, z as i32);
+        (next as u32, spike)
     }
-    Some(())
 }
 
 /// The current of a stem as it goes out: an integer if there is a shift, in the bits of a word.
@@ -166,7 +151,7 @@ pub(crate) fn residual(
     bits: &mut [u32],
     scratch: &mut [u32],
 ) -> Option<()> {
-    neurons(&integer.neuron, &r.conv.input, current, potentials, bits)?;
+    neurons(&r.conv.input, current, potentials, bits, fire_words(&integer.neuron))?;
     let source = BinarySource::new(&r.conv, Bits { words: bits, map: r.conv.input })?;
     let (_, scratch) = scratch.split_at_mut_checked(r.conv.input.channels)?;
     let factors = Factors::new((&r.gate, integer), &r.conv, Pool::None, &source, (step, 1), scratch)?;

@@ -22,13 +22,14 @@ pub(crate) fn stem(b: &Block<'_>, frame: &[f32], out: &mut [u32]) -> Option<()> 
     Some(())
 }
 
-/// Spikes of neurons that see a current.
+/// Spikes of neurons that see a current; `fire` takes the words of a potential and a current, and gives the next potential
+/// and whether there is a spike.
 pub(crate) fn neurons(
-    neuron: &Neuron,
     map: &Map,
     current: &[u32],
     potentials: &mut [u32],
     out: &mut [u32],
+    fire: impl Fn(u32, u32) -> (u32, bool),
 ) -> Option<()> {
     let out = out.get_mut(..map.pixels() * map.words())?;
     let per_pixel = map.channels.max(1);
@@ -37,13 +38,21 @@ pub(crate) fn neurons(
         out.fill(0);
         for (word, (current, potentials)) in out.iter_mut().zip(current.chunks(32).zip(potentials.chunks_mut(32))) {
             for (lane, (z, v)) in current.iter().zip(potentials).enumerate() {
-                let (next, spike) = fire(neuron, f32::from_bits(*v), f32::from_bits(*z));
-                *v = next.to_bits();
+                let (next, spike) = fire(*v, *z);
+                *v = next;
                 *word |= u32::from(spike) << (lane & 31);
             }
         }
     }
     Some(())
+}
+
+/// [`fire`] on the words of a potential and a current.
+pub(crate) fn fire_words(neuron: &Neuron) -> impl Fn(u32, u32) -> (u32, bool) {
+    |v, z| {
+        let (next, spike) = fire(neuron, f32::from_bits(v), f32::from_bits(z));
+        (next.to_bits(), spike)
+    }
 }
 
 /// One step of a residual block: `out` is a current; `bits` receives the spikes of its neurons.
@@ -59,7 +68,7 @@ pub(crate) fn residual(
     if let Some(integer) = &r.integer {
         return crate::integer::residual((r, integer), step, current, out, potentials, bits, scratch);
     }
-    neurons(&r.neuron, &r.conv.input, current, potentials, bits)?;
+    neurons(&r.conv.input, current, potentials, bits, fire_words(&r.neuron))?;
     let source = BinarySource::new(&r.conv, Bits { words: bits, map: r.conv.input })?;
     let (pooled, scratch) = scratch.split_at_mut_checked(r.conv.input.channels)?;
     let factors = Factors::new(&r.gate, &r.conv, &r.affine, Some(&source), (step, 1), scratch)?;

@@ -4,7 +4,7 @@ use crate::arena::{FRONT, Parts, kept_words, potentials, step_words};
 use crate::block::{Input, block};
 use crate::head::{head, mean};
 use crate::integer;
-use crate::residual::{neurons, residual, stem};
+use crate::residual::{fire_words, neurons, residual, stem};
 use crate::run::check;
 use crate::source::Bits;
 use crate::{InferError, Observer};
@@ -99,8 +99,8 @@ fn one(
             Layer::Neurons(n) => {
                 let current = from.get(..map.len())?;
                 match &n.integer {
-                    Some(integer) => integer::neurons(integer, &n.input, current, mine, to)?,
-                    None => neurons(&n.neuron, &n.input, current, mine, to)?,
+                    Some(integer) => neurons(&n.input, current, mine, to, integer::fire_words(integer))?,
+                    None => neurons(&n.input, current, mine, to, fire_words(&n.neuron))?,
                 }
                 let map = Map { planes: 1, ..n.input };
                 observer.spikes(i, t, &map, to.get(..map.bit_words())?);

@@ -138,8 +138,18 @@ fn ridge(x: &[Vec<f64>], y: &[usize], k: usize) -> Vec<Vec<f64>> {
     solve(a, b)
 }
 
-/// X of A·X = B for a symmetric positive definite A, by Cholesky's A = L·Lᵀ.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+/// X of A·X = B for a symmetric positive definite A, by Cholesky's A = L·Lᵀ. A is `[n][n]`, of which the lower half is read; B
+/// and X are `[n][columns]`.
+///
+/// ```
+/// use bitspike_sensors::solve;
+/// let x = solve(vec![vec![4.0, 2.0], vec![2.0, 5.0]], vec![vec![8.0], vec![12.0]]);
+/// assert!((x[0][0] - 1.0).abs() < 1e-12 && (x[1][0] - 2.0).abs() < 1e-12);
+/// ```
+///
+/// # Panics
+/// If a row is shorter than A or B says.
+pub fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let d = a.len();
     for i in 0..d {
         for j in 0..=i {

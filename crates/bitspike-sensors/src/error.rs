@@ -1,6 +1,6 @@
 //! The one error type of the crate: facts in the variants, what to do in [`SensorError::hint`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What kind of trouble a [`SensorError`] is; decides what a program should tell its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +194,18 @@ pub enum SensorError {
 }
 
 impl SensorError {
+    /// Text that is not what it should be, at a line and a field of it (0: the whole line).
+    pub(crate) fn text(
+        path: &Path,
+        line: u64,
+        field: u64,
+        what: &'static str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Text { path: path.into(), line, field, what, expected: expected.into(), found: found.into() }
+    }
+
     /// The kind of trouble.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -72,7 +72,7 @@ mod source;
 mod split;
 mod window;
 
-pub use baseline::{Baseline, Score};
+pub use baseline::{Baseline, Score, solve};
 pub use config::{
     Axes, Bands, CsvFormat, DeltaEncode, DirectEncode, Encode, Features, FileSplit, FolderLabels, Format, GroupSplit,
     IndexLabels, InsideLabels, Labels, LatencyEncode, MelFeatures, MelScale, Missing, NameLabels, Normalise, NpyFormat,

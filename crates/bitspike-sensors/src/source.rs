@@ -88,14 +88,14 @@ pub(crate) fn find(config: &SensorConfig) -> Result<(Vec<Entry>, Option<SourceFi
             }
             // Rows of files that were left out on purpose are none to complain of.
             if let Some((rel, (line, _))) = listed.iter().find(|(rel, _)| !glob::any(&config.exclude, rel)) {
-                return Err(SensorError::Text {
-                    path,
-                    line: *line,
-                    field: 0,
-                    what: "file",
-                    expected: format!("a file that matches {}", patterns.join(", ")),
-                    found: format!("{rel:?}"),
-                });
+                return Err(SensorError::text(
+                    &path,
+                    *line,
+                    0,
+                    "file",
+                    format!("a file that matches {}", patterns.join(", ")),
+                    format!("{rel:?}"),
+                ));
             }
         }
         Labels::Inside(_) => {}
@@ -145,14 +145,8 @@ fn read_index(path: &Path, bytes: &[u8], config: &IndexLabels) -> Result<Vec<(u6
     let text = check_utf8(path, skip_bom(bytes))?;
     let mut rows =
         csv::ReaderBuilder::new().delimiter(config.separator as u8).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let bad = |line, field, what, expected: &str, found: String| SensorError::Text {
-        path: path.into(),
-        line,
-        field,
-        what,
-        expected: expected.into(),
-        found,
-    };
+    let bad =
+        |line, field, what, expected: &str, found: String| SensorError::text(path, line, field, what, expected, found);
     let wrong = |e: csv::Error| {
         let line = e.position().map_or(1, |p| p.line());
         bad(line, 0, "row", "as many fields as the header has", e.to_string())

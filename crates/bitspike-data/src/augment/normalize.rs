@@ -18,10 +18,15 @@ pub(crate) fn tables(mean: &[f32], std: &[f32], channels: usize) -> Result<Vec<[
         return bad("positive, finite standard deviations".into(), s.to_string());
     }
     let table = |(&m, &s): (&f32, &f32)| {
-        let s = if s == 0.0 { 1.0 } else { f64::from(s) };
+        let s = f64::from(whole(s));
         std::array::from_fn(|p| ((p as f64 / 255.0 - f64::from(m)) / s) as f32)
     };
     Ok(mean.iter().zip(std).map(table).collect())
+}
+
+/// The standard deviation that is divided by.
+pub(crate) fn whole(std: f32) -> f32 {
+    if std == 0.0 { 1.0 } else { std }
 }
 
 /// Writes the normalised image. Shapes: `pixels` and `out` are `[C, H, W]`.

@@ -106,8 +106,7 @@ impl Pipeline {
             }
         };
         let tables = normalize::tables(mean, std, c)?;
-        let whole = |s: f32| if s == 0.0 { 1.0 } else { s };
-        let moments = mean.iter().zip(std).map(|(&m, &s)| (m, whole(s))).collect();
+        let moments = mean.iter().zip(std).map(|(&m, &s)| (m, normalize::whole(s))).collect();
         Ok(Self { scale: Some(Arc::new(Scale { tables, moments })), ..Self::default() })
     }
 

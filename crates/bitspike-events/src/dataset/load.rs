@@ -25,12 +25,12 @@ pub struct Part<V> {
     pub labels: Vec<u32>,
 }
 
-/// A data set of events as frames of bytes.
+/// A data set of events as frames.
 ///
-/// Channel 0 is OFF, channel 1 is ON; sets without polarity have one channel.
+/// Channel 0 is OFF, channel 1 is ON; sets without polarity, and voxel grids, have one channel.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct EventSet {
+pub struct FrameSet<V> {
     /// T.
     pub steps: usize,
     /// `[C, H, W]`.
@@ -38,9 +38,9 @@ pub struct EventSet {
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Training part.
-    pub train: Part<u8>,
+    pub train: Part<V>,
     /// Test part.
-    pub test: Part<u8>,
+    pub test: Part<V>,
     /// Name of the split.
     pub split: String,
     /// SHA-256 of the list: which recordings stand in which part.
@@ -49,25 +49,11 @@ pub struct EventSet {
     pub cached: bool,
 }
 
-/// A data set of events as frames of f32: voxel grids and time surfaces. Fields as in [`EventSet`].
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FloatSet {
-    /// T.
-    pub steps: usize,
-    /// `[C, H, W]`.
-    pub shape: [usize; 3],
-    /// Names of the classes.
-    pub classes: Vec<String>,
-    /// Training part.
-    pub train: Part<f32>,
-    /// Test part.
-    pub test: Part<f32>,
-    /// Name of the split.
-    pub split: String,
-    /// SHA-256 of the list.
-    pub list_sha256: String,
-}
+/// Frames of bytes: spikes or counts.
+pub type EventSet = FrameSet<u8>;
+
+/// Frames of f32: voxel grids and time surfaces.
+pub type FloatSet = FrameSet<f32>;
 
 /// Lists, reads and frames a data set, or takes the frames from the cache that `cache` names, if nothing has changed.
 ///
@@ -92,17 +78,7 @@ pub fn load(config: &EventConfig) -> Result<EventSet, EventError> {
 fn frames(config: &EventConfig, listing: Listing) -> Result<EventSet, EventError> {
     let source = Source::new(config, &listing)?;
     let fill = |events: &[Event], range, out: &mut [u8]| source.bytes(events, range, out);
-    let (train, test) = (source.part(&listing.train, fill)?, source.part(&listing.test, fill)?);
-    Ok(EventSet {
-        steps: config.steps,
-        shape: [source.channels, source.size[0], source.size[1]],
-        classes: listing.classes,
-        train,
-        test,
-        split: listing.split,
-        list_sha256: listing.sha256,
-        cached: false,
-    })
+    source.set(listing, fill)
 }
 
 /// The same for kinds of frames that are not bytes. `values` and `cache` play no part.
@@ -131,16 +107,7 @@ pub fn load_float(config: &EventConfig, kind: FrameKind) -> Result<FloatSet, Eve
         out.copy_from_slice(&frames);
         Ok(())
     };
-    let (train, test) = (source.part(&listing.train, fill)?, source.part(&listing.test, fill)?);
-    Ok(FloatSet {
-        steps: config.steps,
-        shape: [source.channels, source.size[0], source.size[1]],
-        classes: listing.classes,
-        train,
-        test,
-        split: listing.split,
-        list_sha256: listing.sha256,
-    })
+    source.set(listing, fill)
 }
 
 /// Makes frames of windows of a stream, the same as [`load`] makes of recordings.
@@ -296,6 +263,25 @@ impl Source {
             };
         }
         Ok(())
+    }
+
+    /// Reads and frames the samples of both parts.
+    fn set<V, F>(&self, listing: Listing, fill: F) -> Result<FrameSet<V>, EventError>
+    where
+        V: Copy + Default + Send,
+        F: Fn(&[Event], Option<(i64, i64)>, &mut [V]) -> Result<(), EventError> + Sync,
+    {
+        let (train, test) = (self.part(&listing.train, &fill)?, self.part(&listing.test, &fill)?);
+        Ok(FrameSet {
+            steps: self.steps,
+            shape: [self.channels, self.size[0], self.size[1]],
+            classes: listing.classes,
+            train,
+            test,
+            split: listing.split,
+            list_sha256: listing.sha256,
+            cached: false,
+        })
     }
 
     /// Reads and frames the samples of one part.

@@ -36,7 +36,7 @@ mod windows;
 
 pub use config::{Binning, EventConfig, EventOptions, EventSetName, MAX_SIDE, MAX_STEPS, Values};
 pub use demo::{DemoConfig, Images, demo};
-pub use load::{EventSet, FloatSet, Framer, Part, load, load_float};
+pub use load::{EventSet, FloatSet, FrameSet, Framer, Part, load, load_float};
 pub use split::Split;
 
 use crate::EventError;

@@ -22,14 +22,14 @@ pub(crate) fn skip_bom(bytes: &[u8]) -> &[u8] {
 pub(crate) fn check_utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, SensorError> {
     std::str::from_utf8(bytes).map_err(|e| {
         let at = e.valid_up_to();
-        SensorError::Text {
-            path: path.into(),
-            line: 1 + bytes[..at].iter().filter(|b| **b == b'\n').count() as u64,
-            field: 0,
-            what: "text",
-            expected: "UTF-8".into(),
-            found: format!("byte {:#04x}", bytes[at]),
-        }
+        SensorError::text(
+            path,
+            1 + bytes[..at].iter().filter(|b| **b == b'\n').count() as u64,
+            0,
+            "text",
+            "UTF-8",
+            format!("byte {:#04x}", bytes[at]),
+        )
     })
 }
 
@@ -39,13 +39,8 @@ pub(super) fn read(
     format: &CsvFormat,
     known: Known<'_>,
 ) -> Result<Vec<Recording>, SensorError> {
-    let bad = |line, field, what, expected: String, found: String| SensorError::Text {
-        path: path.into(),
-        line,
-        field,
-        what,
-        expected,
-        found,
+    let bad = |line, field, what, expected: String, found: String| {
+        SensorError::text(path, line, field, what, expected, found)
     };
     let mut text = check_utf8(path, skip_bom(bytes))?;
     for skipped in 0..format.skip_lines {

@@ -75,14 +75,7 @@ fn decode(path: &Path, bytes: &[u8], format: &ParquetFormat, known: Known<'_>) -
         let (mut label, mut group) = (None, None);
         for (i, (_, value)) in row.get_column_iter().enumerate() {
             let field = i as u64 + 1;
-            let bad = |what, expected: &str| SensorError::Text {
-                path: path.into(),
-                line,
-                field,
-                what,
-                expected: expected.into(),
-                found: value.to_string(),
-            };
+            let bad = |what, expected: &str| SensorError::text(path, line, field, what, expected, value.to_string());
             match table.roles.get(i).copied().unwrap_or(Role::Unused) {
                 Role::Channel(c) if matches!(value, Field::Null) => table.value(c, None, line, field)?,
                 Role::Channel(c) => match number(value) {

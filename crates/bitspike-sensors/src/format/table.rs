@@ -53,14 +53,8 @@ impl<'a> Table<'a> {
         roles: Roles<'_>,
         known: Known<'a>,
     ) -> Result<Self, SensorError> {
-        let bad = |field, what, expected: String, found: String| SensorError::Text {
-            path: path.into(),
-            line,
-            field,
-            what,
-            expected,
-            found,
-        };
+        let bad =
+            |field, what, expected: String, found: String| SensorError::text(path, line, field, what, expected, found);
         for (i, name) in columns.iter().enumerate() {
             if columns[..i].contains(name) {
                 return Err(bad(i as u64 + 1, "column", "every name once".into(), format!("{name:?} again")));
@@ -116,14 +110,7 @@ impl<'a> Table<'a> {
         if let Some((last, _)) = self.times.last()
             && t <= *last
         {
-            return Err(SensorError::Text {
-                path: self.path.into(),
-                line,
-                field,
-                what: "time",
-                expected: format!("after {last}"),
-                found: t.to_string(),
-            });
+            return Err(SensorError::text(self.path, line, field, "time", format!("after {last}"), t.to_string()));
         }
         self.times.push((t, line));
         Ok(())
@@ -149,14 +136,14 @@ impl<'a> Table<'a> {
         let median = steps[steps.len() / 2];
         let odd = self.times.windows(2).find(|w| (w[1].0 - w[0].0 - median).abs() > 0.5 * median);
         if let Some(w) = odd {
-            return Err(SensorError::Text {
-                path: self.path.into(),
-                line: w[1].1,
-                field: 0,
-                what: "time step",
-                expected: format!("{median} give or take half of it"),
-                found: (w[1].0 - w[0].0).to_string(),
-            });
+            return Err(SensorError::text(
+                self.path,
+                w[1].1,
+                0,
+                "time step",
+                format!("{median} give or take half of it"),
+                (w[1].0 - w[0].0).to_string(),
+            ));
         }
         match rate.is_finite() && rate > 0.0 {
             true => Ok(Some(rate)),

@@ -30,14 +30,8 @@ struct Header {
 }
 
 pub(super) fn read(path: &Path, bytes: &[u8], known: Known<'_>) -> Result<Vec<Recording>, SensorError> {
-    let bad = |line, field, what, expected: &str, found: &str| SensorError::Text {
-        path: path.into(),
-        line,
-        field,
-        what,
-        expected: expected.into(),
-        found: found.into(),
-    };
+    let bad =
+        |line, field, what, expected: &str, found: &str| SensorError::text(path, line, field, what, expected, found);
     let unsupported = |line, what: &str, instead| SensorError::Unsupported {
         path: path.into(),
         place: format!("line {line}"),
@@ -109,14 +103,8 @@ fn case(
     index: usize,
     known: Known<'_>,
 ) -> Result<Recording, SensorError> {
-    let bad = |field, what, expected: String, found: String| SensorError::Text {
-        path: path.into(),
-        line,
-        field,
-        what,
-        expected,
-        found,
-    };
+    let bad =
+        |field, what, expected: String, found: String| SensorError::text(path, line, field, what, expected, found);
     let mut parts: Vec<&str> = row.split(':').map(str::trim).collect();
     let classes = header.classes.as_deref().unwrap_or_default();
     let label = if classes.is_empty() { None } else { parts.pop().map(String::from) };

@@ -12,12 +12,22 @@
 use super::{Optimizer, sign};
 use burn::tensor::Tensor;
 
-pub(super) fn step(optimizer: &mut Optimizer, name: &str, w: Tensor<1>, g: Tensor<1>, rate: f64) -> Tensor<1> {
-    let (m, w) = match optimizer.take("flip", name) {
+/// The momentum after a gradient, and the weights it acts on: on the first one, real starting values become signs.
+pub(super) fn momentum(
+    optimizer: &mut Optimizer,
+    name: &str,
+    w: Tensor<1>,
+    g: Tensor<1>,
+    rate: f64,
+) -> (Tensor<1>, Tensor<1>) {
+    match optimizer.take("flip", name) {
         Some(m) => (m * (1.0 - rate) + g * rate, w),
-        // The first step: real starting values become signs.
         None => (g * rate, sign(w)),
-    };
+    }
+}
+
+pub(super) fn step(optimizer: &mut Optimizer, name: &str, w: Tensor<1>, g: Tensor<1>, rate: f64) -> Tensor<1> {
+    let (m, w) = momentum(optimizer, name, w, g, rate);
     let flips = (w.clone() * m.clone()).greater_elem(optimizer.config.flip_threshold);
     optimizer.keep("flip", name, m);
     w.clone().mask_where(flips, w.neg())

@@ -4,7 +4,8 @@
 //! `optim.flip_moment_rate`. The learning-rate schedule acts on r₁ and r₂; the authors divide r₁, r₂ and γ by 10 every 50
 //! epochs instead.
 
-use super::{MOMENT, Optimizer, sign};
+use super::flip::momentum;
+use super::{MOMENT, Optimizer};
 use burn::tensor::Tensor;
 
 /// ε under the root.
@@ -15,11 +16,7 @@ pub(super) fn step(optimizer: &mut Optimizer, name: &str, w: Tensor<1>, g: Tenso
     let (t, steps) = optimizer.time;
     let (rate, moment_rate) = (optimizer.config.flip_rate * scale, optimizer.config.flip_moment_rate * scale);
     let square = (g.clone() * g.clone()).mean();
-    let (m, w) = match optimizer.take("flip", name) {
-        Some(m) => (m * (1.0 - rate) + g * rate, w),
-        // The first step: real starting values become signs.
-        None => (g * rate, sign(w)),
-    };
+    let (m, w) = momentum(optimizer, name, w, g, rate);
     let moments = optimizer.take(MOMENT, name).unwrap_or_else(|| Tensor::zeros([steps], &w.device()));
     let v = moments.clone().narrow(0, t, 1) * (1.0 - moment_rate) + square * moment_rate;
     let threshold = (v.clone() + EPSILON).sqrt() * optimizer.config.flip_threshold;

@@ -135,8 +135,7 @@ fn write_c(
 /// A sample as the network wants it, `[C, H, W]` or `[T, C, H, W]`.
 pub(super) fn input(model: &Model<'_>, set: &bitspike_data::ImageSet, i: usize) -> Vec<f32> {
     let n = model.network();
-    let channel = |k: usize| k / n.input.pixels().max(1) % n.input.channels.max(1);
-    let bytes = set.image(i).unwrap_or_default().iter().enumerate().map(|(k, byte)| n.pixel(channel(k), *byte));
-    let floats = set.floats(i).unwrap_or_default().iter().enumerate().map(|(k, value)| n.value(channel(k), *value));
+    let bytes = set.image(i).unwrap_or_default().iter().enumerate().map(|(k, byte)| n.pixel(n.channel(k), *byte));
+    let floats = set.floats(i).unwrap_or_default().iter().enumerate().map(|(k, value)| n.value(n.channel(k), *value));
     bytes.chain(floats).collect()
 }

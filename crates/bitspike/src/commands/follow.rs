@@ -6,6 +6,7 @@
 
 use super::infer::engine;
 use super::recipe;
+use super::times::Times;
 use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
@@ -122,8 +123,7 @@ impl Follow<'_, '_> {
         }
         let (begin, n) = (Instant::now(), self.model.network());
         let frames = self.framer.frames(&self.events, (start, start + self.window))?;
-        let channel = |k: usize| k / n.input.pixels().max(1) % n.input.channels.max(1);
-        let input: Vec<f32> = frames.iter().enumerate().map(|(k, v)| n.pixel(channel(k), *v)).collect();
+        let input: Vec<f32> = frames.iter().enumerate().map(|(k, v)| n.pixel(n.channel(k), *v)).collect();
         let mut logits = vec![0.0; n.classes];
         self.engine.run(&mut self.workspace, &input, &mut logits, &mut ())?;
         let latency_ms = 1e3 * begin.elapsed().as_secs_f64();
@@ -158,16 +158,10 @@ impl Follow<'_, '_> {
         if self.json {
             return Ok(());
         }
-        self.latencies.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            self.latencies
-                .get(((self.latencies.len() as f64 * share) as usize).min(self.latencies.len().saturating_sub(1)))
-        };
-        let (median, p95) = (at(0.5).copied().unwrap_or(0.0), at(0.95).copied().unwrap_or(0.0));
-        let count = self.latencies.len();
+        let (count, times) = (self.latencies.len(), Times::of(self.latencies));
         output::result(&format!(
-            "{count} windows; latency median {median:.2} ms, p95 {p95:.2}; {} late events",
-            self.late
+            "{count} windows; latency median {:.2} ms, p95 {:.2}; {} late events",
+            times.median, times.p95, self.late
         ))
     }
 }

@@ -1,10 +1,12 @@
 //! `bitspike infer`: a deployed file over a data set, and `inspect` of one.
 
+use super::times::Times;
 use super::{bytes, recipe};
 use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
 use crate::rapl::Meter;
+use bitspike_data::DataSet;
 use bitspike_format::{Map, Model};
 use bitspike_infer::fast::{Engine, Path as Kernels};
 use bitspike_infer::{Observer, best};
@@ -65,21 +67,11 @@ pub(super) fn engine<'m>(model: &Model<'m>, kernels: Option<&str>) -> Result<Eng
     Ok(Engine::with_path(model, path)?)
 }
 
-pub fn run(args: &InferArgs) -> Result<bool, CliError> {
-    let file = super::read_bytes(&args.model)?;
-    let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
-    if let Some(source) = &args.follow {
-        return super::follow::run(args, &model, source);
-    }
-    let data = RecipeArgs {
-        recipe: args.recipe.clone(),
-        data: args.data.clone(),
-        data_dir: args.data_dir.clone(),
-        ..RecipeArgs::default()
-    };
-    let data = bitspike_data::load_frames(&recipe(&data, None)?.data, model.network().steps)?;
-    let (n, set) = (model.network(), &data.test);
-    let shape = [n.input.channels, n.input.rows, n.input.columns];
+/// A data set whose samples the file takes.
+pub(super) fn test_set(model: &Model<'_>, args: &RecipeArgs) -> Result<DataSet, CliError> {
+    let n = model.network();
+    let data = bitspike_data::load_frames(&recipe(args, None)?.data, n.steps)?;
+    let (set, shape) = (&data.test, [n.input.channels, n.input.rows, n.input.columns]);
     if set.shape != shape || set.classes.len() != n.classes {
         return Err(CliError::Usage(format!(
             "the file takes frames of {shape:?} and knows {} classes; {} has {:?} and {}",
@@ -94,6 +86,23 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         let (file, set) = (what(n.sequence), what(data.steps() > 1));
         return Err(CliError::Usage(format!("the file takes {file}; {} has {set}", data.name)));
     }
+    Ok(data)
+}
+
+pub fn run(args: &InferArgs) -> Result<bool, CliError> {
+    let file = super::read_bytes(&args.model)?;
+    let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
+    if let Some(source) = &args.follow {
+        return super::follow::run(args, &model, source);
+    }
+    let data = RecipeArgs {
+        recipe: args.recipe.clone(),
+        data: args.data.clone(),
+        data_dir: args.data_dir.clone(),
+        ..RecipeArgs::default()
+    };
+    let data = test_set(&model, &data)?;
+    let (n, set) = (model.network(), &data.test);
     let samples = if args.samples == 0 { set.len() } else { args.samples.min(set.len()) };
     let engine = engine(&model, args.kernels.as_deref())?;
     let inputs: Vec<f32> = (0..samples).flat_map(|i| super::export::input(&model, set, i)).collect();
@@ -127,8 +136,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
             times.push(1e3 * start.elapsed().as_secs_f64());
         }
     }
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)));
+    let times = Times::of(times);
     let rates = rates.shares();
     let costs = costs(&model, &rates);
     let sops = costs.iter().filter_map(|c| c.rate.map(|r| r * c.repeats * c.macs)).sum();
@@ -143,9 +151,9 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         energy: estimate_costs(&costs, n.steps as f64),
         energy_measured_mj: measured.as_ref().ok().map(|m| 1e3 * m.joules / samples.max(1) as f64),
         energy_not_measured: measured.err(),
-        batch1_ms_median: at(0.5).copied().unwrap_or(0.0),
-        batch1_ms_p95: at(0.95).copied().unwrap_or(0.0),
-        batch1_ms_min: at(0.0).copied().unwrap_or(0.0),
+        batch1_ms_median: times.median,
+        batch1_ms_p95: times.p95,
+        batch1_ms_min: times.min,
         images_per_second: samples as f64 / seconds.max(1e-9),
     };
     let measured = match (scores.energy_measured_mj, &scores.energy_not_measured) {

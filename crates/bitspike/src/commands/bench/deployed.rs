@@ -1,8 +1,9 @@
 //! `bitspike bench FILE.bsnn`: latency, throughput, time per layer and energy of a deployed file.
 
 use crate::args::BenchArgs;
-use crate::commands::infer::{Rates, engine, names};
-use crate::commands::{export, read_bytes, recipe};
+use crate::commands::infer::{Rates, engine, names, test_set};
+use crate::commands::times::Times;
+use crate::commands::{export, read_bytes};
 use crate::error::CliError;
 use crate::output;
 use crate::rapl::Meter;
@@ -39,14 +40,6 @@ struct Report {
     peak_rss_mb: Option<u64>,
     version: &'static str,
     cpu: String,
-}
-
-#[derive(Serialize)]
-struct Times {
-    min: f64,
-    median: f64,
-    p95: f64,
-    max: f64,
 }
 
 #[derive(Serialize)]
@@ -150,19 +143,12 @@ fn images(args: &BenchArgs, model: &Model<'_>) -> Result<(String, Vec<f32>), Cli
         let mut numbers = Numbers::new(1);
         // Bytes from 0 to 255.
         let byte = |v: f32| (127.5 + 127.5 * v).round() as u8;
-        let plane = n.input.pixels();
-        let values =
-            (0..args.batch * n.input_len()).map(|i| n.pixel(i / plane % n.input.channels.max(1), byte(numbers.draw())));
+        let values = (0..args.batch * n.input_len()).map(|i| n.pixel(n.channel(i), byte(numbers.draw())));
         return Ok((format!("{} random images", args.batch), values.collect()));
     }
     let keys =
         crate::args::RecipeArgs { data: args.data.clone(), data_dir: args.data_dir.clone(), ..Default::default() };
-    let data = bitspike_data::load_frames(&recipe(&keys, None)?.data, n.steps)?;
-    let shape = [n.input.channels, n.input.rows, n.input.columns];
-    if data.test.shape != shape || n.sequence != (data.steps() > 1) {
-        let found = data.test.shape;
-        return Err(CliError::Usage(format!("the file takes frames of {shape:?}; {} has {found:?}", data.name)));
-    }
+    let data = test_set(model, &keys)?;
     let count = args.batch.min(data.test.len());
     let values = (0..count).flat_map(|i| export::input(model, &data.test, i)).collect();
     Ok((format!("{count} test images of {}", data.name), values))
@@ -195,10 +181,7 @@ fn one_by_one(
             laps.iter_mut().zip(seen.seconds).for_each(|(all, s)| all.push(s));
         }
     }
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-    let times = Times { min: at(0.0), median: at(0.5), p95: at(0.95), max: at(1.0) };
-    Ok((times, laps.into_iter().map(|s| Spread::of(s).median).collect()))
+    Ok((Times::of(times), laps.into_iter().map(|s| Spread::of(s).median).collect()))
 }
 
 fn batches(
