@@ -116,3 +116,31 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension() {
     let out = command(folder, &["train", "w.toml", "--out", "other"]).output().expect("the program starts");
     assert!(text(&out.stderr).contains("network.T = 8"), "{}", text(&out.stderr));
 }
+
+#[test]
+fn real_valued_samples_export_as_a_packed_file_and_not_as_a_graph_of_bytes() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path();
+    std::fs::create_dir(folder.join("files")).expect("writable");
+    for who in ["ann", "ben"] {
+        for (label, period) in [("slow", 16.0), ("fast", 5.0)] {
+            let row = |i: u32| format!("{:.4}\n", (f64::from(i) * std::f64::consts::TAU / period).sin());
+            let rows: String = (0..640).map(row).collect();
+            std::fs::write(folder.join(format!("files/{label}_{who}.csv")), format!("a\n{rows}")).expect("writable");
+        }
+    }
+    let recipe = "name = 'mel'\n[data]\nset = 'sensors'\npath = 'files'\n[data.sensors]\nrate_hz = 1000.0\n\
+                  labels = { from = 'name', pattern = '{label}_{group}.csv' }\nwindow = { length = 128 }\n\
+                  split = { by = 'group', test = ['ann'] }\n\
+                  features = { kind = 'mel', frame = 32, hop = 16, mels = 6 }\n[network]\nlayers = '4-6'\nT = 2\n\
+                  [train]\nepochs = 1\nbatch_size = 4\n";
+    std::fs::write(folder.join("r.toml"), recipe).expect("writable");
+    done(folder, &["train", "r.toml", "--out", "run", "--quiet", "--threads", "1"]);
+    done(folder, &["export", "run", "-o", "net.bsnn"]);
+    done(folder, &["verify", "run", "net.bsnn", "--samples", "0", "--threads", "1"]);
+    done(folder, &["infer", "net.bsnn", "--recipe", "r.toml"]);
+    let out = command(folder, &["export", "run", "--onnx", "net.onnx"]).output().expect("the program starts");
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("real numbers"), "{}", text(&out.stderr));
+    assert!(!folder.join("net.onnx").exists());
+}

@@ -49,6 +49,10 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         (write(&spec).map_err(export::ExportError::from)?, None)
     };
     let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.run_folder.clone(), source: e })?;
+    if args.onnx.is_some() && data.test.floats(0).is_some() {
+        let text = "--onnx: the graph takes bytes of images, and the samples of this data set are real numbers";
+        return Err(CliError::Usage(text.to_owned()));
+    }
     // Everything is made before anything is written.
     let onnx = args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, onnx::export(&spec)?))).transpose()?;
     let named =
