@@ -75,7 +75,7 @@ pub struct BenchArgs {
     /// Folder with the data set's files
     #[arg(long, value_name = "DIR", help_heading = "Deployed file")]
     pub data_dir: Option<PathBuf>,
-    /// Kernels: portable, avx2; without it, the best of this processor
+    /// Kernels: portable, neon, avx2, avx512; without it, BITSPIKE_KERNEL or the best of this processor
     #[arg(long, value_name = "NAME", help_heading = "Deployed file")]
     pub kernels: Option<String>,
 }

@@ -91,7 +91,7 @@ pub struct InferArgs {
     /// CPU threads; without it, all cores. Results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Kernels: portable, avx2; without it, the best of this processor
+    /// Kernels: portable, neon, avx2, avx512; without it, BITSPIKE_KERNEL or the best of this processor
     #[arg(long, value_name = "NAME")]
     pub kernels: Option<String>,
     /// Write label, prediction and logits of every image as CSV
