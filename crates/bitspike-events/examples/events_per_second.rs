@@ -12,7 +12,7 @@ use std::time::Instant;
 /// The same into columns.
 fn decode_columns(path: &Path) -> Result<(u64, i64), EventError> {
     let mut reader = EventReader::open(path, &ReadOptions::default())?;
-    let (mut events, mut sum, mut batch) = (0, 0i64, Columns::new(1 << 13));
+    let (mut events, mut sum, mut batch) = (0, 0i64, Columns::new(1 << 12));
     loop {
         let n = reader.read_columns(&mut batch)?;
         if n == 0 {
@@ -26,7 +26,7 @@ fn decode_columns(path: &Path) -> Result<(u64, i64), EventError> {
 /// Decodes a file and returns the number of events and a sum that keeps the compiler from leaving work out.
 fn decode(path: &Path) -> Result<(u64, i64), EventError> {
     let mut reader = EventReader::open(path, &ReadOptions::default())?;
-    let mut batch = vec![Event::default(); 1 << 13];
+    let mut batch = vec![Event::default(); 1 << 12];
     let (mut events, mut sum) = (0, 0i64);
     loop {
         let n = reader.read(&mut batch)?;

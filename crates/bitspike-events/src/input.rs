@@ -5,7 +5,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Bytes asked from the system at a time: large enough to hide the call, small enough to stay in the cache.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = 1 << 17;
+/// The same for the first time: many recordings are small, and a buffer has to be cleared.
+const FIRST: usize = 1 << 14;
 
 /// What a reader can be made of when the format needs to jump.
 pub(crate) trait ReadSeek: Read + Seek + Send {}
@@ -71,8 +73,9 @@ impl Input {
         self.start = 0;
         while self.end < min && !self.ended {
             // Grows in steps, as bytes arrive: a length that lies in a file cannot reserve memory.
-            if self.buffer.len() - self.end < CHUNK / 2 {
-                self.buffer.resize(self.end + CHUNK, 0);
+            let room = if self.buffer.is_empty() { FIRST } else { CHUNK };
+            if self.buffer.len() - self.end < room / 2 {
+                self.buffer.resize(self.end + room, 0);
             }
             let room = &mut self.buffer[self.end..];
             let read = match &mut self.bytes {
@@ -223,26 +226,21 @@ impl Unroll {
 }
 
 impl Unroll {
-    /// What to add to counter values as long as they do not fall.
-    #[inline]
+    /// What to add to counter values as long as none is an overflow.
+    #[inline(always)]
     pub(crate) fn base(&self) -> i64 {
         self.base
     }
 
-    /// The last counter value.
-    #[inline]
-    pub(crate) fn last(&self) -> u64 {
-        self.last
-    }
-
-    /// Takes a run of values that ends with `last`, decoded with [`Unroll::base`], if none of them fell; otherwise
-    /// leaves everything as it was.
-    #[inline]
-    pub(crate) fn rose_to(&mut self, last: u64, fell: bool) -> bool {
-        // The sum with the largest counter must fit; it always does short of files made to overflow.
-        let fits = !fell && self.base <= i64::MAX >> 1;
+    /// Takes a run of values of a 32-bit counter that all have the same top bit and end with `last`, if none of them is
+    /// an overflow; otherwise leaves everything as it was.
+    #[inline(always)]
+    pub(crate) fn near(&mut self, top: bool, last: u32) -> bool {
+        // Values with the same top bit are less than half the range apart. The sum with the largest counter must fit; it
+        // always does short of files made to overflow.
+        let fits = (self.last >> 31 != 0) == top && self.base <= i64::MAX >> 1;
         if fits {
-            self.last = last;
+            self.last = last.into();
         }
         fits
     }

@@ -332,6 +332,61 @@ proptest! {
         }
     }
 
+    /// The three decoders with ways of their own for long runs: words in the mixture that sensors write, and in worse ones,
+    /// by batches too small for those ways, by large ones, and as columns.
+    #[test]
+    fn long_runs_are_decoded_as_word_by_word(
+        seed in any::<u64>(), length in 0usize..900, worse in 0u64..4, format in 0usize..3, capacity in 60usize..900
+    ) {
+        let mut r = bitspike_events::Random::new(seed, 1);
+        let format = [Format::Evt2, Format::Evt3, Format::Dat][format];
+        let mut bytes = match format {
+            Format::Evt2 => b"% evt 2.0\n\x07\x00\x00\x80".to_vec(),
+            Format::Evt3 => b"% evt 3.0\n\x07\x80".to_vec(),
+            _ => b"% Version 2\n\x00\x08".to_vec(),
+        };
+        let mut time = r.next_u64() as u32;
+        for _ in 0..length {
+            let (any, kind) = (r.next_u64(), r.below(20));
+            match format {
+                Format::Evt2 => {
+                    let kind = if kind < worse { [8, 10, 14][any as usize % 3] } else { any as u32 >> 31 };
+                    bytes.extend_from_slice(&(kind << 28 | any as u32 & 0x0fff_ffff).to_le_bytes());
+                }
+                Format::Evt3 => {
+                    let kind = if kind < worse { [3, 4, 5, 6, 7, 8, 10][any as usize % 7] } else { [0, 2, 2][any as usize % 3] };
+                    bytes.extend_from_slice(&(kind << 12 | (any >> 32) as u16 & 0xfff).to_le_bytes());
+                    if kind == 3 && any & 1 << 50 != 0 {
+                        let three = [4 << 12 | (any >> 20) as u16 & 0xfff, 4 << 12 | (any >> 8) as u16 & 0x11, 5 << 12];
+                        three.iter().for_each(|w: &u16| bytes.extend_from_slice(&w.to_le_bytes()));
+                    }
+                }
+                _ => {
+                    time = if kind < worse { any as u32 } else { time.wrapping_add(any as u32 >> 28) };
+                    bytes.extend_from_slice(&time.to_le_bytes());
+                    bytes.extend_from_slice(&((any >> 32) as u32).to_le_bytes());
+                }
+            }
+        }
+        let options = ReadOptions::default();
+        let read = |capacity: usize| {
+            let mut reader = EventReader::from_bytes("t".as_ref(), bytes.clone(), &options).unwrap();
+            let (mut all, mut batch) = (Vec::new(), vec![Event::default(); capacity]);
+            while let n @ 1.. = reader.read(&mut batch).unwrap() {
+                all.extend_from_slice(&batch[..n]);
+            }
+            all
+        };
+        let expected = read(1);
+        prop_assert!(read(capacity) == expected, "rows of {}", format.name());
+        let mut reader = EventReader::from_bytes("t".as_ref(), bytes.clone(), &options).unwrap();
+        let (mut all, mut batch) = (Vec::new(), Columns::new(capacity));
+        while let n @ 1.. = reader.read_columns(&mut batch).unwrap() {
+            all.extend((0..n).map(|i| Event::new(batch.t()[i], batch.x()[i], batch.y()[i], batch.p()[i])));
+        }
+        prop_assert!(all == expected, "columns of {}", format.name());
+    }
+
     /// Real files with a few bytes changed reach deeper.
     #[test]
     fn damaged_files_end_in_events_or_an_error(

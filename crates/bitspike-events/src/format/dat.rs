@@ -11,6 +11,7 @@
 //! The 32-bit time overflows after 71.6 minutes and is unrolled. Source: Prophesee's description of the format.
 
 use super::{Decode, prophesee_header};
+use crate::columns::{Sink, View};
 use crate::input::{Input, Unroll};
 use crate::{Columns, Event, EventError};
 
@@ -42,30 +43,80 @@ impl Dat {
     }
 }
 
-/// Events looked at together; small enough to be still in the nearest cache when they are decoded.
-const BLOCK: usize = 256;
-/// The same, for columns.
-const WIDE: usize = 16;
-
 /// The two words of a record.
-#[inline]
+#[inline(always)]
 fn halves(record: &[u8; 8]) -> (u32, u32) {
     let both = u64::from_le_bytes(*record);
     (both as u32, (both >> 32) as u32)
 }
 
-/// An event of version 2.
-#[inline]
-fn event(t: i64, w: u32) -> Event {
-    // Both places from one word, side by side as they are stored: one store instead of two.
-    let place = w & 0x3fff | w << 2 & 0x3fff_0000;
-    Event { t, x: place as u16, y: (place >> 16) as u16, p: w >> 28 != 0 }
+/// An event of either version.
+#[inline(always)]
+fn event(old: bool, t: i64, w: u32) -> Event {
+    if old {
+        Event { t, x: (w & 0x1ff) as u16, y: (w >> 9 & 0xff) as u16, p: w >> 17 & 1 != 0 }
+    } else {
+        // Both places from one word, side by side as they are stored: one store instead of two.
+        let place = w & 0x3fff | w << 2 & 0x3fff_0000;
+        Event { t, x: place as u16, y: (place >> 16) as u16, p: w >> 28 != 0 }
+    }
 }
 
-/// An event of version 1.
-#[inline]
-fn old_event(t: i64, w: u32) -> Event {
-    Event { t, x: (w & 0x1ff) as u16, y: (w >> 9 & 0xff) as u16, p: w >> 17 & 1 != 0 }
+/// Events looked at together; small enough to be still in the nearest cache when they are decoded.
+const BLOCK: usize = 256;
+
+/// Records into as many events.
+#[inline(always)]
+fn decode<S: Sink + ?Sized>(old: bool, time: &mut Unroll, records: &[[u8; 8]], out: &mut S, from: usize) {
+    for (k, r) in records.iter().enumerate() {
+        let (now, w) = halves(r);
+        out.set(from + k, event(old, time.time(now.into(), 32), w));
+    }
+}
+
+/// Columns of version 2 on processors with AVX2.
+#[cfg(target_arch = "x86_64")]
+struct Wide<'a> {
+    simd: pulp::x86::V3,
+    time: &'a mut Unroll,
+    records: &'a [[u8; 8]],
+    out: View<'a>,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl pulp::NullaryFnOnce for Wide<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        use crate::columns::wide::{BLOCK, Block};
+        let Self { simd, time, records, mut out } = self;
+        let mut out = out.cut();
+        let (avx, avx2) = (simd.avx, simd.avx2);
+        let (blocks, rest) = records.as_chunks::<BLOCK>();
+        let place = avx._mm256_set1_epi32(0x3fff);
+        for (i, block) in blocks.iter().enumerate() {
+            // Four vectors of four records: times and places alternate.
+            let both: [std::arch::x86_64::__m256i; 4] = pulp::cast(*block);
+            let cast = |v| avx._mm256_castsi256_ps(v);
+            let even = |a, b| avx._mm256_castps_si256(avx._mm256_shuffle_ps::<0x88>(cast(a), cast(b)));
+            let odd = |a, b| avx._mm256_castps_si256(avx._mm256_shuffle_ps::<0xdd>(cast(a), cast(b)));
+            let order = |v| avx2._mm256_permute4x64_epi64::<0xd8>(v);
+            let now = [order(even(both[0], both[1])), order(even(both[2], both[3]))];
+            let w = [order(odd(both[0], both[1])), order(odd(both[2], both[3]))];
+            let any = avx._mm256_movemask_ps(cast(avx2._mm256_or_si256(now[0], now[1]))) != 0;
+            let all = avx._mm256_movemask_ps(cast(avx2._mm256_and_si256(now[0], now[1]))) == 0xff;
+            if any == all && time.near(any, halves(&block[BLOCK - 1]).0) {
+                let x = w.map(|w| avx2._mm256_and_si256(w, place));
+                let y = w.map(|w| avx2._mm256_and_si256(avx2._mm256_srli_epi32::<14>(w), place));
+                let on = w.map(|w| avx2._mm256_srli_epi32::<28>(w));
+                out.set_wide(simd, i * BLOCK, time.base(), Block { t: now, x, y, on });
+            } else {
+                decode(false, time, block, &mut out, i * BLOCK);
+            }
+        }
+        decode(false, time, rest, &mut out, blocks.len() * BLOCK);
+    }
 }
 
 impl Decode for Dat {
@@ -73,29 +124,18 @@ impl Decode for Dat {
         let have = input.records(8, "DAT event")?;
         let n = (have / 8).min(out.len());
         let mut time = self.time;
-        let records = &input.data().as_chunks::<8>().0[..n];
-        if self.old {
-            for (e, r) in out.iter_mut().zip(records) {
+        for (events, part) in out[..n].chunks_mut(BLOCK).zip(input.data().as_chunks::<8>().0.chunks(BLOCK)) {
+            // In almost every block no time can be an overflow: then one base holds for all of it, and events do not
+            // wait for each other.
+            let (base, mut any, mut all, mut last) = (time.base(), 0, u32::MAX, 0);
+            for (e, r) in events.iter_mut().zip(part) {
                 let (now, w) = halves(r);
-                let t = time.time(now.into(), 32);
-                *e = old_event(t, w);
+                (any, all, last) = (any | now, all & now, now);
+                *e = event(self.old, base.wrapping_add(now.into()), w);
             }
-        } else {
-            for (events, part) in out[..n].chunks_mut(BLOCK).zip(records.chunks(BLOCK)) {
-                // Almost every block has times that do not fall: then one base holds for all of it, and events do not
-                // wait for each other. A block where one falls is done again with the overflows looked at.
-                let (base, mut last, mut fell) = (time.base(), time.last(), false);
-                for (e, r) in events.iter_mut().zip(part) {
-                    let (now, w) = halves(r);
-                    fell |= u64::from(now) < last;
-                    last = now.into();
-                    *e = event(base.wrapping_add(now.into()), w);
-                }
-                if !time.rose_to(last, fell) {
-                    for (e, r) in events.iter_mut().zip(part) {
-                        e.t = time.time(halves(r).0.into(), 32);
-                    }
-                }
+            let top = any >> 31 != 0;
+            if (any ^ all) >> 31 != 0 || !time.near(top, last) {
+                decode(self.old, &mut time, &part[..events.len()], events, 0);
             }
         }
         self.time = time;
@@ -108,39 +148,16 @@ impl Decode for Dat {
         let n = (have / 8).min(out.capacity());
         let mut time = self.time;
         let records = &input.data().as_chunks::<8>().0[..n];
-        let mut i = 0;
-        while i < n {
-            if !self.old
-                && let Some(block) = records[i..].first_chunk::<WIDE>()
-                && let Some(t) = out.t[i..].first_chunk_mut::<WIDE>()
-                && let Some(x) = out.x[i..].first_chunk_mut::<WIDE>()
-                && let Some(y) = out.y[i..].first_chunk_mut::<WIDE>()
-                && let Some(p) = out.p[i..].first_chunk_mut::<WIDE>()
-            {
-                // Arrays of known size and one column at a time become vector instructions.
-                let now = block.map(|r| i64::from(halves(&r).0));
-                let w = block.map(|r| halves(&r).1);
-                // The sign of all steps together: negative if a time fell.
-                let first = now[0].wrapping_sub(time.last() as i64);
-                let steps = (1..WIDE).fold(first, |all, k| all | now[k].wrapping_sub(now[k - 1]));
-                let base = time.base();
-                if time.rose_to(now[WIDE - 1] as u64, steps < 0) {
-                    *t = now.map(|now| base.wrapping_add(now));
-                } else {
-                    *t = now.map(|now| time.time(now as u64, 32));
-                }
-                *x = w.map(|w| (w & 0x3fff) as u16);
-                *y = w.map(|w| (w >> 14 & 0x3fff) as u16);
-                *p = w.map(|w| w >> 28 != 0);
-                i += WIDE;
-                continue;
-            }
-            let (now, w) = halves(&records[i]);
-            let t = time.time(now.into(), 32);
-            let e = if self.old { old_event(t, w) } else { event(t, w) };
-            out.set(i, e);
-            i += 1;
+        #[cfg(target_arch = "x86_64")]
+        let wide = if self.old { None } else { pulp::x86::V3::try_new() };
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = wide {
+            simd.vectorize(Wide { simd, time: &mut time, records, out: out.view() });
+        } else {
+            decode(self.old, &mut time, records, &mut out.view(), 0);
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        decode(self.old, &mut time, records, &mut out.view(), 0);
         self.time = time;
         input.consume(8 * n);
         Ok(n)

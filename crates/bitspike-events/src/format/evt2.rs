@@ -14,6 +14,7 @@
 //! are recognised by the types of their first words. Source: Prophesee's description of the formats.
 
 use super::{Decode, prophesee_header};
+use crate::columns::{Sink, View};
 use crate::input::{Input, Unroll, u32_le, u64_le};
 use crate::{Columns, Event, EventError};
 
@@ -28,7 +29,8 @@ struct High {
 impl High {
     #[inline]
     fn set(&mut self, value: u32) {
-        self.base = self.unroll.time(u64::from(value & 0x0fff_ffff) << 6, 34);
+        // Room for the time low, also after gigabytes of overflows made on purpose.
+        self.base = self.unroll.time(u64::from(value & 0x0fff_ffff) << 6, 34).min(i64::MAX - 0x3f);
         self.known = true;
     }
 }
@@ -45,133 +47,168 @@ impl Evt2 {
     }
 }
 
-/// Words looked at together.
-const BLOCK: usize = 16;
-
 /// An event of EVT 2.0.
-#[inline]
+#[inline(always)]
 fn event(base: i64, w: u32) -> Event {
     // Both places from one word, side by side as they are stored: one store instead of two.
     let place = w >> 11 & 0x7ff | w << 16 & 0x07ff_0000;
-    Event { t: base | i64::from(w >> 22 & 0x3f), x: place as u16, y: (place >> 16) as u16, p: w >> 28 != 0 }
+    Event { t: base + i64::from(w >> 22 & 0x3f), x: place as u16, y: (place >> 16) as u16, p: w >> 28 != 0 }
+}
+
+/// Decodes the events at the front of `words`, whole blocks at a time, into events from number `from` on, for as long as there
+/// are words and room for a block, and says how many that were.
+trait Events<S: ?Sized> {
+    fn take(&self, base: i64, words: &[[u8; 4]], out: &mut S, from: usize) -> usize;
+}
+
+/// Words into events until the words or the room end, or a word of an unknown type is met. Returns how many events, how many
+/// words were used, and that type.
+#[inline(always)]
+fn decode<S: Sink + ?Sized>(
+    high: &mut High,
+    words: &[[u8; 4]],
+    out: &mut S,
+    events: impl Events<S>,
+) -> (usize, usize, Option<u32>) {
+    let (mut n, mut used) = (0, 0);
+    loop {
+        if high.known {
+            let taken = events.take(high.base, &words[used..], out, n);
+            (n, used) = (n + taken, used + taken);
+        }
+        let Some(r) = words.get(used) else { break };
+        if n == out.room() {
+            break;
+        }
+        let w = u32::from_le_bytes(*r);
+        match w >> 28 {
+            0 | 1 if high.known => {
+                out.set(n, event(high.base, w));
+                n += 1;
+            }
+            8 => high.set(w),
+            0 | 1 | 0xa | 0xe | 0xf => {}
+            kind => return (n, used, Some(kind)),
+        }
+        used += 1;
+    }
+    (n, used, None)
+}
+
+/// A block of nothing but events, found by the top bits of all of them together.
+struct Block;
+
+impl<S: Sink + ?Sized> Events<S> for Block {
+    #[inline(always)]
+    fn take(&self, base: i64, words: &[[u8; 4]], out: &mut S, from: usize) -> usize {
+        const BLOCK: usize = 16;
+        let mut n = 0;
+        while let Some(block) = words[n..].first_chunk::<BLOCK>()
+            && from + n + BLOCK <= out.room()
+            && block.iter().fold(0, |all, r| all | u32::from_le_bytes(*r)) >> 29 == 0
+        {
+            for (k, r) in block.iter().enumerate() {
+                out.set(from + n + k, event(base, u32::from_le_bytes(*r)));
+            }
+            n += BLOCK;
+        }
+        n
+    }
+}
+
+/// Columns on processors with AVX2: a whole block is written, and what is before its first other word is kept.
+#[cfg(target_arch = "x86_64")]
+struct Wide(pulp::x86::V3);
+
+#[cfg(target_arch = "x86_64")]
+impl Events<View<'_>> for Wide {
+    #[inline(always)]
+    fn take(&self, base: i64, words: &[[u8; 4]], out: &mut View<'_>, from: usize) -> usize {
+        use crate::columns::wide::{self, BLOCK};
+        let (simd, avx, avx2) = (self.0, self.0.avx, self.0.avx2);
+        let (row, low, one) = (avx._mm256_set1_epi32(0x7ff), avx._mm256_set1_epi32(0x3f), avx._mm256_set1_epi32(1));
+        let mut n = 0;
+        while let Some(block) = words[n..].first_chunk::<BLOCK>()
+            && from + n + BLOCK <= out.room()
+        {
+            let w: [std::arch::x86_64::__m256i; 2] = pulp::cast(*block);
+            let t = w.map(|w| avx2._mm256_and_si256(avx2._mm256_srli_epi32::<22>(w), low));
+            let x = w.map(|w| avx2._mm256_and_si256(avx2._mm256_srli_epi32::<11>(w), row));
+            let y = w.map(|w| avx2._mm256_and_si256(w, row));
+            let kind = w.map(|w| avx2._mm256_srli_epi32::<28>(w));
+            out.set_wide(simd, from + n, base, wide::Block { t, x, y, on: kind });
+            let others = kind.map(|kind| avx._mm256_castsi256_ps(avx2._mm256_cmpgt_epi32(kind, one)));
+            let others = avx._mm256_movemask_ps(others[0]) | avx._mm256_movemask_ps(others[1]) << 8;
+            // A branch, and not `n` made from the bits: foretold, it lets the next block begin before this one is done.
+            if others != 0 {
+                return n + others.trailing_zeros() as usize;
+            }
+            n += BLOCK;
+        }
+        n
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+struct Run<'a, 'b> {
+    simd: pulp::x86::V3,
+    high: &'a mut High,
+    words: &'a [[u8; 4]],
+    out: &'a mut View<'b>,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl pulp::NullaryFnOnce for Run<'_, '_> {
+    type Output = (usize, usize, Option<u32>);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        decode(self.high, self.words, &mut self.out.cut(), Wide(self.simd))
+    }
+}
+
+impl Evt2 {
+    /// Runs `decode` on what has been read until it gives an event.
+    fn run<S: ?Sized>(
+        &mut self,
+        input: &mut Input,
+        out: &mut S,
+        decode: impl Fn(&mut High, &[[u8; 4]], &mut S) -> (usize, usize, Option<u32>),
+    ) -> Result<usize, EventError> {
+        loop {
+            let have = input.records(4, "EVT2 word")?;
+            if have == 0 {
+                return Ok(0);
+            }
+            // As arrays, because a word put together from bytes of a slice is loaded byte by byte.
+            let words = input.data()[..have].as_chunks::<4>().0;
+            let mut high = self.high;
+            let (n, used, bad) = decode(&mut high, words, out);
+            self.high = high;
+            // Events before the wrong word are delivered first; it is met again by the next call.
+            if let (Some(kind), 0) = (bad, used) {
+                return Err(input.wrong(3, "EVT2 word type", "0, 1, 8, 10, 14 or 15", kind));
+            }
+            input.consume(4 * used);
+            if n > 0 {
+                return Ok(n);
+            }
+        }
+    }
 }
 
 impl Decode for Evt2 {
     fn decode(&mut self, input: &mut Input, out: &mut [Event]) -> Result<usize, EventError> {
-        let mut n = 0;
-        while n == 0 {
-            let have = input.records(4, "EVT2 word")?;
-            if have == 0 {
-                return Ok(0);
-            }
-            let mut high = self.high;
-            // At most one event a word, so this many words fit.
-            let words = (have / 4).min(out.len());
-            let mut bad = None;
-            // As arrays, because a word put together from bytes of a slice is loaded byte by byte.
-            let data = &input.data().as_chunks::<4>().0[..words];
-            let mut done = 0;
-            while done < words {
-                // Nearly all words are events. A block of nothing else is found by its top bits and done without
-                // looking at each.
-                if high.known
-                    && let Some(block) = data.get(done..done + BLOCK)
-                    && block.iter().fold(0, |all, r| all | u32::from_le_bytes(*r)) >> 29 == 0
-                {
-                    for (e, r) in out[n..n + BLOCK].iter_mut().zip(block) {
-                        *e = event(high.base, u32::from_le_bytes(*r));
-                    }
-                    (n, done) = (n + BLOCK, done + BLOCK);
-                    continue;
-                }
-                let end = (done + BLOCK).min(words);
-                for r in &data[done..end] {
-                    let w = u32::from_le_bytes(*r);
-                    match w >> 28 {
-                        0 | 1 if high.known => {
-                            out[n] = event(high.base, w);
-                            n += 1;
-                        }
-                        8 => high.set(w),
-                        0 | 1 | 0xa | 0xe | 0xf => {}
-                        kind => {
-                            bad = Some((done, kind));
-                            break;
-                        }
-                    }
-                    done += 1;
-                }
-                if bad.is_some() {
-                    break;
-                }
-            }
-            self.high = high;
-            match bad {
-                // Events before the wrong word are delivered first; it is met again by the next call.
-                Some((i, _)) if i > 0 => input.consume(4 * i),
-                Some((_, kind)) => return Err(input.wrong(3, "EVT2 word type", "0, 1, 8, 10, 14 or 15", kind)),
-                None => input.consume(4 * words),
-            }
-        }
-        Ok(n)
+        self.run(input, out, |high, words, out| decode(high, words, out, Block))
     }
 
     fn decode_columns(&mut self, input: &mut Input, out: &mut Columns) -> Result<usize, EventError> {
-        let mut n = 0;
-        while n == 0 {
-            let have = input.records(4, "EVT2 word")?;
-            if have == 0 {
-                return Ok(0);
-            }
-            let mut high = self.high;
-            let words = (have / 4).min(out.capacity());
-            let data = &input.data().as_chunks::<4>().0[..words];
-            let (mut done, mut bad) = (0, None);
-            while done < words && bad.is_none() {
-                if high.known
-                    && let Some(block) = data.get(done..).and_then(|d| d.first_chunk::<BLOCK>())
-                    && let Some(t) = out.t[n..].first_chunk_mut::<BLOCK>()
-                    && let Some(x) = out.x[n..].first_chunk_mut::<BLOCK>()
-                    && let Some(y) = out.y[n..].first_chunk_mut::<BLOCK>()
-                    && let Some(p) = out.p[n..].first_chunk_mut::<BLOCK>()
-                {
-                    // Arrays of known size and one column at a time become vector instructions.
-                    let w = block.map(u32::from_le_bytes);
-                    if w.iter().fold(0, |all, w| all | w) >> 29 == 0 {
-                        *t = w.map(|w| high.base | i64::from(w >> 22 & 0x3f));
-                        *x = w.map(|w| (w >> 11 & 0x7ff) as u16);
-                        *y = w.map(|w| (w & 0x7ff) as u16);
-                        *p = w.map(|w| w >> 28 != 0);
-                        (n, done) = (n + BLOCK, done + BLOCK);
-                        continue;
-                    }
-                }
-                for r in &data[done..(done + BLOCK).min(words)] {
-                    let w = u32::from_le_bytes(*r);
-                    match w >> 28 {
-                        0 | 1 if high.known => {
-                            out.set(n, event(high.base, w));
-                            n += 1;
-                        }
-                        8 => high.set(w),
-                        0 | 1 | 0xa | 0xe | 0xf => {}
-                        kind => {
-                            bad = Some((done, kind));
-                            break;
-                        }
-                    }
-                    done += 1;
-                }
-            }
-            self.high = high;
-            match bad {
-                // Events before the wrong word are delivered first; it is met again by the next call.
-                Some((i, _)) if i > 0 => input.consume(4 * i),
-                Some((_, kind)) => return Err(input.wrong(3, "EVT2 word type", "0, 1, 8, 10, 14 or 15", kind)),
-                None => input.consume(4 * words),
-            }
+        let out = &mut out.view();
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            return self.run(input, out, |high, words, out| simd.vectorize(Run { simd, high, words, out }));
         }
-        Ok(n)
+        self.run(input, out, |high, words, out| decode(high, words, out, Block))
     }
 
     fn geometry(&self) -> Option<(u32, u32)> {
