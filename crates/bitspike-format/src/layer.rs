@@ -132,6 +132,11 @@ impl Map {
     pub fn window(&self) -> [usize; 2] {
         [self.rows.min(2), 2]
     }
+
+    /// The map of its windows.
+    fn parted(self, [rows, columns]: [usize; 2]) -> Self {
+        Self { rows: self.rows / rows.max(1), columns: self.columns / columns.max(1), ..self }
+    }
 }
 
 /// Weights of a convolution.
@@ -164,10 +169,10 @@ impl Conv<'_> {
     /// Shape of the sums.
     #[must_use]
     pub fn output(&self) -> Map {
-        let side = |n: usize, axis: usize| {
-            (n + 2 * self.padding[axis]).saturating_sub(self.kernel[axis]) / self.stride.max(1) + 1
-        };
-        let (rows, columns) = (side(self.input.rows, 0), side(self.input.columns, 1));
+        let side =
+            |n: usize, padding: usize, kernel: usize| (n + 2 * padding).saturating_sub(kernel) / self.stride.max(1) + 1;
+        let ([above, left], [high, wide]) = (self.padding, self.kernel);
+        let (rows, columns) = (side(self.input.rows, above, high), side(self.input.columns, left, wide));
         Map { channels: self.channels, rows, columns, planes: 0 }
     }
 
@@ -324,18 +329,17 @@ impl Block<'_> {
     /// Shape of the neurons, or of the current where there are none.
     #[must_use]
     pub fn neurons(&self) -> Map {
-        let (map, [rows, columns]) = (self.conv.output(), self.sums());
-        Map { rows: map.rows / rows, columns: map.columns / columns, ..map }
+        self.conv.output().parted(self.sums())
     }
 
     /// Shape of what goes out.
     #[must_use]
     pub fn output(&self) -> Map {
-        let ([rows, columns], map) = (self.window(), self.conv.output());
-        let map = Map { rows: map.rows / rows, columns: map.columns / columns, ..map };
+        let (window, map) = (self.window(), self.conv.output());
+        let map = map.parted(window);
         match (self.neuron, self.pool) {
             (None, _) => map,
-            (_, Pool::Spikes) => Map { planes: if rows == 1 { 2 } else { 3 }, ..map },
+            (_, Pool::Spikes) => Map { planes: if window == [1, 2] { 2 } else { 3 }, ..map },
             _ => Map { planes: 1, ..map },
         }
     }
