@@ -37,16 +37,17 @@ def gate(layer, weights, t, z):
 
 
 def block(layer, weights, frames):
-    """Spikes, or counts of four quarters, of T frames."""
+    """Spikes, or counts of four quarters (of a signal, of two halves), of T frames."""
     name, neuron, v, out = layer["name"], layer["neuron"], 0.0, []
     for t, x in enumerate(frames):
         x = F.conv2d(x, weights[name + ".weight"].float(), stride=layer["stride"], padding=layer["padding"])
         z = channels(weights[name + ".slope"]) * x + channels(weights[name + ".offset"])
         k = gate(layer, weights, t, z)
-        u = neuron["decay"] * v + k * (F.avg_pool2d(z, 2) if layer["pool"] == "current" else z)
+        window = (min(z.shape[2], 2), 2)
+        u = neuron["decay"] * v + k * (F.avg_pool2d(z, window) if layer["pool"] == "current" else z)
         s = (u >= neuron["threshold"]).float()
         v = u - neuron["threshold"] * s if neuron["reset"] == "soft" else u * (1 - s)
-        out.append({"spikes": lambda: 4 * F.avg_pool2d(s, 2), "max-spikes": lambda: F.max_pool2d(s, 2)}.get(
+        out.append({"spikes": lambda: 2 * window[0] * F.avg_pool2d(s, window), "max-spikes": lambda: F.max_pool2d(s, window)}.get(
             layer["pool"], lambda: s)())
     return out
 
@@ -64,8 +65,9 @@ def main():
         if layer["kind"] != "block":
             sys.exit(f"torch_parameters.py: {layer['name']}: only chains of blocks")
         frames = block(layer, weights, frames)
-    quarter = 0.25 if blocks[-1]["pool"] == "spikes" else 1.0
-    features = [quarter * (x.mean((2, 3)) if head["features"] == "average" else x.flatten(1)) for x in frames]
+    counted = 2 if net["input"][1] == 1 else 4
+    unit = 1 / counted if blocks[-1]["pool"] == "spikes" else 1.0
+    features = [unit * (x.mean((2, 3)) if head["features"] == "average" else x.flatten(1)) for x in frames]
     logits = sum(F.linear(x, weights["head.weight"], weights["head.bias"]) for x in features) / net["T"]
     with open(predictions, newline="") as opened:
         packed = [int(row[2]) for row in list(csv.reader(opened))[1:]]

@@ -1,5 +1,5 @@
 //! `.bsnn` files: whatever the bytes, a typed error or a network that can be walked to its head and, if it is small, run.
-//! Checksums are made to fit, else nothing behind them would be reached; of files of version 2, with integers, too. What the
+//! Checksums are made to fit, else nothing behind them would be reached; of files with integers, which have a section more, too. What the
 //! portable code and the fast engine make of a file must be the same.
 #![no_main]
 
@@ -15,8 +15,9 @@ const CHECKSUM: usize = 92;
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
     let mut bytes = bytes.to_vec();
-    // Version 2 has a fifth section.
-    let checksum = if bytes.get(8) == Some(&2) { CHECKSUM + 16 } else { CHECKSUM };
+    // Layers with integers have a fifth section.
+    let five = bytes.get(8) == Some(&2) || (bytes.get(8) == Some(&3) && bytes.get(10) == Some(&5));
+    let checksum = if five { CHECKSUM + 16 } else { CHECKSUM };
     if bytes.len() < checksum + 4 {
         return;
     }

@@ -6,7 +6,7 @@
 use crate::config::DataConfig;
 use crate::set::{DataSet, ImageSet, SourceFile, Values};
 use crate::{DataError, find};
-use bitspike_sensors::{Encoded, Part, SensorConfig};
+use bitspike_sensors::{Encoded, Part, SensorConfig, SensorSet};
 
 /// Reads and encodes a set.
 pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
@@ -28,10 +28,24 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
         set.window,
         &set.split.sha256[..16.min(set.split.sha256.len())]
     );
+    let device = device(&set);
     let bytes = set.files.iter().map(|file| file.bytes).sum();
     let data = DataSet::from_parts(cfg.set.as_str(), split, part(set.train)?, None, part(set.test)?)?;
     // The hash of the split covers the files, the windows and which part each recording is in.
-    Ok(DataSet { files: vec![SourceFile { path, bytes, sha256: set.split.sha256 }], ..data })
+    Ok(DataSet { files: vec![SourceFile { path, bytes, sha256: set.split.sha256 }], device, ..data })
+}
+
+/// Channels, rate, window, and centre and scale of every row of features: `(x − centre) / scale`.
+fn device(set: &SensorSet) -> Vec<(String, String)> {
+    let list = |values: &[f32]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(",");
+    let rate = set.rate_hz.map(|rate| ("rate_hz", format!("{rate:?}")));
+    let lines = [
+        ("channels", set.channels.join(",")),
+        ("window", set.window.to_string()),
+        ("centre", list(&set.scaler.centre)),
+        ("scale", list(&set.scaler.scale)),
+    ];
+    lines.into_iter().chain(rate).map(|(key, value)| (format!("sensors.{key}"), value)).collect()
 }
 
 #[cfg(test)]
@@ -65,6 +79,11 @@ mod tests {
         assert_eq!(data.train.classes, ["down", "up"]);
         assert!(data.train.floats(0).is_some() && data.channel_std.iter().all(|s| (s - 1.0).abs() < 1e-3));
         assert!(data.split.contains("(4/4 windows of 16 samples"), "{}", data.split);
+        // Of ann's recordings: a rises from 0 to 31 and falls to -31, so its mean is 0; b is 0, 1, 2 and again.
+        let told = |key: &str| data.device.iter().find(|(k, _)| k == key).unwrap().1.as_str();
+        assert_eq!((told("sensors.channels"), told("sensors.window")), ("a,b", "16"));
+        assert!(told("sensors.centre").starts_with("0.0,0.9"), "{}", told("sensors.centre"));
+        assert!(told("sensors.scale").starts_with("18."), "{}", told("sensors.scale"));
         for (key, wrong) in [
             ("data.validation", DataConfig { validation: 1, ..cfg.clone() }),
             ("data.train_limit", DataConfig { train_limit: Some(1), ..cfg.clone() }),

@@ -234,6 +234,8 @@ pub struct DataSet {
     pub channel_mean: Vec<f32>,
     /// Standard deviation (population) per channel over the training part in use.
     pub channel_std: Vec<f32>,
+    /// What a device has to know to make a sample of what it measures, as names and values; an exported file carries it.
+    pub device: Vec<(String, String)>,
 }
 
 /// What a run should record about its data.
@@ -307,6 +309,7 @@ impl DataSet {
             files: Vec::new(),
             channel_mean,
             channel_std,
+            device: Vec::new(),
         })
     }
 

@@ -13,12 +13,12 @@ pub enum Section {
     Reals,
     /// Text.
     Meta,
-    /// Integer parameters; in files of version 2.
+    /// Integer parameters; where layers have integers.
     Integers,
 }
 
 impl Section {
-    /// All sections in the order of the file; the last is in files of version 2 only.
+    /// All sections in the order of the file; the last is in files with integers only.
     pub const ALL: [Self; 5] = [Self::Layers, Self::Signs, Self::Reals, Self::Meta, Self::Integers];
 
     /// The number that stands for it in the section table.
@@ -210,7 +210,7 @@ impl fmt::Display for FormatError {
             Self::TooShort { needed, found } => write!(f, "the file has {found} bytes; {needed} are needed"),
             Self::Magic { found } => write!(f, "the file starts with {found:02x?}, not with the mark of a .bsnn file"),
             Self::Version { found } => {
-                write!(f, "the file has format version {found}; this reads versions 1 and {}", crate::NEWEST)
+                write!(f, "the file has format version {found}; this reads versions 1 to {}", crate::NEWEST)
             }
             Self::Endianness { found } => {
                 write!(f, "endianness mark {found:#010x} at byte 12; expected {:#010x}", crate::record::ENDIAN)

@@ -39,9 +39,9 @@ pub fn block(numbers: &mut Numbers, [c_in, channels]: [usize; 2], stem: bool, ga
     let spread = if pool == Pool::Current { spread / 2.0 } else { spread };
     BlockSpec {
         channels,
-        kernel: 3,
+        kernel: [3, 3],
         stride: 1,
-        padding: 1,
+        padding: [1, 1],
         weights: if stem { WeightSpec::Real(weights) } else { WeightSpec::Signs(weights) },
         slope: (0..channels).map(|_| (1.0 + 0.3 * numbers.draw()) * SLOPE / spread).collect(),
         offset: (0..channels).map(|_| 0.2 * numbers.draw()).collect(),
@@ -49,6 +49,26 @@ pub fn block(numbers: &mut Numbers, [c_in, channels]: [usize; 2], stem: bool, ga
         pool,
         neuron: Some(Neuron { decay: 0.5, threshold: 1.0, reset: Reset::Soft }),
     }
+}
+
+/// The same with kernels of one row, and all other weights as they are: for signals, whose maps have one row, and for maps of
+/// several.
+///
+/// # Panics
+/// If a block has another kernel than 3×3, which none of this module has.
+#[must_use]
+pub fn one_row(mut spec: ModelSpec) -> ModelSpec {
+    for layer in &mut spec.layers {
+        if let LayerSpec::Block(b) | LayerSpec::Residual(ResidualSpec { block: b, .. }) = layer {
+            assert_eq!(b.kernel, [3, 3], "a block of this module");
+            (b.kernel, b.padding) = ([1, 3], [0, 1]);
+            let (WeightSpec::Real(w) | WeightSpec::Signs(w)) = &mut b.weights;
+            // The middle row of each kernel; sums of a third of the terms have about 0.58 of the spread.
+            *w = w.chunks_exact(9).flat_map(|kernel| kernel[3..6].to_vec()).collect();
+            b.slope.iter_mut().for_each(|a| *a *= 1.7);
+        }
+    }
+    spec
 }
 
 /// Makes the gate of a binary block from T and its channels.
@@ -76,8 +96,8 @@ pub fn chain(
         let stem = layers.is_empty();
         let gate = if stem { GateSpec::None } else { gate(steps, channels, &mut numbers) };
         layers.push(LayerSpec::Block(block(&mut numbers, [map[0], channels], stem, gate, pool)));
-        let halved = if pool == Pool::None { 1 } else { 2 };
-        map = [channels, map[1] / halved, map[2] / halved];
+        let [rows, columns] = if pool == Pool::None { [1, 1] } else { [map[1].min(2), 2] };
+        map = [channels, map[1] / rows, map[2] / columns];
     }
     let count = if features == Features::Flatten { map.iter().product() } else { map[0] };
     let scale = 1.0 / (count as f32).sqrt();

@@ -1,6 +1,6 @@
 //! Layers whose parameters are integers, and what each computes, to the bit.
 //!
-//! In a file of version 2 every layer after the first is of this kind: no float is touched between the spikes (or, in a
+//! In a file with a section INTEGERS every layer after the first is of this kind: no float is touched between the spikes (or, in a
 //! residual network, the current) of the first layer and the conversion of the logits. A current or potential n of a layer
 //! stands for `n · 2^−f`, f being the layer's `shift`. With
 //!
@@ -8,7 +8,8 @@
 //! shift(x, n) = ⌊(x + 2^(n−1)) / 2^n⌋, and x for n = 0        limit(x) = x between −2^30 and 2^30
 //! ```
 //!
-//! and S the integer sum that [`Block`](crate::Block) defines (that of four outputs where the current is pooled):
+//! and S the integer sum that [`Block`](crate::Block) defines (that of four outputs, or of two of one row, where the
+//! current is pooled):
 //!
 //! ```text
 //! z = A · S + B                       A, B per channel, or per step and channel; |A| · max |S| + |B| ≤ 2^30
@@ -16,7 +17,8 @@
 //! u = limit(shift(D · v, 15) + z)     spike if u ≥ Θ;  v = u − Θ (soft) or 0 (hard) after one, u otherwise
 //! ```
 //!
-//! The gate, with M the sum of S over the map before any pooling, and A' = 4 A where the current is pooled, else A:
+//! The gate, with M the sum of S over the map before any pooling, and A' = 4 A where the current is pooled (2 A in windows of
+//! one row), else A:
 //!
 //! ```text
 //! Q[c] = A'[c] · M[c] + B[c] · pixels                                     in 64 bits
@@ -33,7 +35,7 @@
 //! y = limit(z + limit(shift(P, g) + C))       P[c] = Σ_ci W[ci][c] · (x₀₀ + x₀₁ + x₁₀ + x₁₁) in 64 bits
 //! ```
 //!
-//! The classifier, n counting spikes or quarters of a value, or of a channel over the map:
+//! The classifier, n counting spikes, halves or quarters of a value, or of a channel over the map:
 //!
 //! ```text
 //! total[o] = limit(total[o] + (Σ_f W[f][o] · n[f] + B[o]))      at every step

@@ -71,7 +71,8 @@ pub struct Map {
     pub rows: usize,
     /// Columns.
     pub columns: usize,
-    /// 0: real numbers. 1: spikes. 3: counts from 0 to 4, whose unit is ¼, as three bit planes, lowest first.
+    /// 0: real numbers. 1: spikes. 2: counts from 0 to 2, whose unit is ½, as two bit planes, lowest first. 3: counts from 0 to
+    /// 4, whose unit is ¼.
     pub planes: usize,
 }
 
@@ -109,13 +110,32 @@ impl Map {
     /// What a count of one stands for.
     #[must_use]
     pub fn unit(&self) -> f32 {
-        if self.planes == 3 { 0.25 } else { 1.0 }
+        match self.planes {
+            2 => 0.5,
+            3 => 0.25,
+            _ => 1.0,
+        }
     }
 
-    /// The largest count of a value: 1, or 4 quarters.
+    /// The largest count of a value: 1, 2 halves, or 4 quarters.
     #[must_use]
     pub fn largest(&self) -> usize {
-        if self.planes == 3 { 4 } else { 1 }
+        match self.planes {
+            2 => 2,
+            3 => 4,
+            _ => 1,
+        }
+    }
+
+    /// Rows and columns of the windows that a pooling of this map has: 2×2, and 1×2 where there is one row.
+    #[must_use]
+    pub fn window(&self) -> [usize; 2] {
+        [self.rows.min(2), 2]
+    }
+
+    /// The map of its windows.
+    fn parted(self, [rows, columns]: [usize; 2]) -> Self {
+        Self { rows: self.rows / rows.max(1), columns: self.columns / columns.max(1), ..self }
     }
 }
 
@@ -137,27 +157,29 @@ pub struct Conv<'a> {
     pub input: Map,
     /// Channels that come out.
     pub channels: usize,
-    /// Rows and columns of the kernel.
-    pub kernel: usize,
+    /// Rows and columns of the kernel: equal, or one row for signals, whose maps have one row.
+    pub kernel: [usize; 2],
     /// Step between outputs.
     pub stride: usize,
-    /// Zeros around the input.
-    pub padding: usize,
+    /// Zeros around the input: above and below, left and right.
+    pub padding: [usize; 2],
 }
 
 impl Conv<'_> {
     /// Shape of the sums.
     #[must_use]
     pub fn output(&self) -> Map {
-        let side = |n: usize| (n + 2 * self.padding).saturating_sub(self.kernel) / self.stride.max(1) + 1;
-        let (rows, columns) = (side(self.input.rows), side(self.input.columns));
+        let side =
+            |n: usize, padding: usize, kernel: usize| (n + 2 * padding).saturating_sub(kernel) / self.stride.max(1) + 1;
+        let ([above, left], [high, wide]) = (self.padding, self.kernel);
+        let (rows, columns) = (side(self.input.rows, above, high), side(self.input.columns, left, wide));
         Map { channels: self.channels, rows, columns, planes: 0 }
     }
 
     /// Weights of the kernel: rows times columns.
     #[must_use]
     pub fn taps(&self) -> usize {
-        self.kernel * self.kernel
+        self.kernel[0] * self.kernel[1]
     }
 
     /// Multiply-accumulates of one time step, padding included.
@@ -224,14 +246,14 @@ pub enum Gate<'a> {
     },
 }
 
-/// What is pooled, always in windows of 2×2; a last odd row or column is left out.
+/// What is pooled, in windows of 2×2, or of 1×2 where the map has one row; a last odd row or column is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pool {
     /// Nothing.
     None,
     /// The average of the current, in front of the neuron.
     Current,
-    /// The average of the spikes: counts from 0 to 4.
+    /// The average of the spikes: counts from 0 to 4, or to 2.
     Spikes,
     /// The largest of the spikes.
     MaxSpikes,
@@ -270,6 +292,7 @@ pub struct Neuron {
 /// z = (a · S) + b
 /// pooled current, binary:  S = S₀₀ + S₀₁ + S₁₀ + S₁₁ and z = ((a · ¼) · S) + b
 ///                 real:    S = (S₀₀ + S₀₁) + (S₁₀ + S₁₁), z likewise
+///                 of one row, both:  S = S₀₀ + S₀₁ and z = ((a · ½) · S) + b
 /// z = z · k                 where there is a gate
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -291,28 +314,35 @@ pub struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// Rows and columns of the windows of its pooling; 1×1 without.
+    #[must_use]
+    pub fn window(&self) -> [usize; 2] {
+        if self.pool == Pool::None { [1, 1] } else { self.conv.output().window() }
+    }
+
+    /// Rows and columns of the sums that make a current: a window of [`Pool::Current`], else one.
+    #[must_use]
+    pub fn sums(&self) -> [usize; 2] {
+        if self.pool == Pool::Current { self.window() } else { [1, 1] }
+    }
+
     /// Shape of the neurons, or of the current where there are none.
     #[must_use]
     pub fn neurons(&self) -> Map {
-        let map = self.conv.output();
-        if self.pool == Pool::Current { half(map) } else { map }
+        self.conv.output().parted(self.sums())
     }
 
     /// Shape of what goes out.
     #[must_use]
     pub fn output(&self) -> Map {
-        let map = self.neurons();
+        let (window, map) = (self.window(), self.conv.output());
+        let map = map.parted(window);
         match (self.neuron, self.pool) {
             (None, _) => map,
-            (_, Pool::None | Pool::Current) => Map { planes: 1, ..map },
-            (_, Pool::Spikes) => Map { planes: 3, ..half(map) },
-            (_, Pool::MaxSpikes) => Map { planes: 1, ..half(map) },
+            (_, Pool::Spikes) => Map { planes: if window == [1, 2] { 2 } else { 3 }, ..map },
+            _ => Map { planes: 1, ..map },
         }
     }
-}
-
-fn half(map: Map) -> Map {
-    Map { rows: map.rows / 2, columns: map.columns / 2, ..map }
 }
 
 /// A shortcut that changes the width and halves the map:
@@ -391,7 +421,7 @@ pub enum Features {
 /// y[o] = (S[o] · unit) + bias[o]                       unit = Map::unit, by the number of pixels if averaged
 /// ```
 ///
-/// n counts spikes (or quarters): of one value, or of a channel over the whole map. Logits of an inference are
+/// n counts spikes (or halves, or quarters): of one value, or of a channel over the whole map. Logits of an inference are
 /// `(y at step 1 + y at step 2 + …) / steps`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Head<'a> {

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! header    28 bytes   magic, version, endianness mark, length
-//! table     4 × 16     kind, offset, length, CRC-32C of every section
+//! table     4 × 16     kind, offset, length, CRC-32C of every section; 5 with integers
 //! checksum  4 bytes    CRC-32C of header and table
 //! LAYERS    16 + 32 n  the network and its n layers, fixed-size records
 //! SIGNS                binary weights, 32-bit words, bit 1 = +1
@@ -67,5 +67,8 @@ pub use write::{
 
 /// Version of files whose parameters are signs and real numbers.
 pub const VERSION: u16 = 1;
-/// Version of files whose layers after the first have integers; the newest that this crate reads and writes.
-pub const NEWEST: u16 = 2;
+/// Version of files whose layers after the first have integers.
+pub const VERSION_INTEGERS: u16 = 2;
+/// Version of files, with integers or without, that have kernels which are not square, or poolings of one row: what signals have.
+/// The newest that this crate reads and writes.
+pub const NEWEST: u16 = 3;

@@ -4,7 +4,7 @@
 //! A = round(a k 2^f)    B = round(b k 2^f)    Θ = round(θ 2^f)    D = round(λ 2^15)    α = round(α 2^14)
 //! ```
 //!
-//! k is a factor of a gate that the file knows, else 1; a has the quarter of a pooled current in it. f is the largest shift for
+//! k is a factor of a gate that the file knows, else 1; a has the quarter (or half) of a pooled current in it. f is the largest shift for
 //! which A fits its word, no sum can leave 30 bits, and potentials have room for 64 thresholds (currents of a residual network,
 //! which share one f, for 256). Weights of the head are divided by the largest of them.
 
@@ -282,10 +282,9 @@ struct Shape {
 
 impl Shape {
     fn after(self, b: &BlockSpec) -> Self {
-        let halved = if b.pool == Pool::None { 1 } else { 2 };
-        let side = |n: usize| ((n + 2 * b.padding).saturating_sub(b.kernel) / b.stride.max(1) + 1) / halved;
-        let largest = if b.pool == Pool::Spikes { 4 } else { 1 };
-        Self { channels: b.channels, pixels: self.pixels.map(side), largest }
+        let [rows, columns] = b.window(self.pixels);
+        let largest = if b.pool == Pool::Spikes { rows * columns } else { 1 };
+        Self { channels: b.channels, pixels: b.output(self.pixels), largest }
     }
 }
 
@@ -308,7 +307,8 @@ struct Folded {
 
 impl Folded {
     fn new(layer: usize, b: &BlockSpec, shape: &Shape, steps: usize, bits: u32) -> Result<Self, QuantiseError> {
-        let quarter = if b.pool == Pool::Current { 0.25 } else { 1.0 };
+        let [high, wide] = b.window(shape.pixels);
+        let window = if b.pool == Pool::Current { high * wide } else { 1 };
         let rows = if matches!(b.gate, GateSpec::Fixed(_)) { steps } else { 1 };
         let factor = |t: usize, c: usize| match &b.gate {
             GateSpec::Fixed(k) if k.len() == steps => f64::from(k[t]),
@@ -320,9 +320,8 @@ impl Folded {
                 .map(|i| f64::from(values[i % b.channels]) * by * factor(i / b.channels, i % b.channels))
                 .collect()
         };
-        let (slope, offset) = (fold(&b.slope, quarter), fold(&b.offset, 1.0));
-        let window = if b.pool == Pool::Current { 4 } else { 1 };
-        let most = (window * b.kernel * b.kernel * shape.channels * shape.largest) as f64;
+        let (slope, offset) = (fold(&b.slope, 1.0 / window as f64), fold(&b.offset, 1.0));
+        let most = (window * b.taps() * shape.channels * shape.largest) as f64;
         let (a, theta) = (largest(slope.iter().copied()), b.neuron.map_or(1.0, |n| f64::from(n.threshold)));
         let shift = largest_shift(|f| {
             let fits = |(a, b): (&f64, &f64)| {
@@ -390,11 +389,11 @@ impl Folded {
 
 fn head(h: &HeadSpec, shape: &Shape, bits: u32, report: &mut LayerRounding) -> IntegerLayerSpec {
     let pixels = shape.pixels[0] * shape.pixels[1];
-    let quarter = if shape.largest == 4 { 0.25 } else { 1.0 };
+    let part = 1.0 / shape.largest as f64;
     // What a count of one is worth, and the largest count.
     let (count, many) = match h.features {
-        Features::Flatten => (quarter, shape.largest),
-        Features::Average => (quarter / pixels as f64, shape.largest * pixels),
+        Features::Flatten => (part, shape.largest),
+        Features::Average => (part / pixels as f64, shape.largest * pixels),
     };
     let most = largest(h.weights.iter().map(|w| f64::from(*w)));
     let most_or_one = if most > 0.0 { most } else { 1.0 };

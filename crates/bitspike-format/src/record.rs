@@ -18,7 +18,7 @@ pub(crate) const fn front(sections: usize) -> (usize, usize) {
 pub(crate) mod flag {
     pub(crate) const NORMALISE: u16 = 1;
     pub(crate) const SEQUENCE: u16 = 2;
-    /// Layers after the first have integers; version 2 and no other.
+    /// Layers after the first have integers, and there is a section INTEGERS.
     pub(crate) const INTEGERS: u16 = 4;
 }
 /// Sections start at multiples of this.
@@ -84,7 +84,10 @@ pub(crate) struct Record {
     /// Bytes of a slope, or of a weight of the head.
     pub(crate) word: u8,
     pub(crate) shortcut_shift: u8,
-    pub(crate) zero: [u8; 4],
+    /// As `kernel` and `padding`, along the rows; version 3 and no other.
+    pub(crate) kernel_rows: u8,
+    pub(crate) padding_rows: u8,
+    pub(crate) zero: [u8; 2],
 }
 
 impl Record {
@@ -110,7 +113,9 @@ impl Record {
             shift: b[25],
             word: b[26],
             shortcut_shift: b[27],
-            zero: [b[28], b[29], b[30], b[31]],
+            kernel_rows: b[28],
+            padding_rows: b[29],
+            zero: [b[30], b[31]],
         }
     }
 
@@ -133,6 +138,7 @@ impl Record {
         b[16..20].copy_from_slice(&self.decay.to_le_bytes());
         b[20..24].copy_from_slice(&self.threshold.to_le_bytes());
         b[24..28].copy_from_slice(&[self.projected, self.shift, self.word, self.shortcut_shift]);
+        b[28..30].copy_from_slice(&[self.kernel_rows, self.padding_rows]);
         b
     }
 }

@@ -29,9 +29,30 @@ fn integer_residual() -> Vec<u8> {
     write_integers(&quantise(&spec, &WordLengths::default()).unwrap().0).unwrap()
 }
 
+/// A signal, with kernels and a pooling of one row: a file of version 3.
+fn signal_spec() -> bitspike_format::ModelSpec {
+    let features = bitspike_format::Features::Flatten;
+    example::one_row(example::chain("3-5-P", [2, 1, 9], 2, features, Pool::Spikes, &example::sample_gate))
+}
+
+fn signal() -> Vec<u8> {
+    write(&signal_spec()).unwrap()
+}
+
+/// The same with integers.
+fn integer_signal() -> Vec<u8> {
+    write_integers(&quantise(&signal_spec(), &WordLengths::default()).unwrap().0).unwrap()
+}
+
+/// A file of every version, and of every kind of layer.
+fn files() -> [Vec<u8>; 5] {
+    [example::tiny(), integers(), integer_residual(), signal(), integer_signal()]
+}
+
 fn reseal(bytes: &mut [u8]) {
-    // Version 2 has a fifth section.
-    let checksum = if bytes[8] == 2 && bytes.len() >= 112 { CHECKSUM + 16 } else { CHECKSUM };
+    // Layers with integers have a fifth section.
+    let five = bytes[8] == 2 || (bytes[8] == 3 && bytes[10] == 5);
+    let checksum = if five && bytes.len() >= 112 { CHECKSUM + 16 } else { CHECKSUM };
     let u32_at = |b: &[u8], i: usize| u32::from_le_bytes(b[i..i + 4].try_into().unwrap()) as usize;
     for entry in (TABLE..checksum).step_by(16) {
         let (start, length) = (u32_at(bytes, entry + 4), u32_at(bytes, entry + 8));
@@ -46,7 +67,7 @@ fn reseal(bytes: &mut [u8]) {
 
 #[test]
 fn every_flipped_bit_is_refused() {
-    for bytes in [example::tiny(), integers(), integer_residual()] {
+    for bytes in files() {
         let accepted: Vec<_> = (0..8 * bytes.len())
             .filter(|bit| {
                 let mut damaged = bytes.clone();
@@ -60,7 +81,7 @@ fn every_flipped_bit_is_refused() {
 
 #[test]
 fn every_truncation_and_every_extension_is_refused() {
-    for bytes in [example::tiny(), integers(), integer_residual()] {
+    for bytes in files() {
         for length in 0..bytes.len() {
             let error = Model::parse(&bytes[..length]).unwrap_err();
             assert!(matches!(error, FormatError::TooShort { .. }), "{length} bytes: {error}");
@@ -77,7 +98,7 @@ fn errors_say_what_and_where() {
     let bytes = example::tiny();
     let with = |i: usize, v: u8| forged(bytes.clone(), |b| b[i] = v);
     let mut newer = bytes.clone();
-    newer[8] = 3;
+    newer[8] = 4;
     let mut swapped = bytes.clone();
     swapped[12..16].reverse();
     let mut damaged = bytes.clone();
@@ -86,7 +107,7 @@ fn errors_say_what_and_where() {
     let layers = 96;
     let rows: Vec<(Vec<u8>, &str, Kind)> = vec![
         (b"PK\x03\x04 is a zip file".to_vec(), "starts with", Kind::Corrupt),
-        (newer, "version 3; this reads versions 1 and 2", Kind::Unsupported),
+        (newer, "version 4; this reads versions 1 to 3", Kind::Unsupported),
         (swapped, "endianness mark", Kind::Unsupported),
         (with(layers, 0), "network, T: expected 1 to 1024, found 0", Kind::Corrupt),
         (with(layers + 10, 2), "section LAYERS has 112 bytes; its layers need 80", Kind::Corrupt),
@@ -119,7 +140,7 @@ fn errors_in_integers_say_what_and_where() {
     let rows: Vec<(Vec<u8>, &str)> = vec![
         // The same bytes as a file of version 1 have a section too many.
         (with(8, &[1]), "header, byte 10: expected 4, found 5"),
-        (with(layers + 12, &[1]), "network, flags: expected 4 to 7 in a file of version 2, found 1"),
+        (with(layers + 12, &[1]), "network, flags: expected 4 to 7 in a file with integers, found 1"),
         (forged(example::tiny(), |b| b[96 + 12] = 5), "network, flags: expected 0 to 3, found 5"),
         (with(layers + 16 + 25, &[1]), "layer 0, zero: expected 0, found 1"),
         (with(block + 16, &32769u32.to_le_bytes()), "layer 1, decay: expected 0 to 2^15, found 32769"),
@@ -148,6 +169,66 @@ fn errors_in_integers_say_what_and_where() {
     let layers = u32::from_le_bytes(bytes[TABLE + 4..TABLE + 8].try_into().unwrap()) as usize;
     let other = forged(bytes, |b| b[layers + 48 + 25] ^= 1);
     assert!(Model::parse(&other).unwrap_err().to_string().contains("layer 1, shift: expected that of the stem"));
+}
+
+#[test]
+fn errors_in_rows_of_kernels_say_what_and_where() {
+    let u32_at = |bytes: &[u8], i: usize| u32::from_le_bytes(bytes[i..i + 4].try_into().unwrap()) as usize;
+    let layers = u32_at(&signal(), TABLE + 4);
+    let with = |i: usize, v: u8| forged(signal(), |b| b[i] = v);
+    let (stem, block, head) = (layers + 16, layers + 48, layers + 80);
+    // All kernels square, but written as version 3.
+    let square = forged(example::tiny(), |b| {
+        b[8] = 3;
+        (b[stem + 28], b[stem + 29], b[block + 28], b[block + 29]) = (3, 1, 3, 1);
+    });
+    let rows: Vec<(Vec<u8>, &str)> = vec![
+        (with(8, 1), "layer 0, zero: expected 0, found 1"),
+        (with(8, 2), "header, byte 10: expected 5, found 4"),
+        (with(10, 6), "header, byte 10: expected 4, found 6"),
+        (with(layers + 12, 4), "network, flags: expected 0 to 3, found 4"),
+        (forged(integer_signal(), |b| b[layers + 16 + 12] = 0), "4 to 7 in a file with integers, found 0"),
+        (with(block + 28, 2), "layer 1, kernel_rows: expected 1, 3, 5 or 7, found 2"),
+        (with(block + 28, 0), "layer 1, kernel_rows: expected 1, 3, 5 or 7, found 0"),
+        (with(block + 29, 1), "layer 1, padding_rows: expected less than the rows of the kernel, found 1"),
+        (with(block + 28, 3), "layer 1, kernel: expected no larger than the padded map, found 3"),
+        (with(block + 30, 1), "layer 1, zero: expected 0, found 1"),
+        (with(block + 31, 1), "layer 1, zero: expected 0, found 1"),
+        (with(head + 28, 1), "layer 2, a field this kind does not use: expected 0, found 1"),
+        // More rows than columns take more weights than there are.
+        (forged(signal(), |b| (b[block + 28], b[block + 29]) = (3, 1)), "section SIGNS"),
+        (square, "network, version: expected 1 or 2, since all kernels and windows are square, found 3"),
+    ];
+    let failed: Vec<String> = rows
+        .iter()
+        .filter_map(|(bytes, text)| match Model::parse(bytes) {
+            Ok(_) => Some(format!("expected {text:?}, accepted")),
+            Err(error) => (!error.to_string().contains(text)).then(|| format!("expected {text:?}, found {error}")),
+        })
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn signals_are_read_as_they_were_written() {
+    for (bytes, integer) in [(signal(), false), (integer_signal(), true)] {
+        let model = Model::parse(&bytes).unwrap();
+        assert_eq!((bytes[8], model.is_integer()), (3, integer));
+        let bitspike_format::Layer::Block(block) = model.layers().nth(1).unwrap() else { panic!("a block") };
+        assert_eq!((block.conv.kernel, block.conv.padding, block.window()), ([1, 3], [0, 1], [1, 2]));
+        let out = block.output();
+        // Nine columns make four windows of two spikes, whose counts need two planes.
+        assert_eq!((out.rows, out.columns, out.planes, out.largest(), out.unit()), (1, 4, 2, 2, 0.5));
+        assert_eq!(model.binary_weights(), 3 * 3 * 5);
+    }
+    // Kernels of one row on a map of several, and square ones on a map of one row, whose windows have one row.
+    let mut spec = example::one_row(example::tiny_spec());
+    assert_eq!(write(&spec).unwrap()[8], 3);
+    let features = bitspike_format::Features::Average;
+    spec = example::chain("3-5-P", [2, 1, 4], 2, features, Pool::Current, &example::sample_gate);
+    assert_eq!(write(&spec).unwrap()[8], 3);
+    spec = example::chain("3-5", [2, 1, 4], 2, features, Pool::Current, &example::sample_gate);
+    assert_eq!(write(&spec).unwrap()[8], 1);
 }
 
 #[test]
@@ -309,9 +390,9 @@ proptest! {
         changes in prop::collection::vec((0usize..4096, any::<u8>()), 1..8),
         truncate in 0usize..4096,
         resealed in any::<bool>(),
-        which in 0usize..3,
+        which in 0usize..5,
     ) {
-        let mut bytes = [example::tiny(), integers(), integer_residual()][which].clone();
+        let mut bytes = files()[which].clone();
         for (at, value) in changes {
             let at = at % bytes.len();
             bytes[at] = value;

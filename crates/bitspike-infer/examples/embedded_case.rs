@@ -1,7 +1,7 @@
 //! Writes a case for `embedded/`: a model, samples, what the host makes of them, and the same as C.
 //!
 //! `embedded_case FOLDER [KIND | MODEL.bsnn SAMPLES.f32]`; without a model, a small network with made-up weights, of one of the
-//! kinds `chain` (the default), `residual`, `integers` and `residual-integers`.
+//! kinds `chain` (the default), `residual`, `signal`, `integers`, `residual-integers` and `signal-integers`.
 #![allow(clippy::print_stdout)]
 
 use bitspike_format::{Features, Model, Pool, WordLengths, example, quantise, write, write_integers};
@@ -20,6 +20,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let spec = match kind.trim_end_matches("-integers") {
                 "chain" | "integers" => {
                     example::chain("16-32-P-40-P", shape, 3, Features::Average, Pool::Spikes, &gate)
+                }
+                "signal" => {
+                    let text = "16-32-P-40-P";
+                    example::one_row(example::chain(text, [3, 1, 48], 3, Features::Average, Pool::Spikes, &gate))
                 }
                 "residual" => example::residual("16-16-40", shape, 3, Features::Average, &gate),
                 other => return Err(format!("unknown kind {other:?}").into()),

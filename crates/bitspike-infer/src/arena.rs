@@ -8,7 +8,7 @@
 //! Everything is counted in words of 32 bits; potentials and currents are `f32` in the bits of a word.
 
 use crate::InferError;
-use bitspike_format::{Block, Features, Gate, Layer, Map, Model, Pool};
+use bitspike_format::{Block, Features, Gate, Layer, Map, Model};
 
 /// Words in front of the sums of logits: a mark, and the number of steps done.
 pub(crate) const FRONT: usize = 2;
@@ -126,12 +126,5 @@ pub(crate) fn kept_words(model: &Model<'_>) -> Option<usize> {
         .try_fold(FRONT.checked_add(model.network().classes)?, |sum: usize, layer| sum.checked_add(potentials(&layer)))
 }
 
-/// Largest window of [`Pool::Current`].
+/// Most sums that make a current: a window of 2×2.
 pub(crate) const WINDOW: usize = 4;
-
-/// Offsets `(row, column)` of the sums that make a current.
-pub(crate) fn window(pool: Pool) -> &'static [(usize, usize)] {
-    const ONE: [(usize, usize); 1] = [(0, 0)];
-    const ALL: [(usize, usize); WINDOW] = [(0, 0), (0, 1), (1, 0), (1, 1)];
-    if pool == Pool::Current { &ALL } else { &ONE }
-}

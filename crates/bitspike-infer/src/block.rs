@@ -3,7 +3,7 @@
 //! The obviously right form of [`Block`]: every neuron is computed by itself, its potential in a register, and nothing
 //! between the input's spikes and its own is stored.
 
-use crate::arena::{WINDOW, window};
+use crate::arena::WINDOW;
 use crate::gate::Factors;
 use crate::source::{BinarySource, Bits, RealSource};
 use bitspike_format::{Affine, Block, Map, Neuron, Pool, Reset};
@@ -56,10 +56,10 @@ pub(crate) fn block(
         Input::Frames(_) => None,
     };
     let factors = Factors::new(&b.gate, &b.conv, &b.affine, binary.as_ref(), (first, steps), rest)?;
-    let pooled = b.pool == Pool::Current;
+    let (window, sums) = (b.window(), b.sums());
     for y in 0..neurons.rows {
         for x in 0..neurons.columns {
-            let (corners, count) = corners(b.pool, y, x);
+            let (corners, count) = corners(sums, y, x);
             let corners = corners.get(..count)?;
             if let Some(source) = &binary {
                 for (step, under) in under.iter_mut().enumerate() {
@@ -73,7 +73,7 @@ pub(crate) fn block(
                 bits.fill(0);
                 for lane in 0..(neurons.channels - 32 * word).min(32) {
                     let channel = 32 * word + lane;
-                    let (a, offset) = at(&b.affine, channel, pooled)?;
+                    let (a, offset) = at(&b.affine, channel, count)?;
                     let potential = ((y * neurons.columns) + x) * neurons.channels + channel;
                     let mut v = potentials.get(potential).map_or(0.0, |bits| f32::from_bits(*bits));
                     let mut constant = None;
@@ -105,7 +105,7 @@ pub(crate) fn block(
                     }
                 }
                 for (step, bits) in bits.iter().enumerate() {
-                    put(b.pool, &map, step, (y, x, word), *bits, out);
+                    put((b.pool, window), &map, step, (y, x, word), *bits, out);
                 }
             }
         }
@@ -113,21 +113,24 @@ pub(crate) fn block(
     Some(())
 }
 
-/// Output positions of the sums behind the neuron at `(y, x)`, and how many they are.
-pub(crate) fn corners(pool: Pool, y: usize, x: usize) -> ([(usize, usize); WINDOW], usize) {
-    let (mut corners, window) = ([(y, x); WINDOW], window(pool));
-    if pool == Pool::Current {
-        for (corner, (dy, dx)) in corners.iter_mut().zip(window) {
-            *corner = (2 * y + dy, 2 * x + dx);
-        }
+/// Output positions of the sums behind the neuron at `(y, x)`, in windows of so many rows and columns, and how many they are.
+pub(crate) fn corners([rows, columns]: [usize; 2], y: usize, x: usize) -> ([(usize, usize); WINDOW], usize) {
+    let mut corners = [(0, 0); WINDOW];
+    for (i, corner) in corners.iter_mut().enumerate() {
+        *corner = (rows * y + i / columns.max(1), columns * x + i % columns.max(1));
     }
-    (corners, window.len())
+    (corners, rows * columns)
 }
 
-/// Slope and offset of a channel.
-pub(crate) fn at(affine: &Affine<'_>, channel: usize, pooled: bool) -> Option<(f32, f32)> {
+/// Slope and offset of a channel, for the total of so many sums.
+pub(crate) fn at(affine: &Affine<'_>, channel: usize, sums: usize) -> Option<(f32, f32)> {
     let a = affine.slope.get(channel)?;
-    Some((if pooled { a * 0.25 } else { a }, affine.offset.get(channel)?))
+    let a = match sums {
+        1 => a,
+        2 => a * 0.5,
+        _ => a * 0.25,
+    };
+    Some((a, affine.offset.get(channel)?))
 }
 
 /// The sum of the outputs at `corners`; `under` counts the spikes under all of them.
@@ -151,13 +154,25 @@ fn real_sum(source: &RealSource<'_>, corners: &[(usize, usize)], channel: usize)
         *sum = source.sum(*y, *x, channel)?;
     }
     let [a, b, c, d] = sums;
-    Some(if corners.len() == 1 { a } else { (a + b) + (c + d) })
+    Some(match corners.len() {
+        1 => a,
+        2 => a + b,
+        _ => (a + b) + (c + d),
+    })
 }
 
-/// Writes the bits of a word of neurons, or adds them to the window that they belong to.
-pub(crate) fn put(pool: Pool, map: &Map, step: usize, (y, x, word): (usize, usize, usize), bits: u32, out: &mut [u32]) {
+/// Writes the bits of a word of neurons, or adds them to the window that they belong to, of so many rows and columns.
+pub(crate) fn put(
+    (pool, [rows, columns]): (Pool, [usize; 2]),
+    map: &Map,
+    step: usize,
+    (y, x, word): (usize, usize, usize),
+    bits: u32,
+    out: &mut [u32],
+) {
     let (words, plane) = (map.words(), map.pixels() * map.words());
     let from = step * map.bit_words();
+    let pooled = (y / rows.max(1) * map.columns + x / columns.max(1)) * words + word;
     match pool {
         Pool::None | Pool::Current => {
             if let Some(out) = out.get_mut(from + (y * map.columns + x) * words + word) {
@@ -165,16 +180,16 @@ pub(crate) fn put(pool: Pool, map: &Map, step: usize, (y, x, word): (usize, usiz
             }
         }
         // A last odd row or column belongs to no window.
-        _ if y / 2 >= map.rows || x / 2 >= map.columns => {}
+        _ if y / rows.max(1) >= map.rows || x / columns.max(1) >= map.columns => {}
         Pool::MaxSpikes => {
-            if let Some(out) = out.get_mut(from + (y / 2 * map.columns + x / 2) * words + word) {
+            if let Some(out) = out.get_mut(from + pooled) {
                 *out |= bits;
             }
         }
         Pool::Spikes => {
             let mut carry = bits;
             for p in 0..map.planes {
-                if let Some(out) = out.get_mut(from + p * plane + (y / 2 * map.columns + x / 2) * words + word) {
+                if let Some(out) = out.get_mut(from + p * plane + pooled) {
                     (*out, carry) = (*out ^ carry, *out & carry);
                 }
             }

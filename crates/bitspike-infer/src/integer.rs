@@ -7,7 +7,7 @@ use crate::source::{BinarySource, Bits};
 use bitspike_format::integer::{
     IntegerBlock, IntegerHead, IntegerNeuron, IntegerProjection, gated, limit, of_float, shift,
 };
-use bitspike_format::{Block, Conv, Gate, Map, Pool, Residual};
+use bitspike_format::{Block, Conv, Gate, Map, Residual};
 
 /// Factors K of consecutive steps, `[step][width]` in words; of width 1 where channels share one, empty without a gate.
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ impl<'a> Factors<'a> {
     fn new(
         (gate, integer): (&Gate<'_>, &IntegerBlock<'_>),
         conv: &Conv<'_>,
-        pool: Pool,
+        window: usize,
         source: &BinarySource<'_>,
         (first, steps): (usize, usize),
         scratch: &'a mut [u32],
@@ -36,7 +36,7 @@ impl<'a> Factors<'a> {
         for (step, values) in values.chunks_mut(width.max(1)).enumerate() {
             sums.fill(0);
             source.map_sums(step, counts, sums)?;
-            sample(integer, sums, (conv.output().pixels(), pool), first + step, values);
+            sample(integer, sums, (conv.output().pixels(), window), first + step, values);
         }
         Some(Self { values, width })
     }
@@ -49,19 +49,19 @@ impl<'a> Factors<'a> {
     }
 }
 
-/// The factors of one step from the sums over the map (`i32` in the bits of a word), one or one per channel.
+/// The factors of one step from the sums over the map (`i32` in the bits of a word), one or one per channel. `window` is how
+/// many sums make a current.
 pub(crate) fn sample(
     integer: &IntegerBlock<'_>,
     sums: &[u32],
-    (pixels, pool): (usize, Pool),
+    (pixels, window): (usize, usize),
     step: usize,
     factors: &mut [u32],
 ) {
     let Some(gate) = &integer.gate else { return };
-    let window = if pool == Pool::Current { 4 } else { 1 };
     let q = |(channel, sum): (usize, &u32)| {
         let (a, b) = integer.affine(step, channel).unwrap_or((0, 0));
-        let a = i64::from(a).wrapping_mul(window);
+        let a = i64::from(a).wrapping_mul(window as i64);
         a.wrapping_mul(i64::from(*sum as i32)).wrapping_add(i64::from(b).wrapping_mul(pixels as i64))
     };
     let all = sums.iter().enumerate().map(q).fold(0i64, i64::wrapping_add);
@@ -89,10 +89,11 @@ pub(crate) fn block(
     let (under, rest) = scratch.split_at_mut_checked(steps)?;
     let (bits, rest) = rest.split_at_mut_checked(steps)?;
     let source = BinarySource::new(&b.conv, input)?;
-    let factors = Factors::new((&b.gate, integer), &b.conv, b.pool, &source, (first, steps), rest)?;
+    let (window, sums) = (b.window(), b.sums());
+    let factors = Factors::new((&b.gate, integer), &b.conv, sums[0] * sums[1], &source, (first, steps), rest)?;
     for y in 0..neurons.rows {
         for x in 0..neurons.columns {
-            let (corners, count) = corners(b.pool, y, x);
+            let (corners, count) = corners(sums, y, x);
             let corners = corners.get(..count)?;
             for (step, under) in under.iter_mut().enumerate() {
                 *under = 0;
@@ -119,7 +120,7 @@ pub(crate) fn block(
                     }
                 }
                 for (step, bits) in bits.iter().enumerate() {
-                    put(b.pool, &map, step, (y, x, word), *bits, out);
+                    put((b.pool, window), &map, step, (y, x, word), *bits, out);
                 }
             }
         }
@@ -154,7 +155,7 @@ pub(crate) fn residual(
     neurons(&r.conv.input, current, potentials, bits, fire_words(&integer.neuron))?;
     let source = BinarySource::new(&r.conv, Bits { words: bits, map: r.conv.input })?;
     let (_, scratch) = scratch.split_at_mut_checked(r.conv.input.channels)?;
-    let factors = Factors::new((&r.gate, integer), &r.conv, Pool::None, &source, (step, 1), scratch)?;
+    let factors = Factors::new((&r.gate, integer), &r.conv, 1, &source, (step, 1), scratch)?;
     let map = r.conv.output();
     for y in 0..map.rows {
         for x in 0..map.columns {

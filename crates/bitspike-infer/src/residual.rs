@@ -13,7 +13,7 @@ pub(crate) fn stem(b: &Block<'_>, frame: &[f32], out: &mut [u32]) -> Option<()> 
     for y in 0..map.rows {
         for x in 0..map.columns {
             for channel in 0..map.channels {
-                let (a, offset) = at(&b.affine, channel, false)?;
+                let (a, offset) = at(&b.affine, channel, 1)?;
                 let z = (a * source.sum(y, x, channel)?) + offset;
                 *out.get_mut((y * map.columns + x) * map.channels + channel)? = current(z, b.current_shift);
             }
@@ -80,7 +80,7 @@ pub(crate) fn residual(
             }
             let under = source.under(0, y, x)?;
             for channel in 0..map.channels {
-                let (a, offset) = at(&r.affine, channel, false)?;
+                let (a, offset) = at(&r.affine, channel, 1)?;
                 let z = (a * source.sum(0, y, x, channel, under)? as f32) + offset;
                 let z = factors.at(0, channel).map_or(z, |k| z * k);
                 let i = (y * map.columns + x) * map.channels + channel;
@@ -114,6 +114,6 @@ fn project(p: &Projection<'_>, pooled: &[u32], channel: usize, channels: usize) 
     for (ci, value) in pooled.iter().enumerate() {
         sum += p.weights.get(ci * channels + channel)? * f32::from_bits(*value);
     }
-    let (a, offset) = at(&p.affine, channel, false)?;
+    let (a, offset) = at(&p.affine, channel, 1)?;
     Some((a * sum) + offset)
 }

@@ -44,8 +44,8 @@ fn range(at: usize, stride: usize, padding: usize, kernel: usize, len: usize) ->
 }
 
 fn taps(conv: &Conv<'_>, y: usize, x: usize) -> Taps {
-    let (r0, r1, top) = range(y, conv.stride, conv.padding, conv.kernel, conv.input.rows);
-    let (c0, c1, left) = range(x, conv.stride, conv.padding, conv.kernel, conv.input.columns);
+    let (r0, r1, top) = range(y, conv.stride, conv.padding[0], conv.kernel[0], conv.input.rows);
+    let (c0, c1, left) = range(x, conv.stride, conv.padding[1], conv.kernel[1], conv.input.columns);
     Taps { rows: (r0, r1), columns: (c0, c1), top, left }
 }
 
@@ -76,7 +76,7 @@ impl<'a> BinarySource<'a> {
             for (i, ky) in (t.rows.0..t.rows.1).enumerate() {
                 let first = (t.top + i) * self.conv.input.columns + t.left;
                 let x = self.bits.pixels(step, plane, first, width)?;
-                let tap = (channel * self.conv.kernel + ky) * self.conv.kernel + t.columns.0;
+                let tap = (channel * self.conv.kernel[0] + ky) * self.conv.kernel[1] + t.columns.0;
                 let w = self.signs.part(tap * per_pixel, width * per_pixel)?;
                 ones += x.iter().zip(w.iter()).map(|(x, w)| (x & w).count_ones()).sum::<u32>();
             }
@@ -104,13 +104,15 @@ impl<'a> BinarySource<'a> {
     pub(crate) fn map_sums(&self, step: usize, counts: &mut [u32], sums: &mut [u32]) -> Option<()> {
         let (conv, out) = (&self.conv, self.conv.output());
         let per_pixel = conv.input.words();
-        let inside =
-            |at: usize, k: usize, len: usize| (at * conv.stride + k).checked_sub(conv.padding).filter(|i| *i < len);
-        for ky in 0..conv.kernel {
-            for kx in 0..conv.kernel {
+        let inside = |at: usize, k: usize, padding: usize, len: usize| {
+            (at * conv.stride + k).checked_sub(padding).filter(|i| *i < len)
+        };
+        let ([kernel_rows, kernel_columns], [above, left]) = (conv.kernel, conv.padding);
+        for ky in 0..kernel_rows {
+            for kx in 0..kernel_columns {
                 counts.fill(0);
-                for iy in (0..out.rows).filter_map(|y| inside(y, ky, conv.input.rows)) {
-                    for ix in (0..out.columns).filter_map(|x| inside(x, kx, conv.input.columns)) {
+                for iy in (0..out.rows).filter_map(|y| inside(y, ky, above, conv.input.rows)) {
+                    for ix in (0..out.columns).filter_map(|x| inside(x, kx, left, conv.input.columns)) {
                         for plane in 0..conv.input.planes {
                             let words = self.bits.pixels(step, plane, iy * conv.input.columns + ix, 1)?;
                             for (word, counts) in words.iter().zip(counts.chunks_mut(32)) {
@@ -126,7 +128,7 @@ impl<'a> BinarySource<'a> {
                     }
                 }
                 let all = counts.iter().sum::<u32>();
-                let tap = ky * conv.kernel + kx;
+                let tap = ky * kernel_columns + kx;
                 for (channel, sum) in sums.iter_mut().enumerate() {
                     let signs = self.signs.part((channel * conv.taps() + tap) * per_pixel, per_pixel)?;
                     let mut positive = 0u32;
@@ -167,7 +169,7 @@ impl<'a> RealSource<'a> {
         for (i, ky) in (t.rows.0..t.rows.1).enumerate() {
             for (j, kx) in (t.columns.0..t.columns.1).enumerate() {
                 let pixel = (t.top + i) * columns + t.left + j;
-                let row = (ky * conv.kernel + kx) * conv.input.channels;
+                let row = (ky * conv.kernel[1] + kx) * conv.input.channels;
                 for ci in 0..conv.input.channels {
                     let value = *self.frame.get(ci * pixels + pixel)?;
                     sum += self.weights.get((row + ci) * conv.channels + channel)? * value;

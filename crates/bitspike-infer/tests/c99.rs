@@ -73,6 +73,41 @@ fn random_chains_agree_bit_for_bit() {
 }
 
 #[test]
+fn random_kernels_that_are_not_square_agree_bit_for_bit() {
+    let Some(cc) = compiler() else { return };
+    for seed in 0..24 {
+        let residual = seed % 4 == 3;
+        let (spec, frames) = common::random_rows(seed, residual);
+        let (text, ok) = run(&cc, &format!("rows{seed}"), &spec, &frames, &[], &same);
+        assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+        let (spec, frames) = common::random_rows_integers(seed, residual);
+        let bytes = write_integers(&spec).unwrap();
+        let (text, ok) = run_file(&cc, &format!("rows{seed}"), &bytes, &frames, &[], &same);
+        assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+    }
+}
+
+#[test]
+fn signals_agree_over_several_samples() {
+    let Some(cc) = compiler() else { return };
+    let samples = example::Numbers::new(4).take(5 * 6 * 33).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
+    for (i, pool) in [Pool::Current, Pool::Spikes, Pool::MaxSpikes].into_iter().enumerate() {
+        let spec = example::chain("32-P-40-P-33-P", [6, 1, 33], 4, Features::Flatten, pool, &example::sample_gate);
+        let spec = example::one_row(spec);
+        let (integers, _) = quantise(&spec, &WordLengths::default()).unwrap();
+        for (k, bytes) in [write(&spec).unwrap(), write_integers(&integers).unwrap()].iter().enumerate() {
+            let name = format!("signal{i}{k}");
+            let (text, ok) = run_file(&cc, &name, bytes, &samples, &[], &same);
+            assert!(ok && text.contains("5 of 5 samples agree"), "{pool:?} {k}: {text}");
+            // Windows of two rows, where there is one.
+            let change = |source: String| source.replace("out_rows(b) == 1u ? 1u : 2u", "out_rows(b) == 0u ? 1u : 2u");
+            let (text, ok) = run_file(&cc, &name, bytes, &samples, &[], &change);
+            assert!(!ok, "{pool:?} {k}: {text}");
+        }
+    }
+}
+
+#[test]
 fn random_residual_chains_agree_bit_for_bit() {
     let Some(cc) = compiler() else { return };
     for seed in 0..16 {

@@ -52,6 +52,18 @@ proptest! {
     }
 
     #[test]
+    fn kernels_that_are_not_square(seed in any::<u64>(), residual in any::<bool>()) {
+        let (spec, frames) = common::random_rows(seed, residual);
+        check(&spec, &frames)?;
+    }
+
+    #[test]
+    fn integer_kernels_that_are_not_square(seed in any::<u64>(), residual in any::<bool>()) {
+        let (spec, frames) = common::random_rows_integers(seed, residual);
+        check_integers(&spec, &frames)?;
+    }
+
+    #[test]
     fn chains_of_integers(seed in any::<u64>()) {
         let (spec, frames) = common::random_integers(seed, false);
         check_integers(&spec, &frames)?;
@@ -89,6 +101,27 @@ fn wide_layers_and_every_block_width() {
         for gate in [&none as example::GateOf<'_>, &example::sample_gate] {
             let spec = example::chain(text, [2, 6, 7], 3, Features::Average, pool, gate);
             let frame = example::Numbers::new(5).take(2 * 6 * 7).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
+            check(&spec, &frame).unwrap();
+            let (spec, _) = quantise(&spec, &WordLengths::default()).unwrap();
+            check_integers(&spec, &frame).unwrap();
+        }
+    }
+}
+
+#[test]
+fn wide_layers_of_signals() {
+    use bitspike_format::{Features, Pool};
+    for (text, pool) in [
+        ("32-128-P-256-192", Pool::Current),
+        ("130-P-300-P", Pool::Spikes),
+        ("64-64-P-64", Pool::MaxSpikes),
+        // Sums of this layer could leave 16 bits: it runs by the portable code.
+        ("11000-32-P", Pool::Current),
+    ] {
+        for columns in [4, 33] {
+            let spec = example::chain(text, [6, 1, columns], 3, Features::Average, pool, &example::sample_gate);
+            let spec = example::one_row(spec);
+            let frame = example::Numbers::new(5).take(6 * columns).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
             check(&spec, &frame).unwrap();
             let (spec, _) = quantise(&spec, &WordLengths::default()).unwrap();
             check_integers(&spec, &frame).unwrap();

@@ -67,10 +67,44 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(common::cases(300))]
+
+    #[test]
+    fn kernels_that_are_not_square_agree_with_the_twin(seed in any::<u64>(), residual in any::<bool>()) {
+        let (spec, frames) = common::random_rows(seed, residual);
+        check(&spec, &frames)?;
+    }
+
+    #[test]
+    fn integer_kernels_that_are_not_square_agree_with_the_twin(seed in any::<u64>(), residual in any::<bool>()) {
+        let (spec, frames) = common::random_rows_integers(seed, residual);
+        check_integer_spec(&spec, &frames)?;
+    }
+}
+
+#[test]
+fn random_signals_do_spike_and_are_pooled() {
+    let (mut silent, mut halves, mut rows) = (0, 0, 0);
+    for seed in 0..80 {
+        let (spec, frames) = common::random_rows(seed, false);
+        silent += usize::from(check(&spec, &frames).unwrap() == 0);
+        let bytes = write(&spec).unwrap();
+        let model = Model::parse(&bytes).unwrap();
+        halves += usize::from(model.layers().filter_map(|l| l.output()).any(|map| map.planes == 2));
+        rows += usize::from(spec.input[1] == 1);
+    }
+    assert!(silent < 8 && halves > 10 && rows > 40, "{silent} {halves} {rows}");
+}
+
 fn check_integers(seed: u64, residual: bool) -> Result<usize, TestCaseError> {
     let (spec, frames) = common::random_integers(seed, residual);
-    let expected = common::integer_twin(&spec, &frames, spec.network.steps);
-    same(&spec.network, &write_integers(&spec).unwrap(), &expected, &frames)
+    check_integer_spec(&spec, &frames)
+}
+
+fn check_integer_spec(spec: &bitspike_format::IntegerSpec, frames: &[f32]) -> Result<usize, TestCaseError> {
+    let expected = common::integer_twin(spec, frames, spec.network.steps);
+    same(&spec.network, &write_integers(spec).unwrap(), &expected, frames)
 }
 
 #[test]
@@ -105,7 +139,7 @@ fn the_edge_of_the_threshold_fires() {
     for (slope, fires) in [(1.0f32, 1.0), (1.0f32.next_down(), 0.0)] {
         for layer in &mut spec.layers[..2] {
             if let LayerSpec::Block(b) = layer {
-                (b.kernel, b.padding, b.offset[0]) = (1, 0, 0.0);
+                (b.kernel, b.padding, b.offset[0]) = ([1, 1], [0, 0], 0.0);
                 b.slope[0] = if matches!(b.weights, bitspike_format::WeightSpec::Real(_)) { 1.0 } else { slope };
                 let (bitspike_format::WeightSpec::Real(w) | bitspike_format::WeightSpec::Signs(w)) = &mut b.weights;
                 *w = vec![1.0];
@@ -128,7 +162,7 @@ fn the_edge_of_the_integer_threshold_fires() {
     let mut spec = example::chain("1-1", [1, 1, 1], 1, features, pool, &none);
     for layer in &mut spec.layers[..2] {
         if let LayerSpec::Block(b) = layer {
-            (b.kernel, b.padding, b.offset[0], b.slope[0]) = (1, 0, 0.25, 0.75);
+            (b.kernel, b.padding, b.offset[0], b.slope[0]) = ([1, 1], [0, 0], 0.25, 0.75);
             let (bitspike_format::WeightSpec::Real(w) | bitspike_format::WeightSpec::Signs(w)) = &mut b.weights;
             *w = vec![1.0];
         }

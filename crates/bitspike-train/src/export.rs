@@ -71,10 +71,11 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
                     (true, Pooling::Spikes) => Pool::Spikes,
                     (true, Pooling::MaxSpikes) => Pool::MaxSpikes,
                 };
-                // Counts of quarters come in where the layer in front averaged its spikes.
-                let quarters =
+                // Counts of quarters come in where the layer in front averaged its spikes; of a signal, halves.
+                let averaged =
                     layers.last().is_some_and(|l| matches!(l, LayerSpec::Block(b) if b.pool == Pool::Spikes));
-                let unit = if quarters { 0.25 } else { 1.0 };
+                let part = if plan.input[1] == 1 { 0.5 } else { 0.25 };
+                let unit = if averaged { part } else { 1.0 };
                 let neuron = Some(fold.neuron(&block.neuron));
                 let b = fold.block(conv, &block.conv, &block.norm, block.gate.as_ref(), unit, pool, neuron)?;
                 layers.push(LayerSpec::Block(b));
@@ -131,6 +132,7 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
         ("layers".to_owned(), plan.options.network.title()),
     ];
     meta.extend(classes);
+    meta.extend(data.device.iter().map(|(key, value)| (key.clone(), one_line(value))));
     Ok(ModelSpec {
         steps: plan.options.network.steps,
         sequence: plan.frames > 1,
@@ -152,13 +154,6 @@ pub fn deployable(plan: &Plan) -> Result<(), ExportError> {
         let what = format!("network.name = \"{}\"", plan.options.network.name);
         Err(ExportError::Unsupported { layer: layer.to_owned(), what, reason, remedy: REMEDY })
     };
-    if plan.input[1] == 1 {
-        let remedy =
-            "train on features with two axes, such as features.kind = \"mel\"; signals run in the trainer alone so far";
-        let reason = "the format has square kernels and pools 2x2 windows, and a signal has one row";
-        let what = format!("an input of {:?}", plan.input);
-        return Err(ExportError::Unsupported { layer: "stem".to_owned(), what, reason, remedy });
-    }
     match plan.structure {
         Structure::Vgg | Structure::BiReal { pooled_stem: false } => Ok(()),
         Structure::BiReal { pooled_stem: true } | Structure::Residual { pooled_stem: true, .. } => {
@@ -232,7 +227,7 @@ impl Fold<'_> {
         let stem = place.name == "stem";
         let channels = place.conv.channels[1];
         let weights = match conv {
-            Conv2d::Real(real) if stem => WeightSpec::Real(host(real.weight())),
+            Conv2d::Real(real) if stem => WeightSpec::Real(host(real.weight.val())),
             Conv2d::Real(_) => {
                 return Err(ExportError::Unsupported {
                     layer: place.name.clone(),
@@ -242,7 +237,8 @@ impl Fold<'_> {
                 });
             }
             // As the estimator makes them: standardised weights have other signs than their latent values.
-            Conv2d::Binary(binary) => WeightSpec::Signs(host(binary.weight())),
+            // A kernel of one row enters the product as a square one of equal rows.
+            Conv2d::Binary(binary) => WeightSpec::Signs(host(binary.weight().narrow(2, 0, place.conv.rows))),
         };
         joint(&place.name, norm)?;
         let (slope, offset) = norm.folded();
@@ -258,9 +254,9 @@ impl Fold<'_> {
         let gate = self.gate(&place.name, gate, &mut slope, &mut offset)?;
         Ok(BlockSpec {
             channels,
-            kernel: place.conv.kernel,
+            kernel: [place.conv.rows, place.conv.kernel],
             stride: place.conv.stride,
-            padding: place.conv.padding,
+            padding: [if place.conv.rows == 1 { 0 } else { place.conv.padding }, place.conv.padding],
             weights,
             slope,
             offset,

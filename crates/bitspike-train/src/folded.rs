@@ -71,7 +71,7 @@ struct Conv {
     weights: Tensor<4>,
     real: bool,
     stride: usize,
-    padding: usize,
+    padding: [usize; 2],
     /// `[1, 1, channel, 1, 1]`.
     slope: Tensor<5>,
     offset: Tensor<5>,
@@ -115,8 +115,8 @@ impl Folded {
             match layer {
                 LayerSpec::Block(b) => {
                     let conv = Conv::new(b, map[0], device);
+                    largest = if b.pool == Pool::Spikes { b.window([map[1], map[2]]).iter().product() } else { 1 };
                     map = after(b, map);
-                    largest = if b.pool == Pool::Spikes { 4 } else { 1 };
                     stages.push(Stage::Block { conv, pool: b.pool, neuron: b.neuron });
                 }
                 LayerSpec::Residual(r) => {
@@ -196,14 +196,13 @@ impl Folded {
 
 /// Channels, rows and columns after a block.
 fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
-    let halve = if b.pool == Pool::None { 1 } else { 2 };
-    let side = |n: usize| ((n + 2 * b.padding - b.kernel) / b.stride + 1) / halve;
-    [b.channels, side(h), side(w)]
+    let [rows, columns] = b.output([h, w]);
+    [b.channels, rows, columns]
 }
 
 impl Conv {
     fn new(b: &BlockSpec, c_in: usize, device: &Device) -> Box<Self> {
-        let shape = [b.channels, c_in, b.kernel, b.kernel];
+        let shape = [b.channels, c_in, b.kernel[0], b.kernel[1]];
         let (real, values) = match &b.weights {
             WeightSpec::Real(w) => (true, w.clone()),
             WeightSpec::Signs(w) => (false, w.iter().map(|w| if *w >= 0.0 { 1.0 } else { -1.0 }).collect()),
@@ -227,7 +226,7 @@ impl Conv {
         let sums = if self.real {
             self.in_order(x)
         } else {
-            let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1);
+            let options = ConvOptions::new([self.stride; 2], self.padding, [1, 1], 1);
             conv2d(x, self.weights.clone(), None, options)
         };
         let [_, c, h, w] = sums.dims();
@@ -237,22 +236,22 @@ impl Conv {
     /// Kernel rows, kernel columns, channels in, one after the other. A tap outside the input adds a zero, which changes no
     /// sum: sums start at +0 and never become −0.
     fn in_order(&self, x: Tensor<4>) -> Tensor<4> {
-        let ([n, c_in, h, w], [c_out, _, kernel, _], p) = (x.dims(), self.weights.dims(), self.padding);
-        let side = |n: usize| (n + 2 * p - kernel) / self.stride + 1;
-        let (rows, columns) = (side(h), side(w));
-        let mut padded = Tensor::<4>::zeros([n, c_in, h + 2 * p, w + 2 * p], &x.device());
-        if p == 0 {
+        let ([n, c_in, h, w], [c_out, _, kh, kw], [above, left]) = (x.dims(), self.weights.dims(), self.padding);
+        let side = |n: usize, p: usize, kernel: usize| (n + 2 * p - kernel) / self.stride + 1;
+        let (rows, columns) = (side(h, above, kh), side(w, left, kw));
+        let mut padded = Tensor::<4>::zeros([n, c_in, h + 2 * above, w + 2 * left], &x.device());
+        if self.padding == [0, 0] {
             padded = x;
         } else {
-            padded = padded.slice_assign([0..n, 0..c_in, p..p + h, p..p + w], x);
+            padded = padded.slice_assign([0..n, 0..c_in, above..above + h, left..left + w], x);
         }
         let all = |len: usize| Slice::new(0, Some(len as isize), 1);
         let taps = |first: usize, count: usize| {
             Slice::new(first as isize, Some((first + (count - 1) * self.stride + 1) as isize), self.stride as isize)
         };
         let mut sums = Tensor::<4>::zeros([n, c_out, rows, columns], &padded.device());
-        for ky in 0..kernel {
-            for kx in 0..kernel {
+        for ky in 0..kh {
+            for kx in 0..kw {
                 for ci in 0..c_in {
                     let channel = Slice::new(ci as isize, Some(ci as isize + 1), 1);
                     let x = padded.clone().slice([all(n), channel, taps(ky, rows), taps(kx, columns)]);
@@ -268,7 +267,11 @@ impl Conv {
     fn current(&self, sums: Tensor<5>, pool: Pool) -> Tensor<5> {
         let factors = self.factors(&sums);
         let (slope, sums) = match pool {
-            Pool::Current => (self.slope.clone() * 0.25, window_sums(sums)),
+            // Windows of two sums where the map has one row, of four otherwise.
+            Pool::Current => {
+                let share = if sums.dims()[3] == 1 { 0.5 } else { 0.25 };
+                (self.slope.clone() * share, window_sums(sums))
+            }
             _ => (self.slope.clone(), sums),
         };
         let z = (slope * sums) + self.offset.clone();
@@ -332,7 +335,7 @@ impl Classifier {
             let row: Vec<f32> = (0..classes).map(|class| h.weights[class * features + feature]).collect();
             Tensor::from_data(TensorData::new(row, [1, classes]), device)
         };
-        let unit = if largest == 4 { 0.25 } else { 1.0 };
+        let unit = 1.0 / largest as f32;
         Self {
             features: h.features,
             weights: (0..pixels)
@@ -388,11 +391,15 @@ fn fire(neuron: &Neuron, z: Tensor<5>, steps: usize) -> (Tensor<5>, Tensor<5>) {
     (Tensor::cat(spikes, 0), Tensor::cat(potentials, 0))
 }
 
-/// `(x₀₀ + x₀₁) + (x₁₀ + x₁₁)` of the windows of 2×2; a last odd row or column is left out.
+/// `(x₀₀ + x₀₁) + (x₁₀ + x₁₁)` of the windows of 2×2, `x₀₀ + x₀₁` where there is one row; a last odd row or column is left out.
 fn window_sums(x: Tensor<5>) -> Tensor<5> {
     let [t, n, c, h, w] = x.dims();
     let [t_, n_, c_] = [t, n, c].map(|len| Slice::new(0, Some(len as isize), 1));
     let every_second = |first: usize, len: usize| Slice::new(first as isize, Some((len / 2 * 2) as isize), 2);
     let at = |dy: usize, dx: usize| x.clone().slice([t_, n_, c_, every_second(dy, h), every_second(dx, w)]);
+    if h == 1 {
+        let at = |dx: usize| x.clone().slice([t_, n_, c_, Slice::new(0, Some(1), 1), every_second(dx, w)]);
+        return at(0) + at(1);
+    }
     (at(0, 0) + at(0, 1)) + (at(1, 0) + at(1, 1))
 }

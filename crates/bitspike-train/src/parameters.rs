@@ -5,14 +5,15 @@
 //! | `input.mean`, `input.std` | f32 `[C]` | of pixels from 0 to 1, where there is a normalisation |
 //! | `stem.weight` | f32 `[out, in, ky, kx]` | |
 //! | `blocks.I.weight` | int8 `[out, in, ky, kx]` | +1 and −1 |
-//! | `LAYER.slope`, `LAYER.offset` | f32 `[out]` | current = slope · sum + offset; for counts of quarters the ¼ is in the slope |
+//! | `LAYER.slope`, `LAYER.offset` | f32 `[out]` | current = slope · sum + offset; for counts of quarters the ¼ (of halves, ½) is in the slope |
 //! | `LAYER.alpha` | f32 `[T]` or `[T, out]` | of a gate per sample |
 //! | `LAYER.factor` | f32 `[T]` or `[T, out]` | of a gate that is a constant per step |
 //! | `LAYER.shortcut.weight` | f32 `[out, in, 1, 1]` | with its `.slope` and `.offset` |
 //! | `head.weight`, `head.bias` | f32 `[classes, features]`, `[classes]` | features `[channel][row][column]` |
 //!
 //! `LAYER` is `stem` or `blocks.I`. The metadata key `bitspike` is JSON with everything that is no tensor: T, shapes, and per
-//! layer kernel, stride, padding, pooling, gate, decay, threshold and reset. What they mean: `bitspike_format`.
+//! layer kernel, stride, padding, pooling, gate, decay, threshold and reset; of a kernel that is not square, kernel and padding are
+//! `[rows, columns]`. What they mean: `bitspike_format`.
 
 use crate::checkpoint::Raw;
 use bitspike_format::{
@@ -88,7 +89,7 @@ impl Tensors {
 
     fn block(&mut self, name: &str, kind: &str, b: &BlockSpec, steps: usize, channels: &mut usize) -> Value {
         let of = |part: &str| format!("{name}.{part}");
-        let shape = [b.channels, *channels, b.kernel, b.kernel];
+        let shape = [b.channels, *channels, b.kernel[0], b.kernel[1]];
         match &b.weights {
             WeightSpec::Real(w) => self.floats(&of("weight"), &shape, w),
             WeightSpec::Signs(w) => {
@@ -117,8 +118,17 @@ impl Tensors {
             Pool::Spikes => "spikes",
             Pool::MaxSpikes => "max-spikes",
         };
+        // Of a kernel that is not square, rows and columns.
+        let side = |[rows, columns]: [usize; 2]| {
+            if b.kernel[0] == b.kernel[1] && b.padding[0] == b.padding[1] {
+                json!(columns)
+            } else {
+                json!([rows, columns])
+            }
+        };
+        let (kernel, padding) = (side(b.kernel), side(b.padding));
         json!({
-            "name": name, "kind": kind, "kernel": b.kernel, "stride": b.stride, "padding": b.padding, "pool": pool,
+            "name": name, "kind": kind, "kernel": kernel, "stride": b.stride, "padding": padding, "pool": pool,
             "gate": gate, "neuron": b.neuron.as_ref().map(neuron),
         })
     }

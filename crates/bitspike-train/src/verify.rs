@@ -33,7 +33,7 @@ pub struct Difference {
     pub step: usize,
     /// Channel, row and column.
     pub at: [usize; 3],
-    /// Spikes, or quarters of an average pooling, in the trainer (or in the folded trainer).
+    /// Spikes, or quarters (of a signal, halves) of an average pooling, in the trainer (or in the folded trainer).
     pub trainer: u32,
     /// The same in the deployed file.
     pub deployed: u32,
@@ -68,7 +68,7 @@ pub struct LayerAgreement {
     pub different: u64,
     /// Samples in which all values of this layer and those before agree.
     pub equal_samples: u64,
-    /// Sum of spikes (or quarters) in the trainer.
+    /// Sum of spikes (or halves, or quarters) in the trainer.
     pub trainer_spikes: u64,
     /// The same in the deployed file.
     pub deployed_spikes: u64,
@@ -100,7 +100,7 @@ pub struct Agreement {
     /// Samples in which a spike of trainer and file differs.
     pub different_samples: u64,
     /// In each of them, the first spike that differs has a potential: the largest distance of one from its threshold. Of a
-    /// pooled window, the nearest of its four.
+    /// pooled window, the nearest in it.
     pub largest_distance: f32,
 }
 
@@ -305,14 +305,19 @@ fn places(model: &Model<'_>) -> Vec<At> {
     model.layers().enumerate().filter_map(at).collect()
 }
 
-/// How far the potential of a neuron is from its threshold; of a pooled window, the nearest of its four.
+/// How far the potential of a neuron is from its threshold; of a pooled window, the nearest in it.
 fn distance(potentials: &Tensor<5>, index: usize, d: &Difference, at: &At) -> f32 {
     let [channel, y, x] = d.at;
-    let pooled = matches!(at.pool, Pool::Spikes | Pool::MaxSpikes);
-    let (y, x, side) = if pooled { (2 * y, 2 * x, 2) } else { (y, x, 1) };
-    let window = [d.step..d.step + 1, index..index + 1, channel..channel + 1, y..y + side, x..x + side];
+    let [rows, columns] = window(at.pool, potentials.dims()[3]);
+    let (y, x) = (rows * y, columns * x);
+    let window = [d.step..d.step + 1, index..index + 1, channel..channel + 1, y..y + rows, x..x + columns];
     let values = host(potentials.clone().slice(window));
     values.iter().map(|u| (u - at.threshold).abs()).fold(f32::INFINITY, f32::min)
+}
+
+/// Rows and columns of the windows whose spikes are pooled, on a map of so many rows.
+fn window(pool: Pool, rows: usize) -> [usize; 2] {
+    if matches!(pool, Pool::Spikes | Pool::MaxSpikes) { [rows.min(2), 2] } else { [1, 1] }
 }
 
 /// All ways to run a file.
@@ -410,7 +415,7 @@ fn compare(
     words: &[u32],
 ) -> (Option<Difference>, Counts) {
     let (mut first, mut counts) = (None, Counts::default());
-    let pooled = matches!(pool, Pool::Spikes | Pool::MaxSpikes);
+    let [rows, columns] = window(pool, h);
     for t in 0..steps {
         let sample = &values[(t * n + place.index) * c * h * w..][..c * h * w];
         let words = &words[t * map.bit_words()..][..map.bit_words()];
@@ -418,13 +423,9 @@ fn compare(
             for y in 0..map.rows {
                 for x in 0..map.columns {
                     let at = |y: usize, x: usize| sample[(channel * h + y) * w + x] as u32;
-                    let trainer = if pooled {
-                        let sum =
-                            at(2 * y, 2 * x) + at(2 * y, 2 * x + 1) + at(2 * y + 1, 2 * x) + at(2 * y + 1, 2 * x + 1);
-                        if pool == Pool::MaxSpikes { sum.min(1) } else { sum }
-                    } else {
-                        at(y, x)
-                    };
+                    let places = (0..rows).flat_map(|dy| (0..columns).map(move |dx| (rows * y + dy, columns * x + dx)));
+                    let sum = places.map(|(y, x)| at(y, x)).sum::<u32>();
+                    let trainer = if pool == Pool::MaxSpikes { sum.min(1) } else { sum };
                     let mut deployed = 0;
                     for plane in 0..map.planes {
                         let word = ((plane * map.rows + y) * map.columns + x) * map.words() + channel / 32;

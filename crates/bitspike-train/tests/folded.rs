@@ -1,6 +1,6 @@
 //! The folded network as tensor operations against the packed runtime: every spike and logit, bit for bit.
 
-use bitspike_format::example::{Numbers, block, chain, sample_gate};
+use bitspike_format::example::{Numbers, block, chain, one_row, sample_gate};
 use bitspike_format::{
     Features, GateSpec, HeadSpec, LayerSpec, Map, Model, ModelSpec, Neuron, Pool, Reset, ResidualSpec, WriteError,
     write,
@@ -110,6 +110,23 @@ fn chains() -> Vec<(String, ModelSpec)> {
     specs
 }
 
+/// The same chains on signals of odd and even lengths, with kernels of one row, and on an image with such kernels.
+fn signals() -> Vec<(String, ModelSpec)> {
+    let mut specs = Vec::new();
+    for (pool, input) in [Pool::Current, Pool::Spikes, Pool::MaxSpikes]
+        .into_iter()
+        .flat_map(|pool| [[2, 1, 33], [2, 1, 24], [2, 6, 5]].map(|input| (pool, input)))
+    {
+        for (g, features) in (0..gates(1, 1).len()).zip([Features::Flatten, Features::Average].into_iter().cycle()) {
+            let gate = |steps: usize, channels: usize, _: &mut Numbers| gates(steps, channels).swap_remove(g);
+            let mut spec = one_row(chain("5-P-33-P-4", input, 3, features, pool, &gate));
+            spec.sequence = g % 4 == 2;
+            specs.push((format!("{input:?}, {pool:?}, gate {g}, {features:?}"), spec));
+        }
+    }
+    specs
+}
+
 /// Stem without neurons, a plain residual block, one with a projection, neurons, head.
 fn residuals() -> Vec<(String, ModelSpec)> {
     let (steps, neuron) = (3, Neuron { decay: 0.5, threshold: 0.6, reset: Reset::Soft });
@@ -138,7 +155,7 @@ fn residuals() -> Vec<(String, ModelSpec)> {
 
 fn all_equal(device: &str) {
     let mut failed = Vec::new();
-    for (name, spec) in chains().into_iter().chain(residuals()) {
+    for (name, spec) in chains().into_iter().chain(signals()).chain(residuals()) {
         match differs(&spec, 4, device) {
             Ok(spikes) if spikes > 20.0 => {}
             Ok(spikes) => failed.push(format!("{name}: only {spikes} spikes, which shows nothing")),

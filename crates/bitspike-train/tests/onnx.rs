@@ -1,6 +1,6 @@
 //! The ONNX graph, read back and run by a small interpreter of the operators it uses, against the packed runtime.
 
-use bitspike_format::example::{Numbers, block, chain, sample_gate};
+use bitspike_format::example::{Numbers, block, chain, one_row, sample_gate};
 use bitspike_format::{
     Features, GateSpec, HeadSpec, LayerSpec, Model, ModelSpec, Neuron, Pool, Reset, ResidualSpec, write,
 };
@@ -82,37 +82,38 @@ impl Array {
         Self { shape, values }
     }
 
-    fn windows(&self, f: impl Fn([f32; 4]) -> f32) -> Self {
+    fn windows(&self, [rows, columns]: [usize; 2], f: impl Fn(&[f32]) -> f32) -> Self {
         let [n, c, h, w] = self.dims4();
         let mut values = Vec::new();
         for plane in self.values.chunks_exact(h * w) {
-            for y in 0..h / 2 {
-                for x in 0..w / 2 {
-                    let v = |dy: usize, dx: usize| plane[(2 * y + dy) * w + 2 * x + dx];
-                    values.push(f([v(0, 0), v(0, 1), v(1, 0), v(1, 1)]));
+            for y in 0..h / rows {
+                for x in 0..w / columns {
+                    let lines = (0..rows).map(|dy| &plane[(rows * y + dy) * w + columns * x..][..columns]);
+                    values.push(f(&lines.flatten().copied().collect::<Vec<_>>()));
                 }
             }
         }
-        Self { shape: vec![n, c, h / 2, w / 2], values }
+        Self { shape: vec![n, c, h / rows, w / columns], values }
     }
 
-    fn conv(&self, weights: &Self, stride: usize, pad: usize) -> Self {
-        let ([n, c_in, h, w], [c_out, c, k, _]) = (self.dims4(), weights.dims4());
+    fn conv(&self, weights: &Self, stride: usize, pads: [usize; 2]) -> Self {
+        let ([n, c_in, h, w], [c_out, c, kh, kw]) = (self.dims4(), weights.dims4());
         assert_eq!(c, c_in);
-        let side = |n: usize| (n + 2 * pad - k) / stride + 1;
+        let side = |n: usize, pad: usize, k: usize| (n + 2 * pad - k) / stride + 1;
+        let (rows, columns) = (side(h, pads[0], kh), side(w, pads[1], kw));
         let mut values = Vec::new();
         for n in 0..n {
             for co in 0..c_out {
-                for oy in 0..side(h) {
-                    for ox in 0..side(w) {
+                for oy in 0..rows {
+                    for ox in 0..columns {
                         let mut sum = 0.0;
                         for ci in 0..c_in {
-                            for ky in 0..k {
-                                for kx in 0..k {
+                            for ky in 0..kh {
+                                for kx in 0..kw {
                                     let (y, x) = (oy * stride + ky, ox * stride + kx);
-                                    if y >= pad && x >= pad && y - pad < h && x - pad < w {
-                                        let x = self.values[((n * c_in + ci) * h + y - pad) * w + x - pad];
-                                        sum += x * weights.values[((co * c_in + ci) * k + ky) * k + kx];
+                                    if y >= pads[0] && x >= pads[1] && y - pads[0] < h && x - pads[1] < w {
+                                        let x = self.values[((n * c_in + ci) * h + y - pads[0]) * w + x - pads[1]];
+                                        sum += x * weights.values[((co * c_in + ci) * kh + ky) * kw + kx];
                                     }
                                 }
                             }
@@ -122,7 +123,7 @@ impl Array {
                 }
             }
         }
-        Self { shape: vec![n, c_out, side(h), side(w)], values }
+        Self { shape: vec![n, c_out, rows, columns], values }
     }
 }
 
@@ -164,11 +165,23 @@ fn run(file: &[u8], images: Array) -> Array {
                 x.zip(&inputs[1], |c, a| if c != 0.0 { a } else { 0.0 }).zip(&kept, |a, b| a + b)
             }
             "Sigmoid" => Array { values: x.values.iter().map(|v| 1.0 / (1.0 + (-v).exp())).collect(), ..x.clone() },
-            "AveragePool" => x.windows(|[a, b, c, d]| ((a + b) + (c + d)) * 0.25),
-            "MaxPool" => x.windows(|v| v.into_iter().fold(f32::NEG_INFINITY, f32::max)),
+            "AveragePool" | "MaxPool" => {
+                let window: [usize; 2] = attribute("kernel_shape", 8).try_into().expect("two sides");
+                assert_eq!(attribute("strides", 8), window);
+                let mean = |v: &[f32]| v.iter().sum::<f32>() / v.len() as f32;
+                let most = |v: &[f32]| v.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                if kind == "MaxPool" { x.windows(window, most) } else { x.windows(window, mean) }
+            }
             "Conv" => {
-                let stride = attribute("strides", 8).first().copied().unwrap_or(1);
-                x.conv(&inputs[1], stride, attribute("pads", 8).first().copied().unwrap_or(0))
+                // A shortcut's convolution has the operator's own attributes: no padding, a stride of 1, the kernel of its weights.
+                let or = |name: &str, usual: &[usize]| {
+                    Some(attribute(name, 8)).filter(|v| !v.is_empty()).unwrap_or(usual.to_vec())
+                };
+                let pads: [usize; 4] = or("pads", &[0; 4]).try_into().expect("top, left, bottom, right");
+                assert_eq!((pads[0], pads[1]), (pads[2], pads[3]));
+                let sides = &inputs[1].dims4()[2..];
+                assert_eq!(or("kernel_shape", sides), sides);
+                x.conv(&inputs[1], or("strides", &[1])[0], [pads[0], pads[1]])
             }
             "ReduceMean" => {
                 let [n, c, h, w] = x.dims4();
@@ -258,8 +271,12 @@ fn the_graph_computes_what_the_packed_file_computes() {
         for features in [Features::Flatten, Features::Average] {
             let gates: [(&str, bitspike_format::example::GateOf<'_>); 4] =
                 [("none", &none), ("sample", &sample_gate), ("fixed", &fixed), ("inside", &inside)];
-            for (name, gate) in gates {
-                let mut spec = chain("5-P-12-P-4", [2, 9, 7], 3, features, pool, gate);
+            let sizes = [[2, 9, 7], [2, 1, 21]];
+            for (size, (name, gate)) in sizes.iter().flat_map(|size| gates.map(|gate| (*size, gate))) {
+                let mut spec = chain("5-P-12-P-4", size, 3, features, pool, gate);
+                if size[1] == 1 {
+                    spec = one_row(spec);
+                }
                 spec.normalise = Some((vec![0.5, 0.4], vec![0.25, 0.3]));
                 if name == "fixed" {
                     for layer in &mut spec.layers {
@@ -271,7 +288,7 @@ fn the_graph_computes_what_the_packed_file_computes() {
                 let near = near(&spec, IMAGES);
                 // A spike within rounding of its threshold may fall either way.
                 if near + 1 < IMAGES {
-                    failed.push(format!("{pool:?} {features:?} {name}: {near} of {IMAGES}"));
+                    failed.push(format!("{size:?} {pool:?} {features:?} {name}: {near} of {IMAGES}"));
                 }
             }
         }
@@ -317,4 +334,17 @@ fn named_parameters_are_those_of_the_description() {
     let meta: serde_json::Value =
         serde_json::from_str(&meta.metadata().as_ref().unwrap()[bitspike_train::parameters::META]).unwrap();
     assert_eq!((&meta["T"], &meta["layers"][1]["neuron"]["decay"]), (&3.into(), &0.5.into()));
+}
+
+#[test]
+fn named_parameters_of_signals_say_rows_and_columns_of_their_kernels() {
+    let spec = one_row(chain("5-P-33-P", [2, 1, 9], 3, Features::Flatten, Pool::Current, &sample_gate));
+    let file = bitspike_train::parameters::export(&spec).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+    assert_eq!(tensors.tensor("blocks.0.weight").unwrap().shape(), [33, 5, 1, 3]);
+    let (_, meta) = safetensors::SafeTensors::read_metadata(&file).unwrap();
+    let meta: serde_json::Value =
+        serde_json::from_str(&meta.metadata().as_ref().unwrap()[bitspike_train::parameters::META]).unwrap();
+    let block = &meta["layers"][1];
+    assert_eq!((&block["kernel"], &block["padding"]), (&[1, 3].as_slice().into(), &[0, 1].as_slice().into()));
 }

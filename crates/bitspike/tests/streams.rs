@@ -85,10 +85,8 @@ fn a_stream_is_classified_window_by_window() {
     assert!(text(&out.stderr).contains("nowhere"), "{}", text(&out.stderr));
 }
 
-#[test]
-fn a_folder_of_csv_files_trains_a_network_in_one_dimension() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let folder = dir.path();
+/// Waves of three people, slow and fast, in a folder `files`, and a recipe `r.toml` with windows of 33 values.
+fn waves(folder: &Path) -> &'static str {
     std::fs::create_dir(folder.join("files")).expect("writable");
     for who in ["ann", "ben", "cem"] {
         for (label, period) in [("slow", 16.0), ("fast", 5.0)] {
@@ -100,21 +98,84 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension() {
     }
     let recipe = "name = 'waves'\n[data]\nset = 'sensors'\npath = 'files'\n[data.sensors]\nrate_hz = 50.0\n\
                   labels = { from = 'name', pattern = '{group}_{label}_{take}.csv' }\n\
-                  window = { length = 32, hop = 8 }\nsplit = { by = 'group', test = ['ann'] }\n[network]\n\
+                  window = { length = 33, hop = 8 }\nsplit = { by = 'group', test = ['ann'] }\n[network]\n\
                   layers = '8-P-8'\nT = 2\n[train]\nepochs = 4\nbatch_size = 16\n[optim]\nlr = 0.05\n";
     std::fs::write(folder.join("r.toml"), recipe).expect("writable");
+    recipe
+}
+
+fn report(out: &Output) -> serde_json::Value {
+    serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&out.stdout)))
+}
+
+#[test]
+fn networks_in_one_dimension_are_deployed_with_every_spike_and_logit() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path();
+    waves(folder);
+    let rows: &[&[&str]] = &[
+        &["method=bsnn"],
+        &["method=agmm", "network.layers=8-P-40-P-12", "network.T=3"],
+        &["method=agmm", "agmm.pool=hw", "network.pooling=spikes", "network.layers=8-P-16-P-9-P"],
+        &["method=agmm", "network.pooling=max-spikes", "network.head=average", "network.weight_scale=mean-abs"],
+        &["method=agmm", "network.pooling=spikes", "agmm.eval_gate=ema", "neuron.reset=hard"],
+        &["method=recu", "network.layers=8-P-16"],
+        &["method=bsnn", "network.family=bi-real", "network.layers=8-8-8", "network.head=average"],
+    ];
+    let mut failed = Vec::new();
+    for (i, sets) in rows.iter().enumerate() {
+        let (run, file) = (format!("run{i}"), format!("net{i}.bsnn"));
+        let mut train = vec!["train", "r.toml", "--out", &run, "--quiet", "--threads", "1", "--set", "train.epochs=2"];
+        train.extend(sets.iter().flat_map(|set| ["--set", set]));
+        done(folder, &train);
+        done(folder, &["export", &run, "-o", &file, "--safetensors", "net.safetensors"]);
+        let verify = command(folder, &["verify", &run, &file, "--samples", "0", "--threads", "1", "--json"]).output();
+        let verify = report(&verify.expect("the program starts"));
+        let sum =
+            |key: &str| -> u64 { verify["layers"].as_array().unwrap().iter().map(|l| l[key].as_u64().unwrap()).sum() };
+        let samples = verify["samples"].as_u64().expect("a number");
+        let ok = samples > 100
+            && ["paths_agree", "folded_agree", "same_predictions"].iter().all(|key| verify[key] == samples)
+            && sum("trainer_spikes") > 1000
+            && sum("different") * 1000 <= sum("values")
+            && verify["largest_distance_from_threshold"].as_f64().unwrap() < 1e-4;
+        if !ok {
+            failed.push(format!("{sets:?}: {verify}"));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn a_folder_of_csv_files_trains_a_network_in_one_dimension_and_deploys_it() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path();
+    let recipe = waves(folder);
     done(folder, &["train", "r.toml", "--out", "run", "--quiet", "--threads", "1"]);
     done(folder, &["eval", "run", "--min-accuracy", "0.9"]);
-    // What cannot be exported is refused with the remedy, and nothing is written.
-    let out = command(folder, &["export", "run", "-o", "net.bsnn"]).output().expect("the program starts");
-    assert_eq!(out.status.code(), Some(2));
-    assert!(text(&out.stderr).contains("one row") && text(&out.stderr).contains("mel"), "{}", text(&out.stderr));
-    assert!(!folder.join("net.bsnn").exists());
+    let written = report(&done(folder, &["export", "run", "-o", "net.bsnn", "--c", "c", "--json"]));
+    // A kernel of one row: a weight out of three, not of nine.
+    assert_eq!(written["binary_weights"], 3 * 8 * 8);
+    let infer =
+        |file, more: &[&str]| report(&done(folder, &[&["infer", file, "--recipe", "r.toml", "--json"], more].concat()));
+    let (fast, portable) = (infer("net.bsnn", &[]), infer("net.bsnn", &["--kernels", "portable"]));
+    assert_eq!((&fast["accuracy"], &fast["firing_rates"]), (&portable["accuracy"], &portable["firing_rates"]));
+    assert!(fast["accuracy"].as_f64().expect("a number") >= 0.9, "{fast}");
+    done(folder, &["export", "run", "-o", "integer.bsnn", "--integer"]);
+    done(folder, &["verify", "run", "integer.bsnn", "--threads", "1"]);
+    assert!(infer("integer.bsnn", &[])["accuracy"].as_f64().expect("a number") >= 0.9);
+    let bench = ["bench", "net.bsnn", "--recipe", "r.toml", "--batch", "4", "--reps", "1", "--json"];
+    let bench = report(&done(folder, &bench));
+    assert_eq!(
+        (&bench["layers"][1]["layer"], &bench["images"]),
+        (&"blocks.0".into(), &"4 test images of sensors".into())
+    );
+    assert!(text(&done(folder, &["inspect", "net.bsnn"]).stdout).contains("2x1x33"));
     // An encoding of another length than T is an error that says so.
-    let wrong = recipe.replace("[network]", "encode = { kind = 'direct', steps = 8, segments = true }\n[network]");
+    let wrong = recipe.replace("[network]", "encode = { kind = 'direct', steps = 11, segments = true }\n[network]");
     std::fs::write(folder.join("w.toml"), wrong).expect("writable");
     let out = command(folder, &["train", "w.toml", "--out", "other"]).output().expect("the program starts");
-    assert!(text(&out.stderr).contains("network.T = 8"), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("network.T = 11"), "{}", text(&out.stderr));
 }
 
 #[test]

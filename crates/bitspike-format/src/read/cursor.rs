@@ -16,6 +16,8 @@ pub(super) struct Cursor<'a> {
     all_signs: Words<'a>,
     all_reals: Reals<'a>,
     pub(super) all_integers: Option<&'a [u8]>,
+    /// Whether records have rows of kernels.
+    rows: bool,
     pub(super) index: u16,
     pub(super) signs: usize,
     reals: usize,
@@ -37,6 +39,7 @@ impl<'a> Cursor<'a> {
             all_signs: model.signs,
             all_reals: model.reals,
             all_integers: model.integers,
+            rows: model.rows,
             index: 0,
             signs: 0,
             reals,
@@ -55,8 +58,10 @@ impl<'a> Cursor<'a> {
         let Some(map) = self.map else {
             return refuse(here, "kind", "nothing after the head", u32::from(r.kind));
         };
-        if r.zero != [0; 4] {
-            return refuse(here, "zero", "0", r.zero.iter().fold(0, |any, b| any | u32::from(*b)));
+        let rows = if self.rows { [0; 2] } else { [r.kernel_rows, r.padding_rows] };
+        let zero = r.zero.iter().chain(&rows).fold(0, |any, b| any | u32::from(*b));
+        if zero != 0 {
+            return refuse(here, "zero", "0", zero);
         }
         if !self.integer() {
             // A stem in front of layers with integers says how its current becomes one.
@@ -92,7 +97,7 @@ impl<'a> Cursor<'a> {
                 if r.c_out != r.c_in {
                     return refuse(here, "c_out", "c_in", r.c_out.into());
                 }
-                self.unused(&[r.word, r.shortcut_shift])?;
+                self.unused(&[r.word, r.shortcut_shift, r.kernel_rows, r.padding_rows])?;
                 let (neuron, integer) = self.either_neuron(&r)?;
                 Layer::Neurons(Neurons { neuron, input: map, integer })
             }
@@ -183,18 +188,23 @@ impl<'a> Cursor<'a> {
         let check = |field, ok: bool, expected, found: u8| {
             if ok { Ok(()) } else { refuse(here, field, expected, u32::from(found)) }
         };
+        // Versions before 3 have square kernels.
+        let [kernel_rows, padding_rows] =
+            if self.rows { [r.kernel_rows, r.padding_rows] } else { [r.kernel, r.padding] };
         check("kernel", matches!(r.kernel, 1 | 3 | 5 | 7), "1, 3, 5 or 7", r.kernel)?;
+        check("kernel_rows", matches!(kernel_rows, 1 | 3 | 5 | 7), "1, 3, 5 or 7", kernel_rows)?;
         check("stride", matches!(r.stride, 1 | 2), "1 or 2", r.stride)?;
         check("padding", r.padding < r.kernel, "less than the kernel", r.padding)?;
-        let (kernel, channels) = (usize::from(r.kernel), usize::from(r.c_out));
+        check("padding_rows", padding_rows < kernel_rows, "less than the rows of the kernel", padding_rows)?;
+        let [kernel, padding] = [[kernel_rows, r.kernel], [padding_rows, r.padding]].map(|axes| axes.map(usize::from));
+        let channels = usize::from(r.c_out);
         if channels == 0 {
             return refuse(here, "c_out", "at least 1", 0);
         }
-        let around = 2 * usize::from(r.padding);
-        if input.rows + around < kernel || input.columns + around < kernel {
+        if input.rows + 2 * padding[0] < kernel[0] || input.columns + 2 * padding[1] < kernel[1] {
             return refuse(here, "kernel", "no larger than the padded map", r.kernel.into());
         }
-        let taps = kernel * kernel;
+        let taps = kernel[0] * kernel[1];
         let weights = if binary {
             let len = channels.checked_mul(taps).and_then(|n| n.checked_mul(input.words()));
             Weights::Signs(self.take_signs(len)?)
@@ -202,7 +212,7 @@ impl<'a> Cursor<'a> {
             let len = channels.checked_mul(taps).and_then(|n| n.checked_mul(input.channels));
             Weights::Real(self.take_reals(len)?)
         };
-        let conv = Conv { weights, input, channels, kernel, stride: r.stride.into(), padding: r.padding.into() };
+        let conv = Conv { weights, input, channels, kernel, stride: r.stride.into(), padding };
         let out = conv.output();
         if out.rows as u64 * out.columns as u64 * channels as u64 > MOST_VALUES {
             return refuse(here, "c_out", "at most 2^24 values in a map", r.c_out.into());
@@ -298,8 +308,8 @@ impl<'a> Cursor<'a> {
             3 => Pool::MaxSpikes,
             found => return refuse(here, "pool", "0 to 3", u32::from(found)),
         };
-        let out = conv.output();
-        if pool != Pool::None && (out.rows < 2 || out.columns < 2) {
+        let (out, least) = (conv.output(), if self.rows { 1 } else { 2 });
+        if pool != Pool::None && (out.rows < least || out.columns < 2) {
             return refuse(here, "pool", "0, since the map is too small for a window", r.pool.into());
         }
         Ok(pool)
@@ -348,7 +358,7 @@ impl<'a> Cursor<'a> {
         let here = Some(self.index);
         let unused = [r.gate, r.gate_flags, r.reset, r.kernel, r.stride, r.padding, r.projected];
         self.unused(&unused)?;
-        self.unused(&[r.shift, r.shortcut_shift])?;
+        self.unused(&[r.shift, r.shortcut_shift, r.kernel_rows, r.padding_rows])?;
         let unit = if self.integer() { r.threshold } else { 0.0 };
         if r.decay.to_bits() | (r.threshold.to_bits() ^ unit.to_bits()) != 0 {
             return refuse(here, "decay", "0 in a head", r.decay.to_bits() | r.threshold.to_bits());

@@ -1,7 +1,7 @@
 //! Header, section table and checksums.
 
 use crate::record::{ALIGN, ENDIAN, ENTRY, HEADER, MAGIC, at, front};
-use crate::{FormatError, NEWEST, Section, VERSION, crc32c};
+use crate::{FormatError, NEWEST, Section, VERSION, VERSION_INTEGERS, crc32c};
 
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     match bytes.get(offset..).and_then(|b| b.first_chunk()) {
@@ -17,8 +17,8 @@ pub(super) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     }
 }
 
-/// LAYERS, SIGNS, REALS and META; INTEGERS, which a file of version 1 lacks.
-type Sections<'a> = ([&'a [u8]; 4], Option<&'a [u8]>);
+/// Version; LAYERS, SIGNS, REALS and META; INTEGERS, which a file of version 1 lacks.
+type Sections<'a> = (u16, [&'a [u8]; 4], Option<&'a [u8]>);
 
 /// Checks header and table; returns the sections.
 pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
@@ -41,7 +41,8 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
     if !(VERSION..=NEWEST).contains(&version) {
         return Err(FormatError::Version { found: version });
     }
-    let integers = version == NEWEST;
+    // Of version 3 the number of sections says it.
+    let integers = version == VERSION_INTEGERS || version == NEWEST && u16_at(bytes, at::SECTIONS) == 5;
     let count = if integers { 5 } else { 4 };
     let (checksum, mut end) = front(count);
     let (Some(before), Some(table)) = (bytes.get(..checksum), bytes.get(HEADER..checksum)) else {
@@ -92,5 +93,5 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
         return Err(FormatError::Length { stated: end, found: bytes.len() });
     }
     let [layers, signs, reals, meta, body] = out;
-    Ok(([layers, signs, reals, meta], integers.then_some(body)))
+    Ok((version, [layers, signs, reals, meta], integers.then_some(body)))
 }

@@ -1,18 +1,17 @@
-//! Layers with integers: what only files of version 2 have.
+//! Layers with integers: what only files with a section INTEGERS have.
 
 use super::cursor::Cursor;
 use super::refuse;
 use crate::integer::{IntegerBlock, IntegerGate, IntegerNeuron, LIMIT, MOST_ALPHA, MOST_SHIFT};
-use crate::layer::{Block, Conv, Factor, Features, Gate, Head, Layer, Neuron, Pool, Reset};
+use crate::layer::{Block, Conv, Factor, Features, Gate, Head, Layer, Neuron, Reset};
 use crate::record::{Record, gate, kind};
 use crate::{FormatError, Integers, Section};
 
 /// Integers whose sums could leave their range.
 pub(super) fn check_integers(layer: u16, parsed: &Layer<'_>) -> Result<(), FormatError> {
     let refuse = |array, index, expected, found| Err(FormatError::Integer { layer, array, index, expected, found });
-    let block = |integer: &IntegerBlock<'_>, conv: &Conv<'_>, pool: Pool| {
-        let window = if pool == Pool::Current { 4 } else { 1 };
-        let most = (window * conv.taps() * conv.input.channels * conv.input.largest()) as i64;
+    let block = |integer: &IntegerBlock<'_>, conv: &Conv<'_>, [rows, columns]: [usize; 2]| {
+        let most = (rows * columns * conv.taps() * conv.input.channels * conv.input.largest()) as i64;
         for (i, (a, b)) in integer.slope.iter().zip(integer.offset.iter()).enumerate() {
             if i64::from(a).abs() * most + i64::from(b).abs() > LIMIT {
                 return refuse("slope", i, "|A| times the largest sum, and |B|, at most 2^30", a);
@@ -25,14 +24,14 @@ pub(super) fn check_integers(layer: u16, parsed: &Layer<'_>) -> Result<(), Forma
         }
     };
     match parsed {
-        Layer::Block(Block { integer: Some(integer), conv, pool, .. }) => block(integer, conv, *pool),
+        Layer::Block(b @ Block { integer: Some(integer), conv, .. }) => block(integer, conv, b.sums()),
         Layer::Residual(r) => {
             if let Some(p) = r.projection.and_then(|p| p.integer)
                 && let Some((i, c)) = p.offset.iter().enumerate().find(|(_, c)| i64::from(*c).abs() > LIMIT)
             {
                 return refuse("shortcut offset", i, "at most 2^30 in magnitude", c);
             }
-            r.integer.map_or(Ok(()), |integer| block(&integer, &r.conv, Pool::None))
+            r.integer.map_or(Ok(()), |integer| block(&integer, &r.conv, [1, 1]))
         }
         Layer::Head(Head { integer: Some(integer), input, features, .. }) => {
             let largest = match features {
@@ -54,7 +53,7 @@ pub(super) fn check_integers(layer: u16, parsed: &Layer<'_>) -> Result<(), Forma
 }
 
 impl<'a> Cursor<'a> {
-    /// Whether the layer has integers: all after the first, in a file of version 2.
+    /// Whether the layer has integers: all after the first, in a file with INTEGERS.
     pub(super) fn integer(&self) -> bool {
         self.all_integers.is_some() && self.index > 0
     }

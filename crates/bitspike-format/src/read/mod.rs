@@ -4,9 +4,9 @@ mod cursor;
 mod front;
 mod integers;
 
-use crate::layer::{Block, Layer, Map, Network, Residual, Weights};
+use crate::layer::{Block, Conv, Layer, Map, Network, Residual, Weights};
 use crate::record::{NETWORK, RECORD, flag};
-use crate::{FormatError, Reals, Section, Words};
+use crate::{FormatError, NEWEST, Reals, Section, Words};
 use cursor::Cursor;
 use front::{sections, u16_at};
 use integers::check_integers;
@@ -23,8 +23,10 @@ pub struct Model<'a> {
     records: &'a [[u8; RECORD]],
     signs: Words<'a>,
     reals: Reals<'a>,
-    /// INTEGERS; `None` in a file of version 1.
+    /// INTEGERS, where layers have integers.
     integers: Option<&'a [u8]>,
+    /// Whether records have rows of kernels: version 3.
+    rows: bool,
     meta: &'a str,
     bytes: usize,
 }
@@ -36,7 +38,7 @@ impl<'a> Model<'a> {
     /// [`FormatError`] says what is wrong and where. No byte of the file is left unchecked: a file that differs in any bit
     /// from one that a writer wrote is refused.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let ([layers, signs, reals, meta], integers) = sections(bytes)?;
+        let (version, [layers, signs, reals, meta], integers) = sections(bytes)?;
         let meta = core::str::from_utf8(meta).map_err(|e| FormatError::Text { valid: e.valid_up_to() })?;
         for (section, body) in [(Section::Signs, signs), (Section::Reals, reals)] {
             if !body.len().is_multiple_of(4) {
@@ -49,20 +51,28 @@ impl<'a> Model<'a> {
             return Err(FormatError::Real { index, expected: "a finite number", found });
         }
         let (network, records, used) = network(layers, reals, integers.is_some())?;
-        let model = Self { network, records, signs, reals, integers, meta, bytes: bytes.len() };
+        let rows = version == NEWEST;
+        let model = Self { network, records, signs, reals, integers, rows, meta, bytes: bytes.len() };
         let mut cursor = Cursor::new(&model, used);
+        let mut needed = false;
         while let Some(layer) = cursor.next_layer()? {
             let index = cursor.index.saturating_sub(1);
             check_integers(index, &layer)?;
-            let conv = match layer {
-                Layer::Block(Block { conv, .. }) | Layer::Residual(Residual { conv, .. }) => conv,
+            let (conv, window) = match layer {
+                Layer::Block(b) => (b.conv, b.window()),
+                Layer::Residual(r) => (r.conv, [1, 1]),
                 Layer::Neurons(_) | Layer::Head(_) => continue,
             };
+            needed |= needs_rows(&conv, window);
             if let Weights::Signs(words) = conv.weights {
                 check_sign_padding(index, conv.input.channels, words, cursor.signs - words.len())?;
             }
         }
         cursor.finish()?;
+        if rows && !needed {
+            let expected = "1 or 2, since all kernels and windows are square";
+            return refuse(None, "version", expected, version.into());
+        }
         Ok(model)
     }
 
@@ -129,6 +139,11 @@ impl<'a> Model<'a> {
     }
 }
 
+/// Whether a convolution, and the windows behind it, take a file of version 3.
+pub(crate) fn needs_rows(conv: &Conv<'_>, window: [usize; 2]) -> bool {
+    [conv.kernel, conv.padding, window].iter().any(|[rows, columns]| rows != columns)
+}
+
 fn check_sign_padding(layer: u16, c_in: usize, signs: Words<'_>, first: usize) -> Result<(), FormatError> {
     let (words, rest) = (c_in.div_ceil(32).max(1), c_in % 32);
     if rest == 0 {
@@ -170,7 +185,7 @@ fn network<'a>(
     check("classes", classes != 0, "at least 1", classes)?;
     check("layers", count >= 2, "at least 2", count)?;
     if integers {
-        check("flags", flags & !3 == flag::INTEGERS, "4 to 7 in a file of version 2", flags)?;
+        check("flags", flags & !3 == flag::INTEGERS, "4 to 7 in a file with integers", flags)?;
     } else {
         check("flags", flags <= 3, "0 to 3", flags)?;
     }

@@ -10,7 +10,7 @@ pub use spec::{
 
 use crate::layer::{Features, Neuron, Pool, Reset};
 use crate::record::{ALIGN, ENDIAN, ENTRY, HEADER, MAGIC, NO_NEURON, Record, at, flag, front, gate, kind};
-use crate::{Model, NEWEST, Section, VERSION, crc32c};
+use crate::{Model, NEWEST, Section, VERSION, VERSION_INTEGERS, crc32c};
 
 /// The bytes of a file. What is returned has passed [`Model::parse`].
 ///
@@ -29,7 +29,7 @@ pub fn write(spec: &ModelSpec) -> Result<Vec<u8>, WriteError> {
     build(spec, None)
 }
 
-/// The bytes of a file of version 2. What is returned has passed [`Model::parse`].
+/// The bytes of a file with integers. What is returned has passed [`Model::parse`].
 ///
 /// # Errors
 /// As [`write()`].
@@ -54,6 +54,7 @@ fn build(spec: &ModelSpec, integers: Option<&[IntegerLayerSpec]>) -> Result<Vec<
     let flags = [flags[0], flags[1], (integers.is_some(), flag::INTEGERS)];
     let flags = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     let layers_field = field("layers", spec.layers.len())?;
+    let mut layers = Vec::new();
     for v in [
         field("T", spec.steps)?,
         field("channels", c)?,
@@ -64,7 +65,7 @@ fn build(spec: &ModelSpec, integers: Option<&[IntegerLayerSpec]>) -> Result<Vec<
         flags,
         0,
     ] {
-        out.layers.extend(v.to_le_bytes());
+        layers.extend(v.to_le_bytes());
     }
     if let Some((mean, std)) = &spec.normalise {
         for (array, values) in [("mean", mean), ("std", std)] {
@@ -92,12 +93,12 @@ fn build(spec: &ModelSpec, integers: Option<&[IntegerLayerSpec]>) -> Result<Vec<
             (LayerSpec::Neurons(neuron), None) => {
                 let mut record = out.record(i, kind::NEURONS, out.map[0])?;
                 record.set_neuron(Some(*neuron));
-                out.layers.extend(record.bytes());
+                out.records.push(record);
             }
             (LayerSpec::Neurons(_), Some(IntegerLayerSpec::Neurons(neuron, shift))) => {
                 let mut record = out.record(i, kind::NEURONS, out.map[0])?;
                 record.set_integers(i, neuron, *shift, 0)?;
-                out.layers.extend(record.bytes());
+                out.records.push(record);
             }
             (LayerSpec::Head(head), None) => out.head(i, head)?,
             (LayerSpec::Head(head), Some(IntegerLayerSpec::Head { weights, word, bias, unit })) => {
@@ -114,16 +115,26 @@ fn build(spec: &ModelSpec, integers: Option<&[IntegerLayerSpec]>) -> Result<Vec<
         }
         meta += &format!("{key}={value}\n");
     }
+    for record in out.records {
+        // Without need there are no rows of kernels: a square network is the same file as ever.
+        let square = Record { kernel_rows: 0, padding_rows: 0, ..record };
+        layers.extend(if out.rows { record } else { square }.bytes());
+    }
+    let version = match (out.rows, integers) {
+        (true, _) => NEWEST,
+        (false, Some(_)) => VERSION_INTEGERS,
+        (false, None) => VERSION,
+    };
     let signs: Vec<u8> = out.signs.iter().flat_map(|w| w.to_le_bytes()).collect();
     let reals: Vec<u8> = out.reals.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let sections: [&[u8]; 5] = [&out.layers, &signs, &reals, meta.as_bytes(), &out.integers];
-    let bytes = frame(&sections[..if integers.is_some() { 5 } else { 4 }])?;
+    let sections: [&[u8]; 5] = [&layers, &signs, &reals, meta.as_bytes(), &out.integers];
+    let bytes = frame(version, &sections[..if integers.is_some() { 5 } else { 4 }])?;
     Model::parse(&bytes)?;
     Ok(bytes)
 }
 
 /// Header, table and sections.
-fn frame(sections: &[&[u8]]) -> Result<Vec<u8>, WriteError> {
+fn frame(version: u16, sections: &[&[u8]]) -> Result<Vec<u8>, WriteError> {
     let (checksum_at, front) = front(sections.len());
     let mut bytes = vec![0; front];
     for (section, (i, body)) in Section::ALL.into_iter().zip(sections.iter().enumerate()) {
@@ -139,7 +150,6 @@ fn frame(sections: &[&[u8]]) -> Result<Vec<u8>, WriteError> {
     }
     let found = bytes.len();
     let length = u32::try_from(found).map_err(|_| WriteError::TooLarge { layer: None, field: "length", found })?;
-    let version = if sections.len() == 4 { VERSION } else { NEWEST };
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[at::VERSION..][..2].copy_from_slice(&version.to_le_bytes());
     bytes[at::SECTIONS..][..2].copy_from_slice(&(sections.len() as u16).to_le_bytes());
@@ -199,7 +209,9 @@ fn byte(layer: usize, field: &'static str, v: usize) -> Result<u8, WriteError> {
 
 #[derive(Default)]
 struct Body {
-    layers: Vec<u8>,
+    records: Vec<Record>,
+    /// Whether a kernel or window is not square.
+    rows: bool,
     signs: Vec<u32>,
     reals: Vec<f32>,
     integers: Vec<u8>,
@@ -254,10 +266,14 @@ impl Body {
 
     fn conv(&mut self, layer: usize, kind: u8, b: &BlockSpec, numbers: Numbers<'_>) -> Result<Record, WriteError> {
         let mut record = self.record(layer, kind, b.channels)?;
-        record.kernel = byte(layer, "kernel", b.kernel)?;
+        record.kernel = byte(layer, "kernel", b.kernel[1])?;
+        record.kernel_rows = byte(layer, "kernel_rows", b.kernel[0])?;
         record.stride = byte(layer, "stride", b.stride)?;
-        record.padding = byte(layer, "padding", b.padding)?;
-        let ([c_in, ..], c_out, taps) = (self.map, b.channels, b.kernel * b.kernel);
+        record.padding = byte(layer, "padding", b.padding[1])?;
+        record.padding_rows = byte(layer, "padding_rows", b.padding[0])?;
+        let ([c_in, rows, columns], c_out, taps) = (self.map, b.channels, b.taps());
+        let shapes = [b.kernel, b.padding, b.window([rows, columns])];
+        self.rows |= shapes.iter().any(|[rows, columns]| rows != columns);
         let (WeightSpec::Real(w) | WeightSpec::Signs(w)) = &b.weights;
         check_len(Some(layer), "weights", c_in * c_out * taps, w.len())?;
         match &b.weights {
@@ -309,8 +325,8 @@ impl Body {
                 }
             }
         }
-        let side = |n: usize| (n + 2 * b.padding).saturating_sub(b.kernel) / b.stride.max(1) + 1;
-        self.map = [c_out, side(self.map[1]), side(self.map[2])];
+        let [rows, columns] = b.output([rows, columns]);
+        self.map = [c_out, rows, columns];
         Ok(record)
     }
 
@@ -344,10 +360,7 @@ impl Body {
             Pool::Spikes => 2,
             Pool::MaxSpikes => 3,
         };
-        if b.pool != Pool::None {
-            self.map = [self.map[0], self.map[1] / 2, self.map[2] / 2];
-        }
-        self.layers.extend(record.bytes());
+        self.records.push(record);
         Ok(())
     }
 
@@ -385,7 +398,7 @@ impl Body {
                 self.reals.extend(values);
             }
         }
-        self.layers.extend(record.bytes());
+        self.records.push(record);
         Ok(())
     }
 
@@ -410,7 +423,7 @@ impl Body {
         let turned = (0..c * pixels * classes).map(|i| weights[i % classes * c * pixels + feature(i / classes)]);
         self.put(layer, "weights", turned, word)?;
         self.put(layer, "bias", bias.iter().copied(), 4)?;
-        self.layers.extend(record.bytes());
+        self.records.push(record);
         Ok(())
     }
 
@@ -432,7 +445,7 @@ impl Body {
             }
         }
         self.reals.extend(&head.bias);
-        self.layers.extend(record.bytes());
+        self.records.push(record);
         Ok(())
     }
 }

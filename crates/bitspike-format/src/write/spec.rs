@@ -70,11 +70,11 @@ pub struct BlockSpec {
     /// Channels out.
     pub channels: usize,
     /// Rows and columns of the kernel.
-    pub kernel: usize,
+    pub kernel: [usize; 2],
     /// Step between outputs.
     pub stride: usize,
-    /// Zeros around the input.
-    pub padding: usize,
+    /// Zeros around the input: above and below, left and right.
+    pub padding: [usize; 2],
     /// The weights.
     pub weights: WeightSpec,
     /// a per channel.
@@ -87,6 +87,37 @@ pub struct BlockSpec {
     pub pool: Pool,
     /// The neurons.
     pub neuron: Option<Neuron>,
+}
+
+impl BlockSpec {
+    /// Weights of the kernel: rows times columns.
+    #[must_use]
+    pub fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Rows and columns of the sums of an input of so many.
+    #[must_use]
+    pub fn sides(&self, input: [usize; 2]) -> [usize; 2] {
+        let side = |axis: usize| {
+            (input[axis] + 2 * self.padding[axis]).saturating_sub(self.kernel[axis]) / self.stride.max(1) + 1
+        };
+        [side(0), side(1)]
+    }
+
+    /// Rows and columns of the windows that are pooled, behind an input of so many: 2×2, 1×2 where the sums have one row, 1×1
+    /// without a pooling.
+    #[must_use]
+    pub fn window(&self, input: [usize; 2]) -> [usize; 2] {
+        if self.pool == Pool::None { [1, 1] } else { [self.sides(input)[0].min(2), 2] }
+    }
+
+    /// Rows and columns of what goes out.
+    #[must_use]
+    pub fn output(&self, input: [usize; 2]) -> [usize; 2] {
+        let (sides, window) = (self.sides(input), self.window(input));
+        [sides[0] / window[0], sides[1] / window[1]]
+    }
 }
 
 /// A residual block to be written.

@@ -27,7 +27,8 @@ static int32_t sigmoid(int32_t x) {
 
 static int64_t map_current(const block_t *b, const uint32_t *sums, uint32_t pixels, uint32_t step, uint32_t channel) {
     const uint32_t i = (b->affine_steps == 1u ? 0u : step) * b->c_out + channel;
-    const int64_t a = (int64_t)b->slope[i] * (b->pool == POOL_CURRENT ? 4 : 1);
+    const int64_t window = b->pool == POOL_CURRENT ? (out_rows(b) == 1u ? 2 : 4) : 1;
+    const int64_t a = (int64_t)b->slope[i] * window;
     return a * signed_of(sums[channel]) + (int64_t)b->offset[i] * (int64_t)pixels;
 }
 
@@ -38,7 +39,7 @@ static int32_t argument(const block_t *b, int64_t q, uint32_t count) {
 
 /* Factors of a step, one or one per channel. */
 static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, uint32_t *factors, uint32_t width) {
-    const uint32_t pixels = out_side(b, b->rows) * out_side(b, b->columns);
+    const uint32_t pixels = out_rows(b) * out_columns(b);
     int32_t x = 0;
     uint32_t c;
     if (b->gate == GATE_SAMPLE) {

@@ -86,7 +86,7 @@ pub(super) fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
 pub(super) fn neurons(layer: &Neurons, n: &IntegerNeuron) -> String {
     let map = layer.input;
     format!(
-        "    {{0, 0, 0, 0, 0, 0, 0, {}u, {}u, {c}u, 0u, {c}u, 1u, 1u, 0u, 0u, 0u, 1u, 0u, 0.0f, 1.0f, {}u, 0u, 1u, {}, {}}},\n",
+        "    {{0, 0, 0, 0, 0, 0, 0, {}u, {}u, {c}u, 0u, {c}u, 1u, 1u, 1u, 0u, 0u, 0u, 0u, 1u, 0u, 0.0f, 1.0f, {}u, 0u, 1u, {}, {}}},\n",
         map.rows,
         map.columns,
         u8::from(n.reset == Reset::Hard),

@@ -1,6 +1,6 @@
 /* The first layer, in floats. */
 static void first(const block_t *b, const float *frame, uint32_t *out, uint32_t *bits) {
-    const uint32_t rows = neuron_side(b, b->rows), columns = neuron_side(b, b->columns), per = words(b->c_out);
+    const uint32_t rows = neuron_rows(b), columns = neuron_columns(b), per = words(b->c_out);
     const uint32_t out_step = out_step_words(b);
     uint32_t y, x, word, lane, t;
     memset(out, 0, STEPS * out_step * sizeof *out);
@@ -10,7 +10,7 @@ static void first(const block_t *b, const float *frame, uint32_t *out, uint32_t 
                 memset(bits, 0, STEPS * sizeof *bits);
                 for (lane = 0u; lane < 32u && 32u * word + lane < b->c_out; lane++) {
                     const uint32_t channel = 32u * word + lane;
-                    const float a = b->pool == POOL_CURRENT ? b->real_slope[channel] * 0.25f : b->real_slope[channel];
+                    const float a = share(b, b->real_slope[channel]);
                     float v = 0.0f, sum = 0.0f;
                     for (t = 0u; t < STEPS; t++) {
                         float z, u;
@@ -36,9 +36,9 @@ static void first(const block_t *b, const float *frame, uint32_t *out, uint32_t 
 }
 
 static void block(const block_t *b, const uint32_t *in, const float *frame, uint32_t *out, uint32_t *scratch) {
-    const uint32_t rows = neuron_side(b, b->rows), columns = neuron_side(b, b->columns), per = words(b->c_out);
+    const uint32_t rows = neuron_rows(b), columns = neuron_columns(b), per = words(b->c_out);
     const uint32_t in_step = b->planes * b->rows * b->columns * words(b->c_in), out_step = out_step_words(b);
-    const uint32_t row_signs = b->kernel * b->kernel * words(b->c_in);
+    const uint32_t row_signs = row_words(b);
     const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
     const uint32_t gated = b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL;
     uint32_t *covered = scratch, *bits = scratch + STEPS, *counts = bits + STEPS;

@@ -1,6 +1,6 @@
 /* The current of the first layer, in floats, as integers. */
 static void stem(const block_t *b, const float *frame, uint32_t *out) {
-    const uint32_t rows = out_side(b, b->rows), columns = out_side(b, b->columns);
+    const uint32_t rows = out_rows(b), columns = out_columns(b);
     const double one = (double)((uint32_t)1 << b->shift), most = 1073741824.0;
     uint32_t y, x, c;
     for (y = 0u; y < rows; y++) {
@@ -54,8 +54,8 @@ static int32_t project(const block_t *b, const shortcut_t *s, const uint32_t *x,
 
 static void residual(const block_t *b, const shortcut_t *s, uint32_t t, const uint32_t *x, uint32_t *out, uint32_t *v,
                      uint32_t *scratch) {
-    const uint32_t rows = out_side(b, b->rows), columns = out_side(b, b->columns);
-    const uint32_t row_signs = b->kernel * b->kernel * words(b->c_in);
+    const uint32_t rows = out_rows(b), columns = out_columns(b);
+    const uint32_t row_signs = row_words(b);
     const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
     const uint32_t gated = b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL;
     uint32_t *bits = scratch, *counts = bits + b->rows * b->columns * words(b->c_in);

@@ -54,14 +54,21 @@ static range_t range(uint32_t at, uint32_t stride, uint32_t padding, uint32_t ke
     return r;
 }
 
-static uint32_t out_side(const block_t *b, uint32_t side) {
-    return (side + 2u * b->padding - b->kernel) / b->stride + 1u;
+static uint32_t out_rows(const block_t *b) {
+    return (b->rows + 2u * b->padding_rows - b->kernel_rows) / b->stride + 1u;
 }
+
+static uint32_t out_columns(const block_t *b) {
+    return (b->columns + 2u * b->padding - b->kernel) / b->stride + 1u;
+}
+
+/* Signs of a channel out. */
+static uint32_t row_words(const block_t *b) { return b->kernel_rows * b->kernel * words(b->c_in); }
 
 /* Sum of 2^plane popcount(x & w) over the kernel, w all ones where signs is null. */
 static uint32_t under(const block_t *b, const uint32_t *x, uint32_t row, uint32_t column, const uint32_t *signs) {
     const uint32_t per = words(b->c_in), plane = b->rows * b->columns * per;
-    const range_t ry = range(row, b->stride, b->padding, b->kernel, b->rows);
+    const range_t ry = range(row, b->stride, b->padding_rows, b->kernel_rows, b->rows);
     const range_t rx = range(column, b->stride, b->padding, b->kernel, b->columns);
     uint32_t p, ky, i, total = 0u;
     for (p = 0u; p < b->planes; p++) {
@@ -82,7 +89,7 @@ static uint32_t under(const block_t *b, const uint32_t *x, uint32_t row, uint32_
 }
 
 static float real_sum(const block_t *b, const float *frame, uint32_t row, uint32_t column, uint32_t channel) {
-    const range_t ry = range(row, b->stride, b->padding, b->kernel, b->rows);
+    const range_t ry = range(row, b->stride, b->padding_rows, b->kernel_rows, b->rows);
     const range_t rx = range(column, b->stride, b->padding, b->kernel, b->columns);
     float sum = 0.0f;
     uint32_t ky, kx, ci;
@@ -102,21 +109,21 @@ static float real_sum(const block_t *b, const float *frame, uint32_t row, uint32
 /* The sums of all channels over the whole map, without computing the map: how often an input channel stands under a tap
  * does not depend on the output channel. */
 static void map_sums(const block_t *b, const uint32_t *x, uint32_t *counts, uint32_t *sums) {
-    const uint32_t per = words(b->c_in), out_rows = out_side(b, b->rows), out_columns = out_side(b, b->columns);
+    const uint32_t per = words(b->c_in), rows = out_rows(b), columns = out_columns(b);
     uint32_t ky, kx, y, xx, p, c;
     memset(sums, 0, b->c_out * sizeof *sums);
-    for (ky = 0u; ky < b->kernel; ky++) {
+    for (ky = 0u; ky < b->kernel_rows; ky++) {
         for (kx = 0u; kx < b->kernel; kx++) {
             uint32_t all = 0u;
             memset(counts, 0, b->c_in * sizeof *counts);
-            for (y = 0u; y < out_rows; y++) {
+            for (y = 0u; y < rows; y++) {
                 const uint32_t iy = y * b->stride + ky;
-                if (iy < b->padding || iy - b->padding >= b->rows) { continue; }
-                for (xx = 0u; xx < out_columns; xx++) {
+                if (iy < b->padding_rows || iy - b->padding_rows >= b->rows) { continue; }
+                for (xx = 0u; xx < columns; xx++) {
                     const uint32_t ix = xx * b->stride + kx;
                     if (ix < b->padding || ix - b->padding >= b->columns) { continue; }
                     for (p = 0u; p < b->planes; p++) {
-                        const uint32_t pixel = (p * b->rows + iy - b->padding) * b->columns + ix - b->padding;
+                        const uint32_t pixel = (p * b->rows + iy - b->padding_rows) * b->columns + ix - b->padding;
                         for (c = 0u; c < b->c_in; c++) {
                             counts[c] += (x[pixel * per + c / 32u] >> (c % 32u) & 1u) << p;
                         }
@@ -125,7 +132,7 @@ static void map_sums(const block_t *b, const uint32_t *x, uint32_t *counts, uint
             }
             for (c = 0u; c < b->c_in; c++) { all += counts[c]; }
             for (y = 0u; y < b->c_out; y++) {
-                const uint32_t *signs = b->signs + ((y * b->kernel + ky) * b->kernel + kx) * per;
+                const uint32_t *signs = b->signs + ((y * b->kernel_rows + ky) * b->kernel + kx) * per;
                 uint32_t positive = 0u;
                 for (c = 0u; c < b->c_in; c++) { positive += counts[c] & (0u - (signs[c / 32u] >> (c % 32u) & 1u)); }
                 sums[y] += 2u * positive - all;

@@ -224,7 +224,7 @@ fn shortcut_table(rows: &str, integers: bool) -> String {
 fn neurons(layer: &Neurons) -> String {
     let (map, n) = (layer.input, layer.neuron);
     format!(
-        "    {{0, 0, 0, 0, 0, {}u, {}u, {}u, 0u, {}u, 1u, 1u, 0u, 0u, 0u, 1u, 0u, {}, {}, {}u}},\n",
+        "    {{0, 0, 0, 0, 0, {}u, {}u, {}u, 0u, {}u, 1u, 1u, 1u, 0u, 0u, 0u, 0u, 1u, 0u, {}, {}, {}u}},\n",
         map.rows,
         map.columns,
         map.channels,
@@ -312,9 +312,9 @@ fn geometry(b: &Block<'_>) -> String {
         Pool::MaxSpikes => 3,
     };
     let (input, c) = (b.conv.input, &b.conv);
-    let numbers =
-        [input.rows, input.columns, input.channels, input.planes, c.channels, c.kernel, c.stride, c.padding, pool];
-    numbers.map(|n| format!("{n}u")).join(", ")
+    let numbers = [input.rows, input.columns, input.channels, input.planes, c.channels];
+    let numbers = numbers.into_iter().chain(c.kernel).chain([c.stride]).chain(c.padding).chain([pool]);
+    numbers.map(|n| format!("{n}u")).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes the arrays of a block; returns its entry in the table.

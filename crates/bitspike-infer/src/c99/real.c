@@ -54,7 +54,7 @@ static double mean_of(const block_t *b, const uint32_t *sums, double pixels, uin
 
 /* Factors of a step, one or one per channel. */
 static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, uint32_t *factors, uint32_t width) {
-    const double pixels = (double)(out_side(b, b->rows) * out_side(b, b->columns));
+    const double pixels = (double)(out_rows(b) * out_columns(b));
     float shared = 0.0f;
     uint32_t c;
     if (b->gate == GATE_SAMPLE) {

@@ -1,5 +1,5 @@
 static void stem(const block_t *b, const float *frame, uint32_t *out) {
-    const uint32_t rows = out_side(b, b->rows), columns = out_side(b, b->columns);
+    const uint32_t rows = out_rows(b), columns = out_columns(b);
     uint32_t y, x, c;
     for (y = 0u; y < rows; y++) {
         for (x = 0u; x < columns; x++) {
@@ -46,8 +46,8 @@ static void window_means(const block_t *b, const uint32_t *x, uint32_t row, uint
 
 static void residual(const block_t *b, const shortcut_t *s, uint32_t t, const uint32_t *x, uint32_t *out, uint32_t *v,
                      uint32_t *scratch) {
-    const uint32_t rows = out_side(b, b->rows), columns = out_side(b, b->columns);
-    const uint32_t row_signs = b->kernel * b->kernel * words(b->c_in);
+    const uint32_t rows = out_rows(b), columns = out_columns(b);
+    const uint32_t row_signs = row_words(b);
     const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
     uint32_t *bits = scratch, *means = bits + b->rows * b->columns * words(b->c_in), *counts = means + b->c_in;
     uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;

@@ -1,8 +1,18 @@
+/* Rows of the windows of a pooling, whose columns are two. */
+static uint32_t window_rows(const block_t *b) { return out_rows(b) == 1u ? 1u : 2u; }
+
+/* The slope of a total of sums. */
+static float share(const block_t *b, float slope) {
+    if (b->pool != POOL_CURRENT) { return slope; }
+    return slope * (window_rows(b) == 1u ? 0.5f : 0.25f);
+}
+
 /* The sum of real products behind a neuron. */
 static float real_total(const block_t *b, const float *frame, uint32_t y, uint32_t x, uint32_t channel) {
     float upper, lower;
     if (b->pool != POOL_CURRENT) { return real_sum(b, frame, y, x, channel); }
     upper = real_sum(b, frame, 2u * y, 2u * x, channel) + real_sum(b, frame, 2u * y, 2u * x + 1u, channel);
+    if (window_rows(b) == 1u) { return upper; }
     lower = real_sum(b, frame, 2u * y + 1u, 2u * x, channel) + real_sum(b, frame, 2u * y + 1u, 2u * x + 1u, channel);
     return upper + lower;
 }
@@ -11,34 +21,41 @@ static float real_total(const block_t *b, const float *frame, uint32_t y, uint32
 static uint32_t under_all(const block_t *b, const uint32_t *x, uint32_t row, uint32_t column, const uint32_t *signs) {
     uint32_t k, total = 0u;
     if (b->pool != POOL_CURRENT) { return under(b, x, row, column, signs); }
-    for (k = 0u; k < 4u; k++) { total += under(b, x, 2u * row + k / 2u, 2u * column + k % 2u, signs); }
+    for (k = 0u; k < 2u * window_rows(b); k++) { total += under(b, x, 2u * row + k / 2u, 2u * column + k % 2u, signs); }
     return total;
 }
 
 /* Rows or columns of neurons, and of what goes out. */
-static uint32_t neuron_side(const block_t *b, uint32_t side) {
-    return b->pool == POOL_CURRENT ? out_side(b, side) / 2u : out_side(b, side);
+static uint32_t neuron_rows(const block_t *b) {
+    return b->pool == POOL_CURRENT ? out_rows(b) / window_rows(b) : out_rows(b);
 }
-static uint32_t pooled_side(const block_t *b, uint32_t side) {
-    return b->pool == POOL_NONE ? out_side(b, side) : out_side(b, side) / 2u;
+static uint32_t neuron_columns(const block_t *b) {
+    return b->pool == POOL_CURRENT ? out_columns(b) / 2u : out_columns(b);
 }
+static uint32_t pooled_rows(const block_t *b) {
+    return b->pool == POOL_NONE ? out_rows(b) : out_rows(b) / window_rows(b);
+}
+static uint32_t pooled_columns(const block_t *b) {
+    return b->pool == POOL_NONE ? out_columns(b) : out_columns(b) / 2u;
+}
+static uint32_t planes_out(const block_t *b) { return b->pool == POOL_SPIKES ? window_rows(b) + 1u : 1u; }
 static uint32_t out_step_words(const block_t *b) {
-    return (b->pool == POOL_SPIKES ? 3u : 1u) * pooled_side(b, b->rows) * pooled_side(b, b->columns) * words(b->c_out);
+    return planes_out(b) * pooled_rows(b) * pooled_columns(b) * words(b->c_out);
 }
 
 /* Writes the spikes of 32 neurons, or adds them to their window. */
 static void store(const block_t *b, uint32_t *out, uint32_t y, uint32_t x, uint32_t word, uint32_t bits) {
-    const uint32_t rows = pooled_side(b, b->rows), columns = pooled_side(b, b->columns), per = words(b->c_out);
-    const uint32_t plane = rows * columns * per;
+    const uint32_t rows = pooled_rows(b), columns = pooled_columns(b), per = words(b->c_out);
+    const uint32_t plane = rows * columns * per, planes = planes_out(b), high = window_rows(b);
     uint32_t p;
     if (b->pool == POOL_NONE || b->pool == POOL_CURRENT) {
         out[(y * columns + x) * per + word] = bits;
-    } else if (y / 2u < rows && x / 2u < columns) {
-        uint32_t *to = out + (y / 2u * columns + x / 2u) * per + word;
+    } else if (y / high < rows && x / 2u < columns) {
+        uint32_t *to = out + (y / high * columns + x / 2u) * per + word;
         if (b->pool == POOL_MAX) {
             *to |= bits;
         } else {
-            for (p = 0u; p < 3u; p++) {
+            for (p = 0u; p < planes; p++) {
                 const uint32_t old = to[p * plane];
                 to[p * plane] = old ^ bits;
                 bits &= old;

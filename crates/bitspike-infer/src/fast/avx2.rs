@@ -22,17 +22,17 @@ pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]
     assert_eq!(stem.weights.len(), conv.taps() * map.channels * width, "weights of all taps");
     for (pixel, sums) in sums.chunks_exact_mut(width).enumerate() {
         let (y, x) = (pixel / out.columns, pixel % out.columns);
-        let (r0, r1) = inside(y, conv.stride, conv.padding, conv.kernel, map.rows);
-        let (c0, c1) = inside(x, conv.stride, conv.padding, conv.kernel, map.columns);
+        let (r0, r1) = inside(y, conv.stride, conv.padding[0], conv.kernel[0], map.rows);
+        let (c0, c1) = inside(x, conv.stride, conv.padding[1], conv.kernel[1], map.columns);
         for (part, sums) in sums.chunks_exact_mut(32).enumerate() {
             let mut acc = [_mm256_setzero_ps(); 4];
             for ky in r0..r1 {
                 for kx in c0..c1 {
                     let from =
-                        (y * conv.stride + ky - conv.padding) * map.columns + x * conv.stride + kx - conv.padding;
+                        (y * conv.stride + ky - conv.padding[0]) * map.columns + x * conv.stride + kx - conv.padding[1];
                     for ci in 0..map.channels {
                         let value = _mm256_set1_ps(frame[ci * map.pixels() + from]);
-                        let row = (ky * conv.kernel + kx) * map.channels + ci;
+                        let row = (ky * conv.kernel[1] + kx) * map.channels + ci;
                         let weights = &stem.weights[row * width + 32 * part..][..32];
                         for (k, acc) in acc.iter_mut().enumerate() {
                             // SAFETY: the slice has 32 elements and k is below 4.

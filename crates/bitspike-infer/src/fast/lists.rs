@@ -3,10 +3,8 @@
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::{portable::inside, prepare::Rows};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use crate::arena::window;
+use bitspike_format::Block;
 use bitspike_format::Map;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use bitspike_format::{Block, Pool};
 
 /// Elements that may be read beyond the last list.
 pub(crate) const SLACK: usize = 32;
@@ -83,7 +81,7 @@ impl Lists {
     }
 
     /// All spikes that the output `(y, x)` of step t sees, one after another, each as the number of a row of weights: tap times
-    /// channels in, plus channel. Of a pooled current these are the spikes of all four outputs. Returns their number. `append`
+    /// channels in, plus channel. Of a pooled current these are the spikes of all outputs of the window. Returns their number. `append`
     /// adds a number to all elements of a list, given with its length and with slack, and writes them.
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline(always)]
@@ -95,17 +93,17 @@ impl Lists {
         append: impl Fn((&[u16], usize), u16, &mut [u16]) -> usize,
     ) -> usize {
         let (conv, map) = (&b.conv, b.conv.input);
-        let pooled = b.pool == Pool::Current;
+        let [rows, columns] = b.sums();
         let mut n = 0;
-        for (dy, dx) in window(b.pool) {
-            let (y, x) = if pooled { (2 * y + dy, 2 * x + dx) } else { (y, x) };
-            let (r0, r1) = inside(y, conv.stride, conv.padding, conv.kernel, map.rows);
-            let (c0, c1) = inside(x, conv.stride, conv.padding, conv.kernel, map.columns);
+        for i in 0..rows * columns {
+            let (y, x) = (rows * y + i / columns, columns * x + i % columns);
+            let (r0, r1) = inside(y, conv.stride, conv.padding[0], conv.kernel[0], map.rows);
+            let (c0, c1) = inside(x, conv.stride, conv.padding[1], conv.kernel[1], map.columns);
             for ky in r0..r1 {
-                let line = t * map.pixels() + (y * conv.stride + ky - conv.padding) * map.columns;
+                let line = t * map.pixels() + (y * conv.stride + ky - conv.padding[0]) * map.columns;
                 for kx in c0..c1 {
-                    let list = self.with_slack(line + x * conv.stride + kx - conv.padding);
-                    n += append(list, ((ky * conv.kernel + kx) * map.channels) as u16, &mut spikes[n..]);
+                    let list = self.with_slack(line + x * conv.stride + kx - conv.padding[1]);
+                    n += append(list, ((ky * conv.kernel[1] + kx) * map.channels) as u16, &mut spikes[n..]);
                 }
             }
         }
@@ -129,7 +127,7 @@ impl Lists {
                 "a row per weight, and one of zeros"
             );
         }
-        let most = window(b.pool).len() * conv.taps() * map.channels * map.largest();
+        let most = b.sums().iter().product::<usize>() * conv.taps() * map.channels * map.largest();
         vec![0; most + SLACK]
     }
 

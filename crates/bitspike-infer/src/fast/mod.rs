@@ -322,8 +322,9 @@ impl<'m> Engine<'m> {
         mut with: impl FnMut(usize, &[u32], &mut [u32]),
     ) -> Option<()> {
         let (steps, channels, map) = (self.model.network().steps, b.conv.channels, b.conv.output());
-        // Windows of a pooled current cover the map only where its sides are even.
-        let covered = b.pool != Pool::Current || (map.rows.is_multiple_of(2) && map.columns.is_multiple_of(2));
+        // Windows of a pooled current cover the map only where they divide its sides.
+        let [rows, columns] = b.sums();
+        let covered = map.rows.is_multiple_of(rows) && map.columns.is_multiple_of(columns);
         gate.clear();
         gate.resize(b.conv.input.channels + binary.width + own, 0);
         let (counts, rest) = gate.split_at_mut(b.conv.input.channels);
@@ -353,11 +354,11 @@ impl<'m> Engine<'m> {
         if integer.gate.is_none() {
             return Some(false);
         }
-        let (channels, pixels) = (b.conv.channels, b.conv.output().pixels());
+        let (channels, pixels, window) = (b.conv.channels, b.conv.output().pixels(), b.sums().iter().product());
         factors.clear();
         let own = crate::arena::gate_width(&b.gate, channels);
         self.each_total(binary, b, bits, sums, (gate, own), |t, totals, own| {
-            crate::integer::sample(integer, totals, (pixels, b.pool), t, own);
+            crate::integer::sample(integer, totals, (pixels, window), t, own);
             let one = own.len() == 1;
             factors.extend((0..binary.width).map(|c| own[if one { 0 } else { c.min(channels - 1) }] as i32));
         })?;
@@ -388,12 +389,12 @@ impl<'m> Engine<'m> {
         run(unpooled);
         to.clear();
         to.resize(steps * map.bit_words(), 0);
-        let mut bits = unpooled.iter();
+        let (mut bits, pool) = (unpooled.iter(), (b.pool, b.window()));
         for t in 0..steps {
             for y in 0..neurons.rows {
                 for x in 0..neurons.columns {
                     for word in 0..neurons.words() {
-                        put(b.pool, &map, t, (y, x, word), *bits.next()?, to);
+                        put(pool, &map, t, (y, x, word), *bits.next()?, to);
                     }
                 }
             }

@@ -20,14 +20,15 @@ pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]
     for (pixel, sums) in sums.chunks_exact_mut(stem.width).enumerate() {
         let (y, x) = (pixel / out.columns, pixel % out.columns);
         sums.fill(0.0);
-        let (r0, r1) = inside(y, conv.stride, conv.padding, conv.kernel, map.rows);
-        let (c0, c1) = inside(x, conv.stride, conv.padding, conv.kernel, map.columns);
+        let (r0, r1) = inside(y, conv.stride, conv.padding[0], conv.kernel[0], map.rows);
+        let (c0, c1) = inside(x, conv.stride, conv.padding[1], conv.kernel[1], map.columns);
         for ky in r0..r1 {
             for kx in c0..c1 {
-                let from = (y * conv.stride + ky - conv.padding) * map.columns + x * conv.stride + kx - conv.padding;
+                let from =
+                    (y * conv.stride + ky - conv.padding[0]) * map.columns + x * conv.stride + kx - conv.padding[1];
                 for ci in 0..map.channels {
                     let value = frame[ci * map.pixels() + from];
-                    let row = (ky * conv.kernel + kx) * map.channels + ci;
+                    let row = (ky * conv.kernel[1] + kx) * map.channels + ci;
                     for (sum, w) in sums.iter_mut().zip(&stem.weights[row * stem.width..]) {
                         *sum += w * value;
                     }
@@ -37,15 +38,18 @@ pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]
     }
 }
 
-/// Sums of the 2×2 windows of `[frame][row][column][width]`, in the order of the definition.
+/// Sums of the windows of `[frame][row][column][width]`, of 2×2 or, where there is one row, of 1×2, in the order of the
+/// definition.
 pub(super) fn pool(sums: &[f32], [frames, rows, columns, width]: [usize; 4], out: &mut Vec<f32>) {
     out.clear();
     for frame in 0..frames {
+        let line = |y: usize, x: usize| &sums[((frame * rows + y) * columns + x) * width..][..width];
+        for x in (0..columns / 2).filter(|_| rows == 1) {
+            out.extend(line(0, 2 * x).iter().zip(line(0, 2 * x + 1)).map(|(a, b)| a + b));
+        }
         for y in 0..rows / 2 {
             for x in 0..columns / 2 {
-                let at = |dy: usize, dx: usize| {
-                    &sums[((frame * rows + 2 * y + dy) * columns + 2 * x + dx) * width..][..width]
-                };
+                let at = |dy: usize, dx: usize| line(2 * y + dy, 2 * x + dx);
                 let (upper, lower) = (at(0, 0).iter().zip(at(0, 1)), at(1, 0).iter().zip(at(1, 1)));
                 out.extend(upper.zip(lower).map(|((a, b), (c, d))| (a + b) + (c + d)));
             }
@@ -56,16 +60,16 @@ pub(super) fn pool(sums: &[f32], [frames, rows, columns, width]: [usize; 4], out
 pub(super) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize, sums: &mut [i16]) {
     let Signs::Bytes(Bytes { weights, kernel, stride }) = &binary.signs else { unreachable!("prepared for this path") };
     let (map, out, c_in, width) = (b.conv.input, b.neurons(), b.conv.input.channels, binary.width);
-    let (kernel, stride, padding) = (*kernel, *stride, b.conv.padding);
+    let ([kernel_rows, kernel], [stride_rows, stride], [above, left]) = (*kernel, *stride, b.conv.padding);
     for (row, sums) in sums.chunks_exact_mut(width).enumerate().take(steps * out.pixels()) {
         let (t, pixel) = (row / out.pixels(), row % out.pixels());
         let (y, x) = (pixel / out.columns, pixel % out.columns);
-        let (r0, r1) = inside(y, stride, padding, kernel, map.rows);
-        let (c0, c1) = inside(x, stride, padding, kernel, map.columns);
+        let (r0, r1) = inside(y, stride_rows, above, kernel_rows, map.rows);
+        let (c0, c1) = inside(x, stride, left, kernel, map.columns);
         sums.fill(0);
         for ky in r0..r1 {
             for kx in c0..c1 {
-                let from = (y * stride + ky - padding) * map.columns + x * stride + kx - padding;
+                let from = (y * stride_rows + ky - above) * map.columns + x * stride + kx - left;
                 for channel in lists.of(t * map.pixels() + from) {
                     let row = ((ky * kernel + kx) * c_in + usize::from(*channel)) * width;
                     for (sum, w) in sums.iter_mut().zip(&weights[row..][..width]) {

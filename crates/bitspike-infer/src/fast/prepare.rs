@@ -1,8 +1,7 @@
 //! Parameters as the kernels want them.
 
 use super::Path;
-use crate::arena::window;
-use bitspike_format::{Affine, Block, Conv, Layer, Pool, Projection, Weights};
+use bitspike_format::{Affine, Block, Conv, Layer, Projection, Weights};
 
 /// Parameters of a layer.
 #[derive(Debug)]
@@ -52,13 +51,15 @@ pub(crate) enum Signs {
 /// Weights as bytes, with the pooling of the current in them.
 ///
 /// Pooled, the sum of the outputs `(2y + dy, 2x + dx)` is one output of a convolution with stride `2s` and a kernel of
-/// `k + s`: input row `2 s y + (s dy + ky) − p` meets the weight of every `(dy, ky)` with the same `s dy + ky`.
+/// `k + s`: input row `2 s y + (s dy + ky) − p` meets the weight of every `(dy, ky)` with the same `s dy + ky`. In windows of
+/// one row, rows keep stride and kernel.
 #[derive(Debug)]
 pub(crate) struct Bytes {
     /// `[tap][channel in][width]`, 0 beyond the last channel.
     pub(crate) weights: Vec<i8>,
-    pub(crate) kernel: usize,
-    pub(crate) stride: usize,
+    /// Rows and columns.
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
 }
 
 /// Signs of up to 256 output channels as bits: row `tap · c_in + ci`, bit c for channel c of the block. A last row of zeros
@@ -115,13 +116,14 @@ impl Shortcut {
         for (i, w) in p.weights.iter().enumerate() {
             weights[i / channels * width + i % channels] = w;
         }
-        let (slope, offset) = padded(&p.affine, width, Pool::None);
+        let (slope, offset) = padded(&p.affine, width, [1, 1]);
         Self { width, weights, slope, offset }
     }
 }
 
-fn padded(affine: &Affine<'_>, width: usize, pool: Pool) -> (Vec<f32>, Vec<f32>) {
-    let factor = if pool == Pool::Current { 0.25 } else { 1.0 };
+/// Slopes and offsets, for the total of a window of sums.
+fn padded(affine: &Affine<'_>, width: usize, [rows, columns]: [usize; 2]) -> (Vec<f32>, Vec<f32>) {
+    let factor = 1.0 / (rows * columns) as f32;
     let mut slope: Vec<f32> = affine.slope.iter().map(|a| a * factor).collect();
     let mut offset: Vec<f32> = affine.offset.iter().collect();
     slope.resize(width, 0.0);
@@ -138,7 +140,7 @@ impl Stem {
                 weights[i / conv.channels * width + i % conv.channels] = w;
             }
         }
-        let (slope, offset) = padded(&b.affine, width, b.pool);
+        let (slope, offset) = padded(&b.affine, width, b.sums());
         Self { width, weights, slope, offset }
     }
 }
@@ -146,8 +148,8 @@ impl Stem {
 impl Binary {
     /// Whether all sums, and the numbers of all rows, fit 16 bits.
     fn takes(b: &Block<'_>) -> bool {
-        let window = if b.pool == Pool::Current { 4 } else { 1 };
-        window * b.conv.taps() * b.conv.input.channels * b.conv.input.largest() <= i16::MAX as usize
+        b.sums().iter().product::<usize>() * b.conv.taps() * b.conv.input.channels * b.conv.input.largest()
+            <= i16::MAX as usize
     }
 
     fn new(b: &Block<'_>, path: Path) -> Self {
@@ -157,7 +159,7 @@ impl Binary {
             Path::Neon => Signs::Rows(Rows::all(&b.conv, 128)),
             Path::Avx2 | Path::Avx512 => Signs::Rows(Rows::all(&b.conv, 256)),
         };
-        let (slope, offset) = padded(&b.affine, width, b.pool);
+        let (slope, offset) = padded(&b.affine, width, b.sums());
         let mut integers = Vec::new();
         if let Some(integer) = &b.integer {
             let channels = b.conv.channels;
@@ -173,24 +175,23 @@ impl Binary {
 impl Bytes {
     fn new(b: &Block<'_>, width: usize) -> Self {
         let (conv, c_in) = (&b.conv, b.conv.input.channels);
-        let pooled = b.pool == Pool::Current;
-        let (kernel, stride) =
-            if pooled { (conv.kernel + conv.stride, 2 * conv.stride) } else { (conv.kernel, conv.stride) };
-        let mut weights = vec![0i8; kernel * kernel * c_in * width];
-        for (dy, dx) in window(b.pool) {
+        let window = b.sums();
+        let kernel = [0, 1].map(|axis| conv.kernel[axis] + (window[axis] - 1) * conv.stride);
+        let mut weights = vec![0i8; kernel[0] * kernel[1] * c_in * width];
+        for (dy, dx) in (0..window[0]).flat_map(|dy| (0..window[1]).map(move |dx| (dy, dx))) {
             for channel in 0..conv.channels {
-                for ky in 0..conv.kernel {
-                    for kx in 0..conv.kernel {
-                        let tap = (ky + dy * conv.stride) * kernel + kx + dx * conv.stride;
+                for ky in 0..conv.kernel[0] {
+                    for kx in 0..conv.kernel[1] {
+                        let tap = (ky + dy * conv.stride) * kernel[1] + kx + dx * conv.stride;
                         for ci in 0..c_in {
-                            let sign = sign(conv, channel, ky * conv.kernel + kx, ci);
+                            let sign = sign(conv, channel, ky * conv.kernel[1] + kx, ci);
                             weights[(tap * c_in + ci) * width + channel] += if sign { 1 } else { -1 };
                         }
                     }
                 }
             }
         }
-        Self { weights, kernel, stride }
+        Self { weights, kernel, stride: window.map(|side| side * conv.stride) }
     }
 }
 

@@ -55,18 +55,18 @@ pub struct Outcome {
 /// Sums of a convolution. Of spikes (`binary`) they are integers, so their order does not matter.
 fn conv(b: &BlockSpec, x: &Map, binary: bool) -> Map {
     let [c_in, h, w] = x.shape;
-    let k = b.kernel;
-    let side = |n: usize| (n + 2 * b.padding - k) / b.stride + 1;
-    let mut out = Map::zeros([b.channels, side(h), side(w)]);
+    let ([kh, kw], [ph, pw]) = (b.kernel, b.padding);
+    let (rows, columns) = ((h + 2 * ph - kh) / b.stride + 1, (w + 2 * pw - kw) / b.stride + 1);
+    let mut out = Map::zeros([b.channels, rows, columns]);
     let (WeightSpec::Real(weights) | WeightSpec::Signs(weights)) = &b.weights;
     for co in 0..b.channels {
-        for oy in 0..side(h) {
-            for ox in 0..side(w) {
+        for oy in 0..rows {
+            for ox in 0..columns {
                 let mut sum = 0.0f32;
-                for ky in 0..k {
-                    for kx in 0..k {
+                for ky in 0..kh {
+                    for kx in 0..kw {
                         for ci in 0..c_in {
-                            let w = weights[((co * c_in + ci) * k + ky) * k + kx];
+                            let w = weights[((co * c_in + ci) * kh + ky) * kw + kx];
                             let w = if !binary {
                                 w
                             } else if w >= 0.0 {
@@ -74,8 +74,8 @@ fn conv(b: &BlockSpec, x: &Map, binary: bool) -> Map {
                             } else {
                                 -1.0
                             };
-                            let iy = (oy * b.stride + ky) as isize - b.padding as isize;
-                            let ix = (ox * b.stride + kx) as isize - b.padding as isize;
+                            let iy = (oy * b.stride + ky) as isize - ph as isize;
+                            let ix = (ox * b.stride + kx) as isize - pw as isize;
                             sum += w * x.get(ci, iy, ix);
                         }
                     }
@@ -125,9 +125,23 @@ fn neuron(n: &Neuron, v: &mut Map, z: &Map) -> Map {
     s
 }
 
-/// Sum of the 2×2 windows, in the order of the definition.
+/// How many values a window of a map has: four, or two where there is one row.
+fn area(shape: [usize; 3]) -> usize {
+    if shape[1] == 1 { 2 } else { 4 }
+}
+
+/// Sum of the 2×2 windows, in the order of the definition; of 1×2 windows where there is one row.
 fn window_sums(x: &Map) -> Map {
     let [c, h, w] = x.shape;
+    if h == 1 {
+        let mut out = Map::zeros([c, 1, w / 2]);
+        for c in 0..c {
+            for k in 0..w / 2 {
+                *out.at(c, 0, k) = x.values[c * w + 2 * k] + x.values[c * w + 2 * k + 1];
+            }
+        }
+        return out;
+    }
     let mut out = Map::zeros([c, h / 2, w / 2]);
     for c in 0..c {
         for y in 0..h / 2 {
@@ -143,12 +157,12 @@ fn window_sums(x: &Map) -> Map {
 /// Current of a block from its sums.
 fn current(b: &BlockSpec, sums: Map, t: usize, steps: usize) -> Map {
     let k = factors(b, &sums, t, steps);
-    let pooled = b.pool == Pool::Current;
+    let (pooled, share) = (b.pool == Pool::Current, 1.0 / area(sums.shape) as f32);
     let mut z = if pooled { window_sums(&sums) } else { sums };
     let per = z.shape[1] * z.shape[2];
     for (i, z) in z.values.iter_mut().enumerate() {
         let c = i / per;
-        let a = if pooled { 0.25 * b.slope[c] } else { b.slope[c] };
+        let a = if pooled { share * b.slope[c] } else { b.slope[c] };
         *z = a * *z + b.offset[c];
         if let Some(k) = &k {
             *z *= k[c];
@@ -166,7 +180,7 @@ pub fn twin(spec: &ModelSpec, frames: &[f32], steps: usize) -> Outcome {
     for t in 0..steps {
         let from = if frames.len() == len { 0 } else { t * len };
         let mut x = Map { shape: spec.input, values: frames[from..from + len].to_vec() };
-        // In quarters after an average pooling of spikes.
+        // In quarters (of one row, halves) after an average pooling of spikes.
         let mut unit = 1.0f32;
         for (i, layer) in spec.layers.iter().enumerate() {
             match layer {
@@ -178,7 +192,7 @@ pub fn twin(spec: &ModelSpec, frames: &[f32], steps: usize) -> Outcome {
                     };
                     let v = state[i].get_or_insert_with(|| Map::zeros(z.shape));
                     let s = neuron(n, v, &z);
-                    unit = if b.pool == Pool::Spikes { 0.25 } else { 1.0 };
+                    unit = if b.pool == Pool::Spikes { 1.0 / area(s.shape) as f32 } else { 1.0 };
                     x = pooled_spikes(b.pool, s);
                     spikes[i].push(x.clone());
                 }
@@ -193,9 +207,9 @@ pub fn twin(spec: &ModelSpec, frames: &[f32], steps: usize) -> Outcome {
                             let mut p = window_sums(&x);
                             p.values.iter_mut().for_each(|v| *v *= 0.25);
                             let one = BlockSpec {
-                                kernel: 1,
+                                kernel: [1, 1],
                                 stride: 1,
-                                padding: 0,
+                                padding: [0, 0],
                                 weights: WeightSpec::Real(weights.clone()),
                                 slope: slope.clone(),
                                 offset: offset.clone(),
@@ -308,7 +322,7 @@ fn whole_current(b: &BlockSpec, n: &IntegerBlockSpec, x: &Map, t: usize, steps: 
     let all = Whole::of(&sums, |v| v as i64);
     let q = |c: usize| {
         let m: i64 = all.values[c * rows * columns..(c + 1) * rows * columns].iter().sum();
-        i64::from(slope[c]) * if pooled { 4 } else { 1 } * m + i64::from(offset[c]) * pixels
+        i64::from(slope[c]) * if pooled { area(sums.shape) as i64 } else { 1 } * m + i64::from(offset[c]) * pixels
     };
     let argument = |m: i64| limited(if n.shift > 12 { rounded(m, n.shift - 12) } else { m << (12 - n.shift) });
     let factor = |c: usize| {
@@ -435,7 +449,15 @@ fn pooled_spikes(pool: Pool, s: Map) -> Map {
 
 /// A random network with integers of random word lengths, and an input for it.
 pub fn random_integers(seed: u64, residual: bool) -> (IntegerSpec, Vec<f32>) {
-    let (spec, frames) = random(seed, residual);
+    integers(seed, random(seed, residual))
+}
+
+/// As [`random_integers`], with kernels as [`random_rows`] has them.
+pub fn random_rows_integers(seed: u64, residual: bool) -> (IntegerSpec, Vec<f32>) {
+    integers(seed, random_rows(seed, residual))
+}
+
+fn integers(seed: u64, (spec, frames): (ModelSpec, Vec<f32>)) -> (IntegerSpec, Vec<f32>) {
     let bits = |k: u64| 4 + (seed / k % 13) as u32;
     let words = WordLengths::new(bits(1), bits(13), bits(169));
     (quantise(&spec, &words).unwrap().0, frames)
@@ -473,11 +495,23 @@ impl Observer for Collect {
 
 /// A random network with odd sizes, and an input for it.
 pub fn random(seed: u64, residual: bool) -> (ModelSpec, Vec<f32>) {
+    random_of(seed, residual, false)
+}
+
+/// A random network whose kernels are not square: mostly of one row on a signal, and an input for it.
+pub fn random_rows(seed: u64, residual: bool) -> (ModelSpec, Vec<f32>) {
+    random_of(seed, residual, true)
+}
+
+fn random_of(seed: u64, residual: bool, rows: bool) -> (ModelSpec, Vec<f32>) {
     let mut numbers = Numbers::new(seed);
     let mut draw = |n: usize| ((numbers.draw() + 1.0) / 2.0 * n as f32) as usize % n;
     let steps = 1 + draw(4);
     let side = [4, 6, 7, 9, 12];
-    let input = [1 + draw(3), side[draw(5)], side[draw(5)]];
+    let mut input = [1 + draw(3), side[draw(5)], side[draw(5)]];
+    if rows {
+        input = [input[0], [1, 1, 1, 5][draw(4)], [1, 2, 3, 4, 8, 11, 33][draw(7)]];
+    }
     let widths = [1, 3, 8, 31, 32, 33, 40, 64, 70];
     let count = 1 + draw(3);
     let mut choices = Vec::new();
@@ -510,18 +544,23 @@ pub fn random(seed: u64, residual: bool) -> (ModelSpec, Vec<f32>) {
     for (i, (channels, pool, gate, reset, geometry)) in blocks.into_iter().enumerate() {
         let pool = [Pool::None, Pool::Current, Pool::Spikes, Pool::MaxSpikes][pool];
         let small = map[1] < 4 || map[2] < 4;
+        let small = if rows { map[2] < 2 } else { small };
         let pool = if small || residual { Pool::None } else { pool };
         let mut b = bitspike_format::example::block(&mut numbers, [map[0], channels], i == 0, gate, pool);
         let neuron = b.neuron.as_mut().unwrap();
         neuron.decay = [0.5, 1.0, 0.0, 0.75][geometry];
         neuron.reset = [Reset::Soft, Reset::Hard][reset];
-        if !residual && !small {
-            (b.kernel, b.stride, b.padding) = [(3, 1, 1), (3, 1, 1), (1, 1, 0), (3, 2, 0)][geometry];
-            let taps = b.kernel * b.kernel;
+        if rows {
+            reshape(&mut b, map, if residual { 0 } else { geometry }, &mut numbers);
+        } else if !residual && !small {
+            (b.kernel, b.stride, b.padding) =
+                [([3, 3], 1, [1, 1]), ([3, 3], 1, [1, 1]), ([1, 1], 1, [0, 0]), ([3, 3], 2, [0, 0])][geometry];
+            let taps = b.taps();
             let (WeightSpec::Real(w) | WeightSpec::Signs(w)) = &mut b.weights;
             w.truncate(map[0] * channels * taps);
         }
-        let side = |n: usize| (n + 2 * b.padding - b.kernel) / b.stride + 1;
+        let side = |axis: usize| (map[1 + axis] + 2 * b.padding[axis] - b.kernel[axis]) / b.stride + 1;
+        let sides = [side(0), side(1)];
         if residual && i == 0 {
             b.neuron = None;
             map = [channels, map[1], map[2]];
@@ -543,17 +582,21 @@ pub fn random(seed: u64, residual: bool) -> (ModelSpec, Vec<f32>) {
                     other => other,
                 };
                 let gate = if let GateSpec::Fixed(_) = gate { GateSpec::Fixed(vec![0.75; steps]) } else { gate };
-                let block = bitspike_format::example::block(&mut numbers, [map[0], map[0]], false, gate, Pool::None);
+                let mut block =
+                    bitspike_format::example::block(&mut numbers, [map[0], map[0]], false, gate, Pool::None);
+                if rows {
+                    reshape(&mut block, map, 0, &mut numbers);
+                }
                 layers.push(LayerSpec::Residual(ResidualSpec { block, projection: None }));
             }
         } else {
-            map = [channels, side(map[1]), side(map[2])];
+            map = [channels, sides[0], sides[1]];
             if pool != Pool::None {
-                let too_small = map[1] < 2 || map[2] < 2;
+                let too_small = (map[1] < 2 && !rows) || map[2] < 2;
                 if too_small {
                     b.pool = Pool::None;
                 } else {
-                    map = [channels, map[1] / 2, map[2] / 2];
+                    map = [channels, (map[1] / 2).max(1), map[2] / 2];
                 }
             }
             layers.push(LayerSpec::Block(b));
@@ -569,4 +612,18 @@ pub fn random(seed: u64, residual: bool) -> (ModelSpec, Vec<f32>) {
     let frames = numbers.take(if sequence { steps * len } else { len }).into_iter().map(|v| 1.5 * v).collect();
     let spec = ModelSpec { steps, sequence, input, classes, normalise: None, layers, meta: Vec::new() };
     (spec, frames)
+}
+
+/// Gives a block another kernel: of one row on a map of one row, of any shape on others.
+fn reshape(b: &mut BlockSpec, map: [usize; 3], geometry: usize, numbers: &mut Numbers) {
+    let one = [([1, 3], 1, [0, 1]), ([1, 5], 1, [0, 2]), ([1, 1], 1, [0, 0]), ([1, 7], 2, [0, 3])];
+    let more = [([1, 3], 1, [0, 1]), ([3, 1], 1, [1, 0]), ([5, 3], 1, [2, 0]), ([3, 7], 2, [0, 3])];
+    let (kernel, stride, padding) = if map[1] == 1 { one[geometry] } else { more[geometry] };
+    let fits = map[1] + 2 * padding[0] >= kernel[0] && map[2] + 2 * padding[1] >= kernel[1];
+    (b.kernel, b.stride, b.padding) = if fits { (kernel, stride, padding) } else { one[0] };
+    let len = map[0] * b.channels * b.taps();
+    let (WeightSpec::Real(w) | WeightSpec::Signs(w)) = &mut b.weights;
+    *w = numbers.take(len);
+    let wider = (9.0 / b.taps() as f32).sqrt();
+    b.slope.iter_mut().for_each(|a| *a *= wider);
 }

@@ -62,12 +62,14 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
     let last = spec.layers.len() - 1;
     // One signal for all steps, until neurons make T of it.
     let mut signal = vec![graph.normalised(spec)];
-    let (mut map, mut quarters) = (spec.input, false);
+    // What a count of one stands for, in the description.
+    let (mut map, mut unit) = (spec.input, 1.0);
     for (i, layer) in spec.layers.iter().enumerate() {
         let name = crate::export::layer_name(i, last, matches!(layer, LayerSpec::Neurons(_)));
         match layer {
             LayerSpec::Block(b) => {
-                let z = graph.current(&name, b, map[0], quarters, &signal);
+                let z = graph.current(&name, b, map, unit, &signal);
+                let window = b.window([map[1], map[2]]);
                 signal = match &b.neuron {
                     Some(neuron) => graph.fire(&name, neuron, &z),
                     None => z,
@@ -75,19 +77,19 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
                 signal = match b.pool {
                     Pool::None | Pool::Current => signal,
                     Pool::Spikes => {
-                        graph.each(&signal, |g, t, s| g.pool("AveragePool", s, &format!("{name}/t{t}/pool")))
+                        graph.each(&signal, |g, t, s| g.pool("AveragePool", window, s, &format!("{name}/t{t}/pool")))
                     }
                     Pool::MaxSpikes => {
-                        graph.each(&signal, |g, t, s| g.pool("MaxPool", s, &format!("{name}/t{t}/pool")))
+                        graph.each(&signal, |g, t, s| g.pool("MaxPool", window, s, &format!("{name}/t{t}/pool")))
                     }
                 };
-                quarters = b.pool == Pool::Spikes;
-                map[0] = b.channels;
+                unit = if b.pool == Pool::Spikes { 1.0 / (window[0] * window[1]) as f32 } else { 1.0 };
+                map = after(b, map);
             }
             LayerSpec::Residual(r) => {
                 let Some(neuron) = &r.block.neuron else { continue };
                 let spikes = graph.fire(&name, neuron, &signal);
-                let z = graph.current(&name, &r.block, map[0], false, &spikes);
+                let z = graph.current(&name, &r.block, map, 1.0, &spikes);
                 let around = match &r.projection {
                     None => signal,
                     Some((weights, slope, offset)) => {
@@ -97,7 +99,7 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
                         let offset = graph.per_channel(&format!("{name}.shortcut.offset"), offset);
                         graph.each(&signal, |g, t, x| {
                             let at = |part: &str| format!("{name}/t{t}/shortcut.{part}");
-                            let x = g.pool("AveragePool", x, &at("pool"));
+                            let x = g.pool("AveragePool", [2, 2], x, &at("pool"));
                             let x = g.node("Conv", &[&x, &weights], &at("conv"), &[]);
                             let x = g.node("Mul", &[&x, &slope], &at("slope"), &[]);
                             g.node("Add", &[&x, &offset], &at("offset"), &[])
@@ -111,7 +113,7 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
                         graph.node("Add", &[&z[t], around], &format!("{name}/t{t}/sum"), &[])
                     })
                     .collect();
-                map[0] = r.block.channels;
+                map = after(&r.block, map);
             }
             LayerSpec::Neurons(neuron) => signal = graph.fire(&name, neuron, &signal),
             LayerSpec::Head(head) => graph.head(head, spec.classes, &signal),
@@ -125,6 +127,12 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
     let input = ("input".to_owned(), "bytes 0 to 255 as floats; the normalisation is in the graph".to_owned());
     let meta = spec.meta.iter().chain(std::iter::once(&input));
     Ok(meta.fold(model, |m, (key, value)| m.message(14, &Message::default().text(1, key).text(2, value))).0)
+}
+
+/// Channels, rows and columns after a block.
+fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
+    let [rows, columns] = b.output([h, w]);
+    [b.channels, rows, columns]
 }
 
 #[derive(Default)]
@@ -157,9 +165,9 @@ impl Graph {
         signal.iter().enumerate().map(|(t, x)| f(self, t, x)).collect()
     }
 
-    fn pool(&mut self, kind: &str, x: &str, output: &str) -> String {
-        let two = || Attribute::Ints(vec![2, 2]);
-        self.node(kind, &[x], output, &[("kernel_shape", two()), ("strides", two())])
+    fn pool(&mut self, kind: &str, window: [usize; 2], x: &str, output: &str) -> String {
+        let sides = || Attribute::Ints(window.map(|side| side as i64).to_vec());
+        self.node(kind, &[x], output, &[("kernel_shape", sides()), ("strides", sides())])
     }
 
     fn mean(&mut self, x: &str, axes: &[i64], keep: bool, output: &str) -> String {
@@ -179,8 +187,15 @@ impl Graph {
     }
 
     /// Currents of a block, one for every signal that comes in.
-    fn current(&mut self, name: &str, b: &BlockSpec, c_in: usize, quarters: bool, signal: &[String]) -> Vec<String> {
-        let shape = [b.channels, c_in, b.kernel, b.kernel];
+    fn current(
+        &mut self,
+        name: &str,
+        b: &BlockSpec,
+        [c_in, h, w]: [usize; 3],
+        unit: f32,
+        signal: &[String],
+    ) -> Vec<String> {
+        let shape = [b.channels, c_in, b.kernel[0], b.kernel[1]];
         let weights = match &b.weights {
             WeightSpec::Real(w) => self.floats(&format!("{name}.weight"), &shape, w),
             WeightSpec::Signs(w) => {
@@ -190,18 +205,19 @@ impl Graph {
                 self.node("Cast", &[&stored], &format!("{name}.weight.float"), &[("to", Attribute::Int(1))])
             }
         };
-        // Averages of spikes come in as they are; in the description their unit is a quarter.
-        let slope: Vec<f32> = b.slope.iter().map(|a| if quarters { 4.0 * a } else { *a }).collect();
+        // Averages of spikes come in as they are; in the description they are counts of a quarter or a half.
+        let slope: Vec<f32> = b.slope.iter().map(|a| a / unit).collect();
         let slope = self.per_channel(&format!("{name}.slope"), &slope);
         let offset = self.per_channel(&format!("{name}.offset"), &b.offset);
-        let ints = |v: usize, n: usize| Attribute::Ints(vec![v as i64; n]);
-        let attributes =
-            [("kernel_shape", ints(b.kernel, 2)), ("strides", ints(b.stride, 2)), ("pads", ints(b.padding, 4))];
+        let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|v| *v as i64).collect());
+        let (stride, pads) = ([b.stride; 2], [b.padding, b.padding].concat());
+        let attributes = [("kernel_shape", ints(&b.kernel)), ("strides", ints(&stride)), ("pads", ints(&pads))];
+        let window = b.window([h, w]);
         self.each(signal, |g, t, x| {
             let at = |part: &str| format!("{name}/t{t}/{part}");
             let sums = g.node("Conv", &[x, &weights], &at("sums"), &attributes);
             let factor = g.factor(name, b, t, &sums, [&slope, &offset]);
-            let sums = if b.pool == Pool::Current { g.pool("AveragePool", &sums, &at("pool")) } else { sums };
+            let sums = if b.pool == Pool::Current { g.pool("AveragePool", window, &sums, &at("pool")) } else { sums };
             let z = g.node("Mul", &[&sums, &slope], &at("slope"), &[]);
             let z = g.node("Add", &[&z, &offset], &at("current"), &[]);
             match factor {

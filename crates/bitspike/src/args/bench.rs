@@ -75,6 +75,9 @@ pub struct BenchArgs {
     /// Folder with the data set's files
     #[arg(long, value_name = "DIR", help_heading = "Deployed file")]
     pub data_dir: Option<PathBuf>,
+    /// Recipe of which the data set is taken, such as your own sensors
+    #[arg(long, value_name = "FILE", help_heading = "Deployed file")]
+    pub recipe: Option<PathBuf>,
     /// Kernels: portable, neon, avx2, avx512; without it, BITSPIKE_KERNEL or the best of this processor
     #[arg(long, value_name = "NAME", help_heading = "Deployed file")]
     pub kernels: Option<String>,

@@ -36,7 +36,7 @@ struct Scores {
     images_per_second: f64,
 }
 
-/// Spikes (or quarters) and values of every layer.
+/// Spikes (as shares of one where they were averaged) and values of every layer.
 pub(super) struct Rates(pub(super) Vec<(f64, f64)>);
 
 impl Rates {

@@ -139,15 +139,19 @@ pub fn run(args: &BenchArgs, path: &Path) -> Result<(), CliError> {
 /// Images of a data set, or made-up ones; what they are, and their values.
 fn images(args: &BenchArgs, model: &Model<'_>) -> Result<(String, Vec<f32>), CliError> {
     let n = model.network();
-    if args.data.is_none() && args.data_dir.is_none() {
+    if args.data.is_none() && args.data_dir.is_none() && args.recipe.is_none() {
         let mut numbers = Numbers::new(1);
         // Bytes from 0 to 255.
         let byte = |v: f32| (127.5 + 127.5 * v).round() as u8;
         let values = (0..args.batch * n.input_len()).map(|i| n.pixel(n.channel(i), byte(numbers.draw())));
         return Ok((format!("{} random images", args.batch), values.collect()));
     }
-    let keys =
-        crate::args::RecipeArgs { data: args.data.clone(), data_dir: args.data_dir.clone(), ..Default::default() };
+    let keys = crate::args::RecipeArgs {
+        recipe: args.recipe.clone(),
+        data: args.data.clone(),
+        data_dir: args.data_dir.clone(),
+        ..Default::default()
+    };
     let data = test_set(model, &keys)?;
     let count = args.batch.min(data.test.len());
     let values = (0..count).flat_map(|i| export::input(model, &data.test, i)).collect();
