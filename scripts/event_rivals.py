@@ -1,26 +1,29 @@
-"""Decoding speed of event files: this project's reader beside the Python packages expelliarmus, faery and aedat.
+"""Decoding speed of event files by the Python packages expelliarmus, faery and aedat.
 
     pip install numpy lz4 expelliarmus faery aedat
-    cargo build --release -p bitspike-events --example events_per_second
-    taskset -c 0 python scripts/event_rivals.py FIXTURES WORK target/release/examples/events_per_second [EVENTS]
+    bitspike bench events FILE... --against python      # starts this script and prints ratios
+    python scripts/event_rivals.py read FORMAT FILE [--reps N]
+    python scripts/event_rivals.py enlarge FORMAT SOURCE TARGET [--events N]
 
-FIXTURES holds real recordings (EVT2, EVT3, DAT, AEDAT4); each is repeated with its times shifted until it has about
-50 million events, and written to WORK. Every reader decodes the same file five times; the median of the processor
-time counts, so that other programs on the machine do not. The packages
-are used in the way that is fastest for them: whole file or chunks. What a package cannot read is printed as such.
+`read` prints one line of JSON for each reader: `reader`, `installed`, and either `version`, `events` and `seconds`, the
+processor time of one reading for each repetition, or `missing`, why there is none. Packages are used in the ways that are
+fastest for them: the whole file or chunks. As in `bitspike bench events`, the first reading is not counted and a
+repetition reads the file as often as fills 0.2 seconds.
+
+`enlarge` repeats a recording (evt2, evt3, dat, aedat4) with shifted times until it has about N events, 50 million unless
+told otherwise: small files measure little but the opening.
 """
 
-import statistics
+import argparse
+import importlib
+import importlib.metadata
+import json
+import math
 import struct
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
-fixtures, work, ours = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-EVENTS = int(sys.argv[4]) if len(sys.argv) > 4 else 50_000_000
+SECONDS = 0.2
 
 
 def header_end(data):
@@ -31,37 +34,45 @@ def header_end(data):
     return i
 
 
-def repeat_words(source, target, dtype, kind_shift, bits, events):
+def enlarge_words(source, target, events, dtype, kind_shift, bits, kinds):
     """EVT2 and EVT3: whole copies, with the time highs of each continued after those of the one before."""
+    import numpy as np
+
     data = source.read_bytes()
     i = header_end(data)
     words = np.frombuffer(data[i:], dtype)
-    is_high = (words >> kind_shift) == 8
+    kind = words >> kind_shift
+    # Vectors of EVT3 hold more than one event; only the size of the result depends on it.
+    each = max(1, int(np.isin(kind, kinds).sum()))
+    is_high = kind == 8
     mask = (1 << bits) - 1
     span = int((words[is_high] & mask).max()) - int((words[is_high] & mask).min()) + 1
     with target.open("wb") as f:
         f.write(data[:i])
-        for k in range(EVENTS // events):
+        for k in range(max(1, events // each)):
             copy = words.copy()
             copy[is_high] = (8 << kind_shift) | ((words[is_high] + k * span) & mask)
             f.write(copy.tobytes())
 
 
-def repeat_dat(source, target):
+def enlarge_dat(source, target, events):
+    import numpy as np
+
     data = source.read_bytes()
     i = header_end(data) + 2
     records = np.frombuffer(data[i:], np.dtype([("t", "<u4"), ("w", "<u4")]))
     with target.open("wb") as f:
         f.write(data[:i])
-        for k in range(EVENTS // len(records)):
+        for k in range(max(1, events // len(records))):
             copy = records.copy()
             copy["t"] += np.uint32(k * 100_000)
             f.write(copy.tobytes())
 
 
-def repeat_aedat4(source, target):
+def enlarge_aedat4(source, target, events):
     """Packets are unpacked, shifted and packed again; the header's position of the data table becomes -1."""
     import lz4.frame
+    import numpy as np
 
     data = bytearray(source.read_bytes())
     size = struct.unpack_from("<I", data, 14)[0]
@@ -81,7 +92,7 @@ def repeat_aedat4(source, target):
     with target.open("wb") as f:
         f.write(data[: 18 + size])
         k = 0
-        while total < EVENTS:
+        while total < events:
             for stream, body in packets:
                 body = bytearray(body)
                 root = 4 + struct.unpack_from("<I", body, 4)[0]
@@ -97,82 +108,95 @@ def repeat_aedat4(source, target):
             k += 1
 
 
-def median(run):
-    seconds, events = [], 0
-    for _ in range(5):
-        start = time.process_time()
-        events = run()
-        seconds.append(time.process_time() - start)
-    return events, statistics.median(seconds)
+ENLARGE = {
+    "evt2": lambda s, t, n: enlarge_words(s, t, n, "<u4", 28, 28, [0, 1]),
+    "evt3": lambda s, t, n: enlarge_words(s, t, n, "<u2", 12, 12, [2, 4, 5]),
+    "dat": enlarge_dat,
+    "aedat4": enlarge_aedat4,
+}
 
 
-def expelliarmus_all(path, encoding):
-    import expelliarmus
-
-    return lambda: len(expelliarmus.Wizard(encoding=encoding).read(str(path)))
+def expelliarmus_whole(package, path, encoding):
+    return lambda: len(package.Wizard(encoding=encoding).read(str(path)))
 
 
-def expelliarmus_chunks(path, encoding):
-    import expelliarmus
-
+def expelliarmus_chunks(package, path, encoding):
     def run():
-        wizard = expelliarmus.Wizard(encoding=encoding, chunk_size=1 << 16)
+        wizard = package.Wizard(encoding=encoding, chunk_size=1 << 16)
         wizard.set_file(str(path))
         return sum(len(chunk) for chunk in wizard.read_chunk())
 
     return run
 
 
-def faery_all(path):
-    import faery
-
-    return lambda: sum(len(chunk) for chunk in faery.events_stream_from_file(path))
-
-
-def aedat_all(path):
-    import aedat
-
-    return lambda: sum(len(p["events"]) for p in aedat.Decoder(str(path)) if "events" in p)
+def faery_all(package, path, encoding):
+    kind = {"evt2": "evt", "evt3": "evt", "aedat4": "aedat"}.get(encoding, encoding)
+    return lambda: sum(len(chunk) for chunk in package.events_stream_from_file(path, file_type=kind))
 
 
-def own(path):
-    """Million events per second, decoded as rows and as columns."""
-    lines = subprocess.run([ours, str(path)], capture_output=True, text=True, check=True).stdout.splitlines()
-    return {line.split()[-2]: float(line.split()[-1]) for line in lines}
+def aedat_all(package, path, _):
+    return lambda: sum(len(p["events"]) for p in package.Decoder(str(path)) if "events" in p)
 
 
-files = {
-    "dat": (work / "large.dat", lambda t: repeat_dat(fixtures / "tonic/sample_ncars.dat", t)),
-    "evt2": (
-        work / "large_evt2.raw",
-        lambda t: repeat_words(fixtures / "expelliarmus/evt2_sample.raw", t, "<u4", 28, 28, 539_481),
-    ),
-    "evt3": (
-        work / "large_evt3.raw",
-        lambda t: repeat_words(fixtures / "expelliarmus/evt3_sample.raw", t, "<u2", 12, 12, 219_596),
-    ),
-    "aedat4": (work / "large.aedat4", lambda t: repeat_aedat4(fixtures / "tonic/sample.aedat4", t)),
-}
-for name, (path, make) in files.items():
-    if not path.exists():
-        make(path)
-    first = own(path)
-    print(f"{name}: bitspike {first}", flush=True)
-    rivals = {"faery": faery_all(path)}
-    if name == "aedat4":
-        rivals["aedat"] = aedat_all(path)
-    else:
-        rivals["expelliarmus, whole"] = expelliarmus_all(path, name)
-        rivals["expelliarmus, chunks"] = expelliarmus_chunks(path, name)
-    best = 0.0
-    for rival, run in rivals.items():
+# Reader, package, formats it reads, how.
+READERS = [
+    ("expelliarmus, whole", "expelliarmus", ["dat", "evt2", "evt3"], expelliarmus_whole),
+    ("expelliarmus, chunks", "expelliarmus", ["dat", "evt2", "evt3"], expelliarmus_chunks),
+    ("faery", "faery", ["dat", "evt2", "evt3", "es", "aedat4"], faery_all),
+    ("aedat", "aedat", ["aedat4"], aedat_all),
+]
+
+
+def measure(run, reps):
+    """Events of one reading, and its processor time for each repetition."""
+    start = time.process_time()
+    events = run()
+    times = math.ceil(SECONDS / max(time.process_time() - start, 1e-6))
+    seconds = []
+    for _ in range(reps):
+        start = time.process_time()
+        for _ in range(times):
+            run()
+        seconds.append((time.process_time() - start) / times)
+    return events, seconds
+
+
+def read(args):
+    for reader, name, formats, make in READERS:
+        line = {"reader": reader, "installed": False}
         try:
-            events, seconds = median(run)
-        except Exception as e:
-            print(f"  {rival}: {type(e).__name__}: {e}", flush=True)
-            continue
-        best = max(best, events / seconds / 1e6)
-        print(f"  {rival}: {events} events, {events / seconds / 1e6:.1f} M/s", flush=True)
-    again = own(path)
-    times = {kind: f"{min(first[kind], again[kind]) / best:.2f}" for kind in first}
-    print(f"  bitspike again {again}; times the best: {times}", flush=True)
+            package = importlib.import_module(name)
+            line |= {"installed": True, "version": importlib.metadata.version(name)}
+            if args.format in formats:
+                line["events"], line["seconds"] = measure(make(package, args.file, args.format), args.reps)
+            else:
+                line["missing"] = f"does not read {args.format}"
+        except ImportError as e:
+            line["missing"] = f"not installed: {e}"
+        except BaseException as e:  # Also what a package written in Rust raises when it panics.
+            if isinstance(e, KeyboardInterrupt):
+                raise
+            line["missing"] = f"cannot read the file: {type(e).__name__}: {e}"
+        print(json.dumps(line), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("read")
+    one.add_argument("format")
+    one.add_argument("file", type=Path)
+    one.add_argument("--reps", type=int, default=5)
+    one.set_defaults(run=read)
+    one = commands.add_parser("enlarge")
+    one.add_argument("format", choices=ENLARGE)
+    one.add_argument("source", type=Path)
+    one.add_argument("target", type=Path)
+    one.add_argument("--events", type=int, default=50_000_000)
+    one.set_defaults(run=lambda a: ENLARGE[a.format](a.source, a.target, a.events))
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

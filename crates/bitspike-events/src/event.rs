@@ -31,6 +31,21 @@ impl Event {
     }
 }
 
+/// A stretch of time without events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Its length in microseconds.
+    pub us: i64,
+    /// Time of the event before it.
+    pub from: i64,
+    /// Number, from 0, of the event after it, in file order.
+    pub event: u64,
+}
+
+/// Gaps that are remembered.
+const GAPS: usize = 5;
+
 /// Figures about a stream of events, gathered batch by batch.
 ///
 /// ```
@@ -61,6 +76,8 @@ pub struct Summary {
     pub backward: u64,
     /// Largest step of time from one event to the next, in microseconds.
     pub longest_gap: i64,
+    /// The longest such steps, up to five, the longest first and of equal ones the first in the file.
+    pub gaps: Vec<Gap>,
     /// Sum of all times, wrapping as two's complement.
     pub sum_t: i64,
     /// Sum of all columns.
@@ -89,6 +106,7 @@ impl Summary {
             y: None,
             backward: 0,
             longest_gap: 0,
+            gaps: Vec::with_capacity(GAPS + 1),
             sum_t: 0,
             sum_x: 0,
             sum_y: 0,
@@ -113,12 +131,18 @@ impl Summary {
     }
 
     fn count(&mut self, e: &Event) {
-        self.events += 1;
-        self.on += u64::from(e.p);
         if let Some(last) = self.t_last {
             self.backward += u64::from(e.t < last);
-            self.longest_gap = self.longest_gap.max(e.t.saturating_sub(last));
+            let us = e.t.saturating_sub(last);
+            if us > 0 && (self.gaps.len() < GAPS || self.gaps.last().is_some_and(|g| us > g.us)) {
+                let at = self.gaps.partition_point(|g| g.us >= us);
+                self.gaps.insert(at, Gap { us, from: last, event: self.events });
+                self.gaps.truncate(GAPS);
+                self.longest_gap = self.gaps[0].us;
+            }
         }
+        self.events += 1;
+        self.on += u64::from(e.p);
         self.t_first = self.t_first.or(Some(e.t));
         self.t_last = Some(e.t);
         widen(&mut self.t, e.t);
@@ -180,7 +204,28 @@ mod tests {
         let mut s = Summary::new();
         s.add(&[Event::new(10, 0, 0, true), Event::new(4, 0, 0, true), Event::new(104, 0, 0, false)]);
         assert_eq!((s.backward, s.longest_gap, s.t, s.t_first), (1, 100, Some((4, 104)), Some(10)));
+        assert_eq!(s.gaps, [Gap { us: 100, from: 4, event: 2 }]);
         assert_eq!(s.rate(), Some(3e6 / 100.0));
         assert_eq!(Summary::new().rate(), None);
+    }
+
+    #[test]
+    fn the_longest_gaps_are_those_of_a_sorted_list() {
+        let steps = [3, 0, 9, 1, 9, 4, -2, 8, 2, 7, 4];
+        let mut t = 50;
+        let events: Vec<Event> = std::iter::once(0)
+            .chain(steps)
+            .map(|d| {
+                t += d;
+                Event { t, ..Event::default() }
+            })
+            .collect();
+        let mut all: Vec<Gap> = (1..events.len())
+            .map(|i| Gap { us: events[i].t - events[i - 1].t, from: events[i - 1].t, event: i as u64 })
+            .collect();
+        all.sort_by_key(|g| -g.us);
+        let mut s = Summary::new();
+        events.chunks(3).for_each(|c| s.add(c));
+        assert_eq!((&s.gaps[..], s.longest_gap), (&all[..5], 9));
     }
 }

@@ -21,6 +21,7 @@ mod format;
 pub mod frame_augment;
 mod frames;
 mod input;
+mod picture;
 mod random;
 mod reader;
 mod simulate;
@@ -28,12 +29,13 @@ mod writer;
 
 pub use columns::Columns;
 pub use error::{ErrorKind, EventError};
-pub use event::{Event, Summary};
+pub use event::{Event, Gap, Summary};
 pub use filter::{BackgroundActivity, Refractory, remove_hot_pixels};
 #[cfg(feature = "hdf5")]
 pub use format::hdf5::SpikeLists;
 pub use format::{Camera, Evt3Time, Format};
 pub use frames::{FrameKind, Framing, SplitBy};
+pub use picture::{Picture, PictureFrame, PictureOptions};
 pub use random::Random;
 pub use reader::{EventReader, ReadOptions, TimeUnit};
 pub use simulate::{Saccades, Simulator, SimulatorConfig, saccades};

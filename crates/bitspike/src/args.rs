@@ -54,11 +54,12 @@ pub enum Command {
     Infer(InferArgs),
     /// Show layers, weights, bits, operations and memory of a recipe, a run or a .bsnn file
     Inspect(InspectArgs),
-    /// Measure speed and memory on this machine: training steps, inference, kernels, a deployed file
+    /// Measure speed and memory on this machine: training, inference, kernels, a deployed file, reading of events
     #[command(
         after_help = "Examples:\n  bitspike bench my.bsnn --data fashion-mnist\n  bitspike bench train --net vgg11 --threads 1\n  \
         bitspike bench train --net small --against torch --python venv/bin/python\n  \
-        bitspike bench kernels binary.fwd 64-64\n\nWhat the figures mean: docs/performance.md."
+        bitspike bench kernels binary.fwd 64-64\n  \
+        bitspike bench events rec.raw --against python --python venv/bin/python\n\nWhat the figures mean: docs/performance.md."
     )]
     Bench(BenchArgs),
     /// Look at data sets
@@ -232,11 +233,15 @@ pub struct ReportArgs {
 #[derive(Subcommand, Debug)]
 pub enum DataCommand {
     /// What a file or folder holds: kind, counts, shapes, classes, values, hashes; for event recordings their figures
+    #[command(after_help = "Examples:\n  bitspike data inspect rec.raw --picture rec.png              \
+        8 moments side by side\n  bitspike data inspect rec.raw --picture rec.gif --frames 50 --from-ms 1000 --to-ms 3000")]
     Inspect {
         /// File or folder
         path: PathBuf,
         #[command(flatten)]
         events: EventArgs,
+        #[command(flatten)]
+        picture: PictureArgs,
         /// Print machine-readable JSON on standard output
         #[arg(long)]
         json: bool,
@@ -263,7 +268,7 @@ pub enum DataCommand {
 }
 
 /// What an event file does not say about itself.
-#[derive(ClapArgs, Debug, Default)]
+#[derive(ClapArgs, Debug, Default, PartialEq)]
 pub struct EventArgs {
     /// Read as this event format instead of telling it by the content, such as evt2 or bin40
     #[arg(long, value_name = "FORMAT")]
@@ -280,4 +285,28 @@ pub struct EventArgs {
     /// EVT3: take a time low smaller than the one before for 4096 us passed, as expelliarmus does
     #[arg(long)]
     pub low_turns: bool,
+}
+
+/// How an event recording is drawn.
+#[derive(ClapArgs, Debug, Default)]
+#[command(next_help_heading = "Picture of an event recording")]
+pub struct PictureArgs {
+    /// Draw it, ON blue and OFF orange: .png for frames side by side, .gif for an animation; an existing file is replaced
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
+    /// Number of frames, spread evenly; without it 8, and 50 for .gif
+    #[arg(long, value_name = "N", requires = "picture")]
+    pub frames: Option<usize>,
+    /// Time that a frame shows; without it up to the next frame, but at most 100 ms
+    #[arg(long, value_name = "MS", requires = "picture")]
+    pub window_ms: Option<f64>,
+    /// Draw only from here, counted from the first event
+    #[arg(long, value_name = "MS", requires = "picture")]
+    pub from_ms: Option<f64>,
+    /// Draw only up to here, counted from the first event
+    #[arg(long, value_name = "MS", requires = "picture")]
+    pub to_ms: Option<f64>,
+    /// Frames of a .gif shown in a second; without it 10
+    #[arg(long, value_name = "N", requires = "picture")]
+    pub fps: Option<f64>,
 }

@@ -39,6 +39,9 @@ pub enum CliError {
     /// The other framework of `bench --against`.
     #[error(transparent)]
     Torch(#[from] crate::commands::TorchError),
+    /// The other readers of `bench events --against python`.
+    #[error(transparent)]
+    Rival(#[from] crate::commands::RivalError),
     /// The kernel path of the environment.
     #[error("BITSPIKE_KERNEL: {0}")]
     Kernel(#[from] bitspike_kernels::dispatch::PathError),
@@ -115,6 +118,7 @@ impl CliError {
             }
             Self::Report(e) => e.hint().map(|h| h.to_string()),
             Self::Torch(e) => e.hint(),
+            Self::Rival(e) => Some(e.hint()),
             Self::Format { source, .. } => Some(source.hint().to_owned()),
             Self::Export(e) => e.hint(),
             Self::Quantise(e) => Some(e.hint().to_owned()),

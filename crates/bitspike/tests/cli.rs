@@ -310,3 +310,111 @@ fn data_commands_read_event_recordings() {
     }
     assert!(!dir.path().join("c.npz").exists(), "a failed conversion leaves no file");
 }
+
+/// A picture, an animation, the longest gaps.
+#[test]
+fn data_inspect_draws_event_recordings() {
+    let dir = folder("");
+    let rows: String =
+        (0..200).map(|i| format!("{},{},{},{}\n", 10 * i + i / 100 * 5000, i % 34, i % 29, i % 2)).collect();
+    std::fs::write(dir.path().join("a.csv"), format!("t_us,x,y,p\n{rows}")).unwrap();
+    let inspect = |more: &[&str]| bitspike(dir.path(), &[&["data", "inspect", "a.csv"][..], more].concat());
+    let out = inspect(&["--picture", "a.png", "--frames", "4", "--json"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let seen: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    let gap = serde_json::json!({ "us": 5010, "from_us": 990, "event": 100 });
+    assert_eq!((&seen["gaps"][0], seen["gaps"].as_array().unwrap().len()), (&gap, 5));
+    let events: Vec<_> = seen["picture"]["frames"].as_array().unwrap().iter().map(|f| f["events"].as_u64()).collect();
+    assert_eq!(events, [100, 0, 0, 100].map(Some));
+    assert!(std::fs::read(dir.path().join("a.png")).unwrap().starts_with(b"\x89PNG"));
+    let out = inspect(&["--picture", "a.gif", "--window-ms", "0.5", "--from-ms", "5", "--fps", "20"]);
+    let message = text(&out.stdout);
+    assert!(message.contains("50 frames of 0.5 ms") && message.contains("no event for     5010 us"), "{message}");
+    assert!(std::fs::read(dir.path().join("a.gif")).unwrap().starts_with(b"GIF89a"));
+    for (args, word) in [
+        (&["--picture", "b.jpg"][..], ".gif"),
+        (&["--picture", "b.png", "--fps", "3"], "--fps"),
+        (&["--picture", "b.gif", "--fps", "300"], "fps"),
+        (&["--picture", "b.png", "--frames", "0"], "frames"),
+        (&["--picture", "b.png", "--from-ms", "9000"], "from-ms"),
+        (&["--picture", "b.png", "--window-ms", "nan"], "--window-ms"),
+        (&["--frames", "3"], "--picture"),
+    ] {
+        let out = inspect(args);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(text(&out.stderr).contains(word), "{args:?}: {}", text(&out.stderr));
+    }
+    std::fs::write(dir.path().join("labels"), [0u8, 0, 8, 1, 0, 0, 0, 1, 1]).unwrap();
+    let out = bitspike(dir.path(), &["data", "inspect", "labels", "--picture", "b.png"]);
+    assert!(out.status.code() == Some(2) && text(&out.stderr).contains("no event recording"), "{}", text(&out.stderr));
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|n| !n.to_string_lossy().starts_with("b.")), "{left:?}");
+}
+
+/// Figures of reading, and their ratios to a reader that a stand-in for Python pretends to be.
+#[cfg(unix)]
+#[test]
+fn bench_events_measures_and_compares() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = folder("");
+    let rows: String = (0..500).map(|i| format!("{i},{},{},{}\n", i % 34, i % 29, i % 2)).collect();
+    std::fs::write(dir.path().join("a.csv"), format!("t,x,y,p\n{rows}")).unwrap();
+    std::fs::write(dir.path().join("rivals.py"), "").unwrap();
+    let program = |name: &str, body: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let none = r#"{"reader":"b","installed":false,"missing":"not installed"}"#;
+    let slow = r#"{"reader":"a, whole","installed":true,"version":"1.2","events":500,"seconds":[5.0,7.0,6.0]}"#;
+    program(
+        "python",
+        &format!("[ \"$1\" = -c ] || {{ [ \"$2 $3 $4\" = \"read csv a.csv\" ]; echo '{slow}'; echo '{none}'; }}"),
+    );
+    program("empty", &format!("[ \"$1\" = -c ] || echo '{none}'"));
+    program("failing", "[ \"$1\" = -c ] || { echo 'it broke' >&2; exit 3; }");
+    let run = |more: &[&str]| {
+        let args = ["bench", "events", "a.csv", "--time-unit", "us", "--reps", "1"];
+        bitspike(dir.path(), &[&args[..], more].concat())
+    };
+    let against = |python| ["--json", "--against", "python", "--events-script", "rivals.py", "--python", python];
+    let out = run(&against("./python"));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let lines: Vec<serde_json::Value> =
+        text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let kinds: Vec<_> = lines.iter().map(|l| l["bench"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["events", "events", "python", "ratio", "python"]);
+    assert_eq!(
+        (&lines[0]["as"], &lines[1]["as"], &lines[0]["format"]),
+        (&"rows".into(), &"columns".into(), &"csv".into())
+    );
+    for line in &lines[..2] {
+        let bytes = line["bytes"].as_f64().unwrap() / line["seconds"].as_f64().unwrap();
+        assert!((line["bytes_per_second"].as_f64().unwrap() / bytes - 1.0).abs() < 1e-9 && line["events"] == 500);
+    }
+    let expected = 6.0 / lines[0]["seconds"].as_f64().unwrap();
+    assert!((lines[3]["rows"].as_f64().unwrap() / expected - 1.0).abs() < 1e-9, "{lines:?}");
+    let out = run(&["--quiet"]);
+    assert!(text(&out.stdout).contains("bitspike columns"), "{}", text(&out.stdout));
+    for (args, part) in [
+        (&against("./empty")[..], "has none of the readers b"),
+        (&against("./failing"), "it broke"),
+        (&against("./missing"), "cannot be started"),
+        (&["--against", "python", "--events-script", "no.py", "--python", "./python"], "no.py is not a file"),
+        (&["--against", "torch"], "--against python"),
+        (&["--threads", "2"], "one thread"),
+    ] {
+        let out = run(args);
+        let message = text(&out.stderr);
+        assert!(out.status.code() == Some(2) && message.contains(part), "{args:?}: {message}");
+        assert!(out.stdout.is_empty(), "{args:?}");
+    }
+    for (args, part) in [
+        (&["bench", "events"][..], "no recording"),
+        (&["bench", "train", "--format", "csv"], "bench events"),
+        (&["bench", "kernels", "--against", "python"], "bench events"),
+    ] {
+        let out = bitspike(dir.path(), args);
+        assert!(out.status.code() == Some(2) && text(&out.stderr).contains(part), "{args:?}: {}", text(&out.stderr));
+    }
+}

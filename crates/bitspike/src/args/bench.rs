@@ -1,6 +1,6 @@
 //! Arguments of `bench`.
 
-use super::RunArgs;
+use super::{EventArgs, RunArgs};
 use bitspike_nn::ops::conv::Precision;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use std::str::FromStr;
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
 pub struct BenchArgs {
-    /// What is measured: training steps and inference, single kernels, both, or a deployed file
-    #[arg(default_value = "all", value_name = "train|kernels|all|FILE.bsnn")]
+    /// What is measured: training steps and inference, single kernels, both, a deployed file, or reading event recordings
+    #[arg(default_value = "all", value_name = "train|kernels|all|FILE.bsnn|events")]
     pub what: What,
-    /// Kernels whose line contains all these words, such as: binary.fwd 64-64
-    #[arg(value_name = "FILTER")]
+    /// Kernels whose line contains all these words, such as: binary.fwd 64-64; with `events`, the recordings
+    #[arg(value_name = "FILTER|RECORDING")]
     pub filters: Vec<String>,
     /// How it is run.
     #[command(flatten)]
@@ -42,13 +42,16 @@ pub struct BenchArgs {
     /// Training method; see `bitspike methods`
     #[arg(long, default_value = "agmm", help_heading = "Training")]
     pub method: String,
-    /// Run the same work in another framework beside it
+    /// Do the same work in another framework beside it: torch for `train`, python (readers from PyPI) for `events`
     #[arg(long, value_enum, value_name = "FRAMEWORK", help_heading = "Comparison")]
     pub against: Option<Against>,
     /// The script that does that work
     #[arg(long, default_value = "scripts/torch_bench.py", value_name = "FILE", help_heading = "Comparison")]
     pub torch_script: PathBuf,
-    /// The Python that has torch
+    /// The script that reads recordings with other readers
+    #[arg(long, default_value = "scripts/event_rivals.py", value_name = "FILE", help_heading = "Comparison")]
+    pub events_script: PathBuf,
+    /// The Python that has torch, or the other readers
     #[arg(long, default_value = "python3", value_name = "PROGRAM", help_heading = "Comparison")]
     pub python: PathBuf,
     /// Modes of the script, each in a process of its own
@@ -81,6 +84,9 @@ pub struct BenchArgs {
     /// Kernels: portable, neon, avx2, avx512; without it, BITSPIKE_KERNEL or the best of this processor
     #[arg(long, value_name = "NAME", help_heading = "Deployed file")]
     pub kernels: Option<String>,
+    /// What recordings do not say about themselves.
+    #[command(flatten, next_help_heading = "Event recordings")]
+    pub events: EventArgs,
 }
 
 /// What is measured.
@@ -94,6 +100,8 @@ pub enum What {
     All,
     /// A `.bsnn` file.
     Deployed(PathBuf),
+    /// Reading event recordings.
+    Events,
 }
 
 impl FromStr for What {
@@ -104,8 +112,9 @@ impl FromStr for What {
             "train" => Ok(Self::Train),
             "kernels" => Ok(Self::Kernels),
             "all" => Ok(Self::All),
+            "events" => Ok(Self::Events),
             file if file.ends_with(".bsnn") => Ok(Self::Deployed(file.into())),
-            _ => Err("expected train, kernels, all or a file that ends in .bsnn".to_owned()),
+            _ => Err("expected train, kernels, all, events or a file that ends in .bsnn".to_owned()),
         }
     }
 }
@@ -169,4 +178,6 @@ impl PrecisionName {
 pub enum Against {
     /// PyTorch.
     Torch,
+    /// The readers of event recordings expelliarmus, faery and aedat.
+    Python,
 }

@@ -1,6 +1,7 @@
 //! `bitspike data`: what files hold, and whether they are whole.
 
-mod events;
+pub(super) mod events;
+mod picture;
 
 use crate::args::DataCommand;
 use crate::error::CliError;
@@ -9,9 +10,16 @@ use bitspike_data::{Inspection, Verification, inspect, verify_path};
 
 pub fn run(command: &DataCommand) -> Result<bool, CliError> {
     match command {
-        DataCommand::Inspect { path, events, json } => {
+        DataCommand::Inspect { path, events, picture, json } => {
+            let file = picture::file(picture)?;
             if let Some(reader) = events::open(path, events)? {
-                return events::inspect(path, reader, *json).map(|()| true);
+                let drawn = file.as_ref().map(|file| (file, picture, events));
+                return events::inspect(path, reader, drawn, *json).map(|()| true);
+            }
+            // A path that is not there is told by what follows.
+            if file.is_some() && path.exists() {
+                let text = format!("{}: no event recording, and only those are drawn by --picture", path.display());
+                return Err(CliError::Usage(text));
             }
             let found = inspect(path)?;
             if *json {

@@ -16,7 +16,7 @@ mod verify;
 use crate::args::{Args, Command, RecipeArgs, RunArgs};
 use crate::error::CliError;
 use crate::output;
-pub use bench::TorchError;
+pub use bench::{RivalError, TorchError};
 use bitspike_data::DataSet;
 use bitspike_nn::network::{Network, Plan};
 use bitspike_run::{Checkpoint as Which, RunFolder};

@@ -105,7 +105,10 @@ struct Ratio<'a> {
 
 /// Runs the script once per mode. A mode that fails is reported and left out; if none is left, that is an error.
 pub fn run(framework: Against, args: &BenchArgs, job: &Job) -> Result<Vec<Other>, CliError> {
-    let Against::Torch = framework;
+    // `check` of the command lets nothing else through to training.
+    if framework != Against::Torch {
+        return Ok(Vec::new());
+    }
     check(&args.python, &args.torch_script)?;
     let (mut others, mut failed) = (Vec::new(), None);
     for mode in args.modes.iter().map(|m| m.trim()).filter(|m| !m.is_empty()) {
@@ -177,7 +180,7 @@ fn figures(stdout: &[u8]) -> Result<Other, String> {
     }
 }
 
-fn last_line(text: &[u8]) -> String {
+pub(super) fn last_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("it wrote nothing").trim().to_owned()
 }

@@ -2,15 +2,18 @@
 
 mod against;
 mod deployed;
+mod events;
 mod kernels;
 mod kernels_conv;
 mod kernels_elementwise;
+mod rivals;
 mod train;
 
 pub use against::TorchError;
+pub use rivals::RivalError;
 
 use super::{device, threads};
-use crate::args::{BenchArgs, What};
+use crate::args::{Against, BenchArgs, EventArgs, What};
 use crate::error::CliError;
 
 /// Largest number of images kernels are measured on; their arrays have up to 131,072 floats per image.
@@ -20,6 +23,10 @@ pub fn run(args: &BenchArgs) -> Result<bool, CliError> {
     check(args)?;
     if let What::Deployed(path) = &args.what {
         deployed::run(args, path)?;
+        return Ok(true);
+    }
+    if args.what == What::Events {
+        events::run(args)?;
         return Ok(true);
     }
     let device = device(&args.run)?;
@@ -66,7 +73,29 @@ fn check(args: &BenchArgs) -> Result<(), CliError> {
     if deployed && (args.against.is_some() || args.net.is_some() || args.layers.is_some()) {
         return usage("--against, --net and --layers are for bitspike bench train".to_owned());
     }
-    if args.what != What::Kernels && !args.filters.is_empty() {
+    let events = args.what == What::Events;
+    match args.against {
+        Some(Against::Python) if !events => {
+            return usage("--against python compares readers; write: bitspike bench events RECORDING".to_owned());
+        }
+        Some(Against::Torch) if events => {
+            return usage("--against torch compares training; write --against python".to_owned());
+        }
+        _ => {}
+    }
+    if events {
+        if args.filters.is_empty() {
+            return usage("no recording; write: bitspike bench events RECORDING ...".to_owned());
+        }
+        if args.net.is_some() || args.layers.is_some() || args.run.threads.is_some_and(|n| n != 1) {
+            return usage("--net, --layers and --threads are for training: events are read by one thread".to_owned());
+        }
+    } else if args.events != EventArgs::default() {
+        return usage(
+            "--format, --camera, --columns, --time-unit and --low-turns are for bitspike bench events".to_owned(),
+        );
+    }
+    if !matches!(args.what, What::Kernels | What::Events) && !args.filters.is_empty() {
         let words = args.filters.join(" ");
         return usage(format!("{words:?} chooses kernels; write: bitspike bench kernels {words}"));
     }

@@ -1,6 +1,7 @@
 //! `bitspike data` on recordings of event cameras.
 
-use crate::args::EventArgs;
+use super::picture::{self, PictureFile};
+use crate::args::{EventArgs, PictureArgs};
 use crate::error::CliError;
 use crate::output;
 use bitspike_events::{
@@ -12,7 +13,8 @@ use std::path::Path;
 /// Events decoded at a time.
 const BATCH: usize = 1 << 14;
 
-fn options(a: &EventArgs) -> Result<ReadOptions, CliError> {
+/// What the user says about files, as the library takes it.
+pub fn options(a: &EventArgs) -> Result<ReadOptions, CliError> {
     let wrong = |flag, value: &str, known: String| CliError::Usage(format!("--{flag} {value}: known are {known}"));
     let mut o = ReadOptions::default();
     if let Some(name) = &a.format {
@@ -54,15 +56,34 @@ fn figures(path: &Path, reader: &EventReader, s: &Summary) -> serde_json::Value 
         "events": s.events, "t_first": s.t_first, "t_last": s.t_last,
         "x_min": x.0, "x_max": x.1, "y_min": y.0, "y_max": y.1,
         "on": s.on, "sum_t": s.sum_t, "sum_x": s.sum_x, "sum_y": s.sum_y,
-        "steps_back": s.backward, "longest_gap_us": s.longest_gap, "events_per_second": s.rate(),
+        "steps_back": s.backward, "longest_gap_us": s.longest_gap,
+        "gaps": s.gaps.iter().map(|g| json!({ "us": g.us, "from_us": g.from, "event": g.event })).collect::<Vec<_>>(),
+        "events_per_second": s.rate(),
         "sha256_txyp_le_i64": s.sha256(),
     })
 }
 
-pub fn inspect(path: &Path, mut reader: EventReader, as_json: bool) -> Result<(), CliError> {
+/// Figures of a recording, and its picture if one is asked for.
+pub fn inspect(
+    path: &Path,
+    mut reader: EventReader,
+    picture: Option<(&PictureFile, &PictureArgs, &EventArgs)>,
+    as_json: bool,
+) -> Result<(), CliError> {
     let s = reader.summarise()?;
+    let drawn = match picture {
+        Some((file, args, events)) => {
+            let mut again = EventReader::open(path, &options(events)?)?;
+            Some(picture::draw(&mut again, &s, file, args)?)
+        }
+        None => None,
+    };
     if as_json {
-        return output::json(&figures(path, &reader, &s));
+        let mut all = figures(path, &reader, &s);
+        if let (Some(drawn), Some(object)) = (&drawn, all.as_object_mut()) {
+            object.insert("picture".into(), drawn.json());
+        }
+        return output::json(&all);
     }
     let mut text = format!("{}: {} events of {}\n", path.display(), s.events, reader.format().name());
     if let Some((w, h)) = reader.geometry() {
@@ -72,11 +93,23 @@ pub fn inspect(path: &Path, mut reader: EventReader, as_json: bool) -> Result<()
         let on = 100.0 * s.on as f64 / s.events as f64;
         text += &format!("  t {t0} to {t1} us, x {x0} to {x1}, y {y0} to {y1}, {on:.1} % ON\n");
         text += &format!("  longest gap {} us, {} steps back in time\n", s.longest_gap, s.backward);
+        // Where all are the same, none stands out.
+        let listed = if s.gaps.iter().any(|g| g.us < s.longest_gap) { &s.gaps[..] } else { &[] };
+        for g in listed {
+            let after = g.from.saturating_sub(t0) as f64 / 1e3;
+            text += &format!(
+                "    no event for {:>8} us after t {} ({after:.1} ms after the first), before event {}\n",
+                g.us, g.from, g.event
+            );
+        }
     }
     if let Some(rate) = s.rate() {
         text += &format!("  {rate:.0} events per second\n");
     }
     text += &format!("  sha256 of (t, x, y, p) {}\n", s.sha256());
+    if let Some(drawn) = drawn {
+        text += &drawn.text();
+    }
     output::result(&text)
 }
 
