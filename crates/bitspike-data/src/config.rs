@@ -100,6 +100,16 @@ impl SetName {
         }
     }
 
+    /// Whether samples are frames of events.
+    ///
+    /// ```
+    /// use bitspike_data::SetName;
+    /// assert!(SetName::EventsDemo.is_events() && SetName::NMnist.is_events() && !SetName::Mnist.is_events());
+    /// ```
+    pub fn is_events(self) -> bool {
+        self == Self::EventsDemo || self.events().is_some()
+    }
+
     /// The set of event recordings with this name, if it is one.
     pub(crate) fn events(self) -> Option<EventSetName> {
         EventSetName::ALL.into_iter().find(|set| set.as_str() == self.as_str())
@@ -172,6 +182,19 @@ impl DataConfig {
         Some(config)
     }
 
+    /// Checks that a folder is named, where one has to be: only reading needs it.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] for `data.path`.
+    pub(crate) fn require_path(&self) -> Result<(), DataError> {
+        if !self.set.needs_path() || self.path.is_some() {
+            return Ok(());
+        }
+        let holds = if self.set == SetName::ImageFolder { "train/ and test/" } else { "the recordings" };
+        let expected = format!("the folder that holds {holds} (--data-dir names it as well)");
+        Err(DataError::Config { key: "data.path", expected, found: "no such key".into() })
+    }
+
     /// Checks what can be checked without reading a file.
     ///
     /// # Errors
@@ -190,10 +213,6 @@ impl DataConfig {
                 &format!("less than data.train_limit = {limit}"),
                 self.validation.to_string(),
             );
-        }
-        if self.set.needs_path() && self.path.is_none() {
-            let expected = if self.set == SetName::ImageFolder { "train/ and test/" } else { "the recordings" };
-            return bad("data.path", &format!("the folder that holds {expected}"), "no such key".into());
         }
         let set = self.set;
         if self.events.is_some() && set.events().is_none() {
@@ -255,7 +274,8 @@ impl DataConfig {
             let expected = "0: windows held out at random would be near-copies of others";
             return bad("data.validation", expected, self.validation.to_string());
         }
-        let path = self.path.clone().unwrap_or_default();
+        // Any folder will do as long as nothing is read.
+        let path = self.path.clone().unwrap_or_else(|| ".".into());
         Ok(SensorConfig { path, ..sensors.clone() }.validate()?)
     }
 }
@@ -298,7 +318,7 @@ pub enum Normalize {
 
 /// The `[augment]` table of a recipe. Everything except `normalize` acts on training samples only.
 ///
-/// Order: random crop, flip, roll, NDA, AutoAugment (all on bytes), normalisation, Cutout.
+/// Order: random crop, flip, roll, NDA, AutoAugment (all on bytes), EventMix, normalisation, Cutout.
 ///
 /// ```
 /// use bitspike_data::{AugmentConfig, Normalize};
@@ -318,6 +338,9 @@ pub struct AugmentConfig {
     pub roll: u16,
     /// Strength of NDA (Li et al., 2022), 0 to 1, for event frames: one of roll, rotation, shear and cutting out; 0 = off.
     pub nda: f64,
+    /// Probability of a mix with another training sample by EventMix (Shen et al., 2023), for event frames; its label then
+    /// counts for its share; 0 = off.
+    pub event_mix: f64,
     /// Side in pixels of the square set to zero (after normalisation, so to the mean); 0 = off.
     pub cutout: usize,
     /// Learned policy.
@@ -346,7 +369,6 @@ mod tests {
             ("train_limit = 0", "data.train_limit"),
             ("test_limit = 0", "data.test_limit"),
             ("train_limit = 5\nvalidation = 5", "data.validation"),
-            ("set = 'image-folder'", "data.path"),
             ("set = 'image-folder'\npath = 'x'\nsize = [0, 4]", "data.size"),
             ("set = 'image-folder'\npath = 'x'\nsize = [4, 4097]", "data.size"),
             ("set = 'image-folder'\npath = 'x'\nchannels = 2", "data.channels"),
@@ -363,6 +385,13 @@ mod tests {
             .collect();
         assert!(wrong.is_empty(), "{wrong:?}");
         assert!(DataConfig::default().validate().is_ok());
+        for set in SetName::ALL.into_iter().filter(|set| matches!(set, SetName::ImageFolder | SetName::EventFolder)) {
+            let cfg = DataConfig { set, ..DataConfig::default() };
+            assert!(cfg.validate().is_ok(), "{set} without a folder is a recipe, and no data");
+            for result in [crate::load_frames(&cfg, 1).map(|_| ()), crate::verify(&cfg).map(|_| ())] {
+                assert!(matches!(result, Err(DataError::Config { key: "data.path", .. })), "{set}: {result:?}");
+            }
+        }
     }
 
     #[test]

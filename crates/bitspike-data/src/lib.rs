@@ -26,6 +26,7 @@
 
 mod augment;
 mod config;
+mod drawn;
 mod error;
 mod events;
 mod find;
@@ -47,11 +48,12 @@ pub use bitspike_sensors::SensorConfig;
 
 pub use augment::Pipeline;
 pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName};
+pub use drawn::Drawn;
 pub use error::{DataError, ErrorKind};
 pub use find::search_path;
 pub use inspect::{ClassCount, Inspection, Kind, Part, inspect, inspect_bytes};
 pub use load::{load, load_frames};
-pub use loader::{Batch, Epoch, Loader, LoaderOptions};
+pub use loader::{Batch, Epoch, Loader, LoaderOptions, Mixed};
 pub use mini::EMBEDDED_LICENSE;
 pub use rng::{Purpose, Rng};
 pub use set::{DataSet, DataSummary, ImageSet, SourceFile, Values};

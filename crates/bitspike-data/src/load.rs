@@ -43,7 +43,8 @@ pub fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
 /// As [`load`].
 pub fn load_frames(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError> {
     cfg.validate()?;
-    if cfg.set.events().is_some() || cfg.set == SetName::EventsDemo {
+    cfg.require_path()?;
+    if cfg.set.is_events() {
         return events::load(cfg, steps);
     }
     if cfg.set == SetName::Sensors {

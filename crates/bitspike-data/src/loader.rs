@@ -5,7 +5,7 @@
 //! own bounded channel; the iterator takes from the channels in turn. So neither the number of workers nor the depth of
 //! prefetching nor the first batch changes a bit of any batch.
 
-use crate::augment::{Pipeline, Scratch};
+use crate::augment::{Mix, Pipeline, Scratch};
 use crate::rng::{Purpose, Rng};
 use crate::{DataError, ImageSet};
 use std::ops::Range;
@@ -66,8 +66,28 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Classes, `[N]`.
     pub labels: Vec<i64>,
+    /// Second classes of mixed samples; `None` if the pipeline mixes none.
+    pub mixed: Option<Mixed>,
     /// Positions of the samples in the image set, `[N]`.
     pub sample_ids: Vec<u32>,
+}
+
+/// Second classes of the samples of a batch, and how much they count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mixed {
+    /// Class of the sample that each was mixed with, `[N]`; its own where it was not.
+    pub labels: Vec<i64>,
+    /// Weight of the own class, 0 to 1, `[N]`; the second class has the rest. 1 where a sample was not mixed.
+    pub own: Vec<f32>,
+}
+
+impl Batch {
+    /// The class of each sample that counts most, `[N]`; its own if both count the same.
+    pub fn dominant(&self) -> Vec<i64> {
+        let Some(mixed) = &self.mixed else { return self.labels.clone() };
+        let both = self.labels.iter().zip(&mixed.labels).zip(&mixed.own);
+        both.map(|((&own, &other), &weight)| if weight < 0.5 { other } else { own }).collect()
+    }
 }
 
 /// Makes batches from an image set.
@@ -187,16 +207,18 @@ impl Plan {
     fn batch(&self, index: usize, scratch: &mut Scratch) -> Batch {
         let set = &*self.set;
         let ids = self.order[self.range(index)].to_vec();
-        let size = set.frame_len();
-        let mut images = vec![0.0; set.steps * ids.len() * size];
-        let labels = ids.iter().map(|&id| i64::from(set.labels[id as usize])).collect();
-        // Frame by frame; the key is that of the sample, so all its frames are changed alike.
-        for (i, out) in images.chunks_exact_mut(size).enumerate() {
-            let (t, id) = (i / ids.len(), ids[i % ids.len()]);
-            let key = [self.seed, self.epoch, u64::from(id)];
-            self.augment.apply(set, id as usize * set.steps + t, key, scratch, out);
+        let mut images = vec![0.0; ids.len() * set.image_len()];
+        let label = |id: usize| i64::from(set.labels[id]);
+        let labels = ids.iter().map(|&id| label(id as usize)).collect();
+        let (mut seconds, mut weights) = (Vec::new(), Vec::new());
+        for (i, id) in ids.iter().map(|&id| id as usize).enumerate() {
+            let mix = self.augment.sample(set, id, [self.seed, self.epoch], (i, ids.len()), scratch, &mut images);
+            let Mix { partner, own } = mix.unwrap_or(Mix { partner: id, own: 1.0 });
+            seconds.push(label(partner));
+            weights.push(own);
         }
-        Batch { index, n: ids.len(), steps: set.steps, shape: set.shape, images, labels, sample_ids: ids }
+        let mixed = self.augment.mixes().then_some(Mixed { labels: seconds, own: weights });
+        Batch { index, n: ids.len(), steps: set.steps, shape: set.shape, images, labels, mixed, sample_ids: ids }
     }
 }
 

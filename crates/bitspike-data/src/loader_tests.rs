@@ -80,6 +80,47 @@ proptest! {
     }
 }
 
+/// Frames of events, mixed by EventMix: the second class and the weights are those of the samples.
+#[test]
+fn mixed_batches_say_of_what_they_are_whatever_the_threads() {
+    // Sample i has the value i + 1 everywhere, so a batch shows who is in it.
+    let values = crate::Values::Bytes((0..12u8).flat_map(|i| [i + 1; 4 * 2 * 3 * 3]).collect());
+    let classes = (0..12).map(|i| i.to_string()).collect();
+    let set = Arc::new(ImageSet::sequences(4, [2, 3, 3], values, (0..12).collect(), classes).unwrap());
+    let d = DataSet::from_parts("x", "", (*set).clone(), None, (*set).clone()).unwrap();
+    let cfg = AugmentConfig { event_mix: 0.7, normalize: crate::Normalize::None, ..Default::default() };
+    let augment = Pipeline::train(&cfg, &d).unwrap();
+    let epochs = |workers, first| -> Vec<Batch> {
+        let options = LoaderOptions { batch_size: 5, seed: 3, workers, augment: augment.clone(), ..Default::default() };
+        let loader = Loader::new(set.clone(), options).unwrap();
+        (0..6).flat_map(|epoch| loader.epoch(epoch, first).collect::<Vec<_>>()).collect()
+    };
+    let batches = epochs(0, 0);
+    assert_eq!(batches, epochs(3, 0));
+    let later: Vec<Batch> = batches.iter().filter(|b| b.index > 0).cloned().collect();
+    assert_eq!(later, epochs(2, 1), "resumed at the second batch");
+    let mut mixed_samples = 0;
+    for b in &batches {
+        let mixed = b.mixed.as_ref().unwrap();
+        for i in 0..b.n {
+            let (own, other) = (b.labels[i] as f64 + 1.0, mixed.labels[i] as f64 + 1.0);
+            let frames = (0..4).flat_map(|t| b.images[(t * b.n + i) * 18..][..18].iter());
+            let seen: Vec<f64> = frames.map(|v| (f64::from(*v) * 255.0).round()).collect();
+            assert!(seen.iter().all(|v| *v == own || *v == other), "{own} {other} {seen:?}");
+            if own != other {
+                mixed_samples += 1;
+                let share = seen.iter().filter(|v| **v == own).sum::<f64>() / seen.iter().sum::<f64>();
+                assert!((share - f64::from(mixed.own[i])).abs() < 1e-6);
+                let dominant = if share < 0.5 { mixed.labels[i] } else { b.labels[i] };
+                assert_eq!(b.dominant()[i], dominant);
+            } else {
+                assert_eq!(b.dominant()[i], b.labels[i]);
+            }
+        }
+    }
+    assert!((30..70).contains(&mixed_samples), "{mixed_samples} of 72");
+}
+
 #[test]
 fn dropping_early_stops_the_workers() {
     // A copy of its own: other tests hold the shared set while they run.

@@ -1,49 +1,64 @@
 //! Recordings of sensors and audio, as samples of one or T frames.
 //!
 //! Reading, windows, splits, normalisation and encoding are those of [`bitspike_sensors`]. A window that is the same at every
-//! time step has one frame, as an image has.
+//! time step has one frame, as an image has. Where an encoder draws at random, the training part keeps its features and is
+//! drawn in every epoch ([`Drawn`]); the test part is drawn once.
 
 use crate::config::DataConfig;
 use crate::set::{DataSet, ImageSet, SourceFile, Values};
-use crate::{DataError, find};
-use bitspike_sensors::{Encoded, Part, SensorConfig, SensorSet};
+use crate::{DataError, Drawn, find};
+use bitspike_sensors::{Encoded, Part, Prepared, SensorConfig};
 
 /// Reads and encodes a set.
 pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     let path = find::folder(cfg.set, cfg.path.as_deref());
     let config = SensorConfig { path: path.clone(), ..cfg.sensors.clone().unwrap_or_default() };
-    let set = bitspike_sensors::load(&config)?;
-    let part = |part: Part| {
+    let prepared = bitspike_sensors::prepare(&config)?;
+    let (encoder, split) = (prepared.encoder(), prepared.split());
+    let part = |values: Values, labels: Vec<u32>| {
+        ImageSet::sequences(encoder.stored_steps(), encoder.shape(), values, labels, prepared.classes().to_vec())
+    };
+    let encoded = |part: Part| {
         let values = match part.samples {
             Encoded::Bytes(values) => Values::Bytes(values),
             Encoded::Floats(values) => Values::Floats(values),
         };
-        ImageSet::sequences(set.stored_steps, set.shape, values, part.labels, set.classes.clone())
+        (values, part.labels)
     };
-    let split = format!(
+    let (train, labels) = if encoder.is_random() {
+        let (features, labels) = prepared.train_features()?;
+        let drawn = Drawn::new(encoder.clone(), features);
+        (Values::Drawn(drawn.expect("features are of this encoder, and draws are spikes")), labels)
+    } else {
+        encoded(prepared.encode_train(0)?)
+    };
+    let train = part(train, labels)?;
+    let (test, labels) = encoded(prepared.encode_test(0)?);
+    let test = part(test, labels)?;
+    let text = format!(
         "{} ({}/{} windows of {} samples, SHA-256 of the split {})",
-        set.split.name,
-        set.train.len(),
-        set.test.len(),
-        set.window,
-        &set.split.sha256[..16.min(set.split.sha256.len())]
+        split.name,
+        train.len(),
+        test.len(),
+        prepared.window_len(),
+        &split.sha256[..16.min(split.sha256.len())]
     );
-    let device = device(&set);
-    let bytes = set.files.iter().map(|file| file.bytes).sum();
-    let data = DataSet::from_parts(cfg.set.as_str(), split, part(set.train)?, None, part(set.test)?)?;
+    let bytes = prepared.files().iter().map(|file| file.bytes).sum();
+    let data = DataSet::from_parts(cfg.set.as_str(), text, train, None, test)?;
     // The hash of the split covers the files, the windows and which part each recording is in.
-    Ok(DataSet { files: vec![SourceFile { path, bytes, sha256: set.split.sha256 }], device, ..data })
+    let files = vec![SourceFile { path, bytes, sha256: split.sha256.clone() }];
+    Ok(DataSet { files, device: device(&prepared), ..data })
 }
 
 /// Channels, rate, window, and centre and scale of every row of features: `(x − centre) / scale`.
-fn device(set: &SensorSet) -> Vec<(String, String)> {
+fn device(set: &Prepared) -> Vec<(String, String)> {
     let list = |values: &[f32]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(",");
-    let rate = set.rate_hz.map(|rate| ("rate_hz", format!("{rate:?}")));
+    let rate = set.rate_hz().map(|rate| ("rate_hz", format!("{rate:?}")));
     let lines = [
-        ("channels", set.channels.join(",")),
-        ("window", set.window.to_string()),
-        ("centre", list(&set.scaler.centre)),
-        ("scale", list(&set.scaler.scale)),
+        ("channels", set.channels().join(",")),
+        ("window", set.window_len().to_string()),
+        ("centre", list(&set.scaler().centre)),
+        ("scale", list(&set.scaler().scale)),
     ];
     lines.into_iter().chain(rate).map(|(key, value)| (format!("sensors.{key}"), value)).collect()
 }
@@ -53,8 +68,8 @@ mod tests {
     use super::*;
     use crate::SetName;
 
-    #[test]
-    fn a_folder_of_csv_files_becomes_sequences() {
+    /// A folder of four recordings, and what reads it with an encoder.
+    fn folder(encode: &str) -> (tempfile::TempDir, DataConfig) {
         let dir = tempfile::tempdir().unwrap();
         for (label, slope) in [("up", 1.0), ("down", -1.0)] {
             for who in ["ann", "bob"] {
@@ -62,10 +77,10 @@ mod tests {
                 std::fs::write(dir.path().join(format!("{label}_{who}.csv")), format!("a,b\n{rows}")).unwrap();
             }
         }
-        let sensors: SensorConfig = toml::from_str(
-            "labels = { from = 'name', pattern = '{label}_{group}.csv' }\nwindow = { length = 16 }\n\
-             split = { by = 'group', test = ['bob'] }\nencode = { kind = 'direct', steps = 2, segments = true }",
-        )
+        let sensors: SensorConfig = toml::from_str(&format!(
+            "labels = {{ from = 'name', pattern = '{{label}}_{{group}}.csv' }}\nwindow = {{ length = 16 }}\n\
+             split = {{ by = 'group', test = ['bob'] }}\nencode = {encode}",
+        ))
         .unwrap();
         let cfg = DataConfig {
             set: SetName::Sensors,
@@ -73,6 +88,40 @@ mod tests {
             sensors: Some(sensors),
             ..DataConfig::default()
         };
+        (dir, cfg)
+    }
+
+    /// Training samples are drawn in every epoch, test samples once, and nothing else about the set changes.
+    #[test]
+    fn random_spikes_are_drawn_in_every_epoch() {
+        let (_dir, cfg) = folder("{ kind = 'rate', steps = 4, signed = true }");
+        let data = crate::load(&cfg).unwrap();
+        assert_eq!((data.steps(), data.shape(), data.train.len(), data.test.len()), (4, [4, 1, 16], 4, 4));
+        assert!(matches!((&data.train.values, &data.test.values), (Values::Drawn(_), Values::Bytes(_))));
+        let fixed =
+            bitspike_sensors::load(&SensorConfig { path: cfg.path.clone().unwrap(), ..cfg.sensors.clone().unwrap() });
+        let fixed = fixed.unwrap();
+        let pipeline = crate::Pipeline::default();
+        let bytes = |epoch, seed| -> Vec<u8> {
+            let samples = (0..4).flat_map(|i| pipeline.image(&data.train, i, seed, epoch).unwrap());
+            samples.map(|v| (v * 255.0).round() as u8).collect()
+        };
+        assert_eq!(Encoded::Bytes(bytes(0, 0)), fixed.train.samples, "the draws of seed 0 and epoch 0");
+        assert_eq!(
+            data.test.values,
+            Values::Bytes(match fixed.test.samples {
+                Encoded::Bytes(b) => b,
+                Encoded::Floats(_) => vec![],
+            })
+        );
+        assert_eq!(data.train.labels, fixed.train.labels);
+        assert_ne!(bytes(0, 1), bytes(1, 1));
+        assert_eq!(bytes(1, 1), bytes(1, 1));
+    }
+
+    #[test]
+    fn a_folder_of_csv_files_becomes_sequences() {
+        let (_dir, cfg) = folder("{ kind = 'direct', steps = 2, segments = true }");
         cfg.validate().unwrap();
         let data = crate::load(&cfg).unwrap();
         assert_eq!((data.steps(), data.shape(), data.train.len(), data.test.len()), (2, [2, 1, 8], 4, 4));

@@ -1,6 +1,6 @@
 //! Labelled samples in memory, and a data set with its parts.
 
-use crate::{DataError, channel_stats};
+use crate::{DataError, Drawn, channel_stats};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ pub enum Values {
     Bytes(Vec<u8>),
     /// Measured or encoded values, read as they are.
     Floats(Vec<f32>),
+    /// Bytes that are drawn anew in every epoch of training, from features in memory.
+    Drawn(Drawn),
 }
 
 impl Values {
@@ -20,6 +22,7 @@ impl Values {
         match self {
             Self::Bytes(v) => v.len(),
             Self::Floats(v) => v.len(),
+            Self::Drawn(v) => v.len(),
         }
     }
 
@@ -28,7 +31,9 @@ impl Values {
         self.len() == 0
     }
 
-    fn truncate(&mut self, n: usize) {
+    /// Keeps the first `n` samples of `each` values.
+    fn truncate(&mut self, samples: usize, each: usize) {
+        let n = samples * each;
         match self {
             Self::Bytes(v) => {
                 v.truncate(n);
@@ -38,13 +43,15 @@ impl Values {
                 v.truncate(n);
                 v.shrink_to_fit();
             }
+            Self::Drawn(v) => drop(v.split_off(samples)),
         }
     }
 
-    fn split_off(&mut self, n: usize) -> Self {
+    fn split_off(&mut self, samples: usize, each: usize) -> Self {
         match self {
-            Self::Bytes(v) => Self::Bytes(v.split_off(n)),
-            Self::Floats(v) => Self::Floats(v.split_off(n)),
+            Self::Bytes(v) => Self::Bytes(v.split_off(samples * each)),
+            Self::Floats(v) => Self::Floats(v.split_off(samples * each)),
+            Self::Drawn(v) => Self::Drawn(v.split_off(samples)),
         }
     }
 }
@@ -122,10 +129,13 @@ impl ImageSet {
         if let Some((i, l)) = self.labels.iter().enumerate().find(|(_, l)| **l as usize >= self.classes.len()) {
             return err("labels", format!("below {}", self.classes.len()), format!("{l} at sample {i}"));
         }
-        if let Values::Floats(values) = &self.values
-            && let Some(i) = values.iter().position(|v| !v.is_finite())
-        {
-            return err("values", "finite numbers".into(), format!("{} in sample {}", values[i], i / size));
+        let (values, each): (&[f32], usize) = match &self.values {
+            Values::Bytes(_) => (&[], size),
+            Values::Floats(values) => (values, size),
+            Values::Drawn(drawn) => (drawn.features(), drawn.features().len() / drawn.samples().max(1)),
+        };
+        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            return err("values", "finite numbers".into(), format!("{} in sample {}", values[i], i / each.max(1)));
         }
         Ok(())
     }
@@ -150,23 +160,24 @@ impl ImageSet {
         self.steps * self.frame_len()
     }
 
-    /// Bytes of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are floats.
+    /// Bytes of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are floats or drawn in
+    /// every epoch.
     pub fn image(&self, i: usize) -> Option<&[u8]> {
         let Values::Bytes(values) = &self.values else { return None };
         values.get(self.range(i)?)
     }
 
-    /// Floats of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are bytes.
+    /// Floats of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are not floats.
     pub fn floats(&self, i: usize) -> Option<&[f32]> {
         let Values::Floats(values) = &self.values else { return None };
         values.get(self.range(i)?)
     }
 
-    /// All bytes; none if the values are floats.
+    /// All bytes; none if the values are floats or drawn in every epoch.
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.values {
             Values::Bytes(values) => values,
-            Values::Floats(_) => &[],
+            Values::Floats(_) | Values::Drawn(_) => &[],
         }
     }
 
@@ -187,13 +198,13 @@ impl ImageSet {
     /// Keeps the first `n` samples.
     pub(crate) fn truncate(&mut self, n: usize) {
         self.labels.truncate(n);
-        self.values.truncate(n * self.image_len());
+        self.values.truncate(n, self.image_len());
     }
 
     /// Keeps the first `n` samples and returns the others.
     pub(crate) fn split_off(&mut self, n: usize) -> ImageSet {
         ImageSet {
-            values: self.values.split_off(n * self.image_len()),
+            values: self.values.split_off(n, self.image_len()),
             labels: self.labels.split_off(n),
             classes: self.classes.clone(),
             ..*self

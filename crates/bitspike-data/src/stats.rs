@@ -23,11 +23,14 @@ pub fn channel_stats(set: &ImageSet) -> (Vec<f32>, Vec<f32>) {
     match &set.values {
         Values::Bytes(values) => {
             let mut histogram = vec![[0u64; 256]; c];
-            for (i, plane) in values.chunks_exact(plane).enumerate() {
-                let counts = &mut histogram[i % c];
-                for &p in plane {
-                    counts[usize::from(p)] += 1;
-                }
+            count(values, plane, &mut histogram);
+            histogram.iter().map(moments).unzip()
+        }
+        Values::Drawn(drawn) => {
+            let (mut histogram, mut sample) = (vec![[0u64; 256]; c], Vec::new());
+            for n in 0..drawn.samples() {
+                drawn.draw(n, 0, 0, &mut sample);
+                count(&sample, plane, &mut histogram);
             }
             histogram.iter().map(moments).unzip()
         }
@@ -43,6 +46,17 @@ pub fn channel_stats(set: &ImageSet) -> (Vec<f32>, Vec<f32>) {
             let mean = sums(&|_, x| x);
             let var = sums(&|c, x| (x - mean[c]).powi(2));
             (mean.iter().map(|&m| m as f32).collect(), var.iter().map(|v| v.sqrt() as f32).collect())
+        }
+    }
+}
+
+/// Counts the bytes of whole frames, channel by channel.
+fn count(values: &[u8], plane: usize, histogram: &mut [[u64; 256]]) {
+    let c = histogram.len();
+    for (i, plane) in values.chunks_exact(plane).enumerate() {
+        let counts = &mut histogram[i % c];
+        for &p in plane {
+            counts[usize::from(p)] += 1;
         }
     }
 }

@@ -67,6 +67,7 @@ impl Verification {
 /// of this function: they are failed checks.
 pub fn verify(cfg: &DataConfig) -> Result<Verification, DataError> {
     cfg.validate()?;
+    cfg.require_path()?;
     let whole = DataConfig { train_limit: None, test_limit: None, validation: 0, ..cfg.clone() };
     let mut out = Verification::new();
     if let Some(known) = official::known(cfg.set) {

@@ -27,4 +27,4 @@ pub mod network;
 pub mod ops;
 
 pub use init::Init;
-pub use loss::{Loss, mean_output};
+pub use loss::{Loss, Targets, mean_output};

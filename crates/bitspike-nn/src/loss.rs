@@ -3,9 +3,10 @@
 //! ```text
 //! tet:         mean over t of CE(logits[t], label)         (Deng et al., ICLR 2022)
 //! mean-output: CE(mean over t of logits[t], label)
+//! mixed:       CE(z, y) becomes w · CE(z, label) + (1 − w) · CE(z, second label), the cross entropy with a soft label
 //! ```
 //!
-//! Shapes: logits `[T, N, K]`, labels `[N]` → a scalar, the mean over the batch.
+//! Shapes: logits `[T, N, K]`, labels and w `[N]` → a scalar, the mean over the batch.
 
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,45 @@ pub enum Loss {
     MeanOutput,
 }
 
+/// What the outputs should be.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    labels: Tensor<1, Int>,
+    second: Option<(Tensor<1, Int>, Tensor<1>)>,
+}
+
+impl Targets {
+    /// Samples of two classes: `own` is the weight of `labels`, `second` has the rest. Shapes: all `[N]`.
+    ///
+    /// ```
+    /// use bitspike_nn::{Loss, Targets};
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// let device = Device::default();
+    /// let logits = Tensor::<3>::from_floats([[[2.0, 0.0]]], &device);
+    /// let class = |k: i32| Tensor::<1, Int>::from_ints([k], &device);
+    /// let mixed = Targets::mixed(class(0), class(1), Tensor::from_floats([0.75], &device));
+    /// let loss: f32 = Loss::MeanOutput.forward(logits, mixed).into_scalar();
+    /// assert!((loss - (2f32.exp() + 1.0).ln() + 0.75 * 2.0).abs() < 1e-6);
+    /// ```
+    pub fn mixed(labels: Tensor<1, Int>, second: Tensor<1, Int>, own: Tensor<1>) -> Self {
+        Self { labels, second: Some((second, own)) }
+    }
+
+    /// Every target `t` times, one set after the other.
+    fn repeat(self, t: usize) -> Self {
+        let second = self.second.map(|(second, own)| (second.repeat_dim(0, t), own.repeat_dim(0, t)));
+        Self { labels: self.labels.repeat_dim(0, t), second }
+    }
+}
+
+impl From<Tensor<1, Int>> for Targets {
+    fn from(labels: Tensor<1, Int>) -> Self {
+        Self { labels, second: None }
+    }
+}
+
 impl Loss {
-    /// The loss, a tensor of one element.
+    /// The loss, a tensor of one element, for classes `[N]` or [`Targets`].
     ///
     /// ```
     /// use bitspike_nn::Loss;
@@ -33,11 +71,11 @@ impl Loss {
     /// let loss: f32 = Loss::Tet.forward(logits, labels).into_scalar();
     /// assert!((loss - 10f32.ln()).abs() < 1e-6);
     /// ```
-    pub fn forward(self, logits: Tensor<3>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let [t, n, k] = logits.dims();
+    pub fn forward(self, logits: Tensor<3>, targets: impl Into<Targets>) -> Tensor<1> {
+        let ([t, n, k], targets) = (logits.dims(), targets.into());
         match self {
-            Self::Tet => cross_entropy(logits.reshape([t * n, k]), labels.repeat_dim(0, t)),
-            Self::MeanOutput => cross_entropy(mean_output(logits), labels),
+            Self::Tet => cross_entropy(logits.reshape([t * n, k]), targets.repeat(t)),
+            Self::MeanOutput => cross_entropy(mean_output(logits), targets),
         }
     }
 }
@@ -48,7 +86,81 @@ pub fn mean_output(logits: Tensor<3>) -> Tensor<2> {
     logits.mean_dim(0).reshape([n, k])
 }
 
-fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let n = labels.dims()[0];
-    log_softmax(logits, 1).gather(1, labels.reshape([n, 1])).mean().neg()
+fn cross_entropy(logits: Tensor<2>, targets: Targets) -> Tensor<1> {
+    let n = targets.labels.dims()[0];
+    let logs = log_softmax(logits, 1);
+    let of = |labels: Tensor<1, Int>| logs.clone().gather(1, labels.reshape([n, 1]));
+    match targets.second {
+        None => of(targets.labels).mean().neg(),
+        Some((second, own)) => {
+            let own = own.reshape([n, 1]);
+            let rest = own.clone().neg() + 1.0;
+            (of(targets.labels) * own + of(second) * rest).mean().neg()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    const LOGITS: [f32; 12] = [0.5, -1.0, 2.0, 0.25, 1.5, -0.75, -0.5, 0.0, 1.0, 2.5, -2.0, 0.125];
+    const WEIGHTS: [f64; 2] = [0.3, 0.85];
+
+    /// T = 2, N = 2, K = 3; sample 0 is of 2 and 0, sample 1 of 1 and 1.
+    fn run(loss: Loss, mixed: bool) -> (f64, Vec<f64>) {
+        let device = Device::default().autodiff();
+        let logits = Tensor::<3>::from_data(TensorData::new(LOGITS.to_vec(), [2, 2, 3]), &device).require_grad();
+        let labels = Tensor::<1, Int>::from_ints([2, 1], &device);
+        let targets = match mixed {
+            false => Targets::from(labels),
+            true => Targets::mixed(
+                labels,
+                Tensor::from_ints([0, 1], &device),
+                Tensor::from_floats(WEIGHTS.map(|w| w as f32), &device),
+            ),
+        };
+        let value = loss.forward(logits.clone(), targets);
+        let grads = logits.grad(&value.backward()).unwrap().into_data().try_to_vec::<f32>().unwrap();
+        (value.into_scalar::<f32>().into(), grads.into_iter().map(f64::from).collect())
+    }
+
+    fn softmax(z: &[f64]) -> Vec<f64> {
+        let e: Vec<f64> = z.iter().map(|z| z.exp()).collect();
+        e.iter().map(|x| x / e.iter().sum::<f64>()).collect()
+    }
+
+    /// The loss and its gradient, (softmax − soft label) over the number of rows, in double precision.
+    #[test]
+    fn soft_labels_have_their_loss_and_gradient() {
+        let soft = [[1.0 - WEIGHTS[0], 0.0, WEIGHTS[0]], [0.0, 1.0, 0.0]];
+        let z = |t: usize, n: usize| LOGITS[(t * 2 + n) * 3..][..3].iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        let mean = |n: usize| z(0, n).iter().zip(z(1, n)).map(|(a, b)| (a + b) / 2.0).collect::<Vec<_>>();
+        for loss in [Loss::Tet, Loss::MeanOutput] {
+            let rows: Vec<(usize, usize, Vec<f64>)> = match loss {
+                Loss::Tet => (0..4).map(|i| (i / 2, i % 2, z(i / 2, i % 2))).collect(),
+                Loss::MeanOutput => (0..2).map(|n| (0, n, mean(n))).collect(),
+            };
+            let (mut value, mut gradient) = (0.0, vec![0.0; 12]);
+            for (t, n, row) in &rows {
+                let p = softmax(row);
+                for k in 0..3 {
+                    value -= soft[*n][k] * p[k].ln() / rows.len() as f64;
+                    let d = (p[k] - soft[*n][k]) / rows.len() as f64;
+                    match loss {
+                        Loss::Tet => gradient[(t * 2 + n) * 3 + k] = d,
+                        // The mean over two steps hands half to each.
+                        Loss::MeanOutput => (0..2).for_each(|t| gradient[(t * 2 + n) * 3 + k] = d / 2.0),
+                    }
+                }
+            }
+            let (found, grads) = run(loss, true);
+            assert!((found - value).abs() < 1e-6, "{loss:?}: {found} {value}");
+            for (found, expected) in grads.iter().zip(&gradient) {
+                assert!((found - expected).abs() < 1e-6, "{loss:?}: {grads:?} {gradient:?}");
+            }
+            assert_ne!(run(loss, false).0, found, "sample 0 is mixed");
+        }
+    }
 }

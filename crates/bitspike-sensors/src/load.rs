@@ -401,7 +401,7 @@ impl Prepared {
             shape: self.encoder.shape(),
         };
         let total = origins.len().checked_mul(each).ok_or_else(too_large)?;
-        let key = |i: usize| Key { epoch, test, sample: i as u64 };
+        let key = |i: usize| Key { seed: 0, epoch, test, sample: i as u64 };
         let work = origins.par_iter().enumerate();
         let samples = if self.encoder.is_bytes() {
             let mut out = Vec::new();
@@ -434,6 +434,60 @@ impl Prepared {
         self.part(&self.train, epoch, false)
     }
 
+    /// Test part of an epoch.
+    ///
+    /// # Errors
+    /// [`SensorError::TooLarge`].
+    pub fn encode_test(&self, epoch: u64) -> Result<Part, SensorError> {
+        self.part(&self.test, epoch, true)
+    }
+
+    /// Normalised features of the training part, `[N, C, R, L]`, and the class of each sample: what is to be encoded anew
+    /// in every epoch, where [`Encoder::is_random`].
+    ///
+    /// # Errors
+    /// [`SensorError::TooLarge`].
+    pub fn train_features(&self) -> Result<(Vec<f32>, Vec<u32>), SensorError> {
+        let (samples, each) = (self.train.len(), self.encoder.features_len());
+        let too_large = || SensorError::TooLarge { samples, steps: 1, shape: self.encoder.features() };
+        let (mut out, total) = (Vec::new(), samples.checked_mul(each).ok_or_else(too_large)?);
+        out.try_reserve_exact(total).map_err(|_| too_large())?;
+        out.resize(total, 0f32);
+        let windows = out.par_chunks_mut(each).zip(&self.train);
+        windows.for_each(|(to, origin)| to.copy_from_slice(&self.normalised(origin)));
+        Ok((out, self.train.iter().map(|o| self.labels[o.recording]).collect()))
+    }
+
+    /// What encodes the features.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// Files that were read, with hashes, sorted; an index is among them.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// Names of the channels that were read.
+    pub fn channels(&self) -> &[String] {
+        &self.recordings[0].channels
+    }
+
+    /// Samples per second, where they are told.
+    pub fn rate_hz(&self) -> Option<f64> {
+        self.rate_hz
+    }
+
+    /// Centre and scale that were fitted on the training part.
+    pub fn scaler(&self) -> &Scaler {
+        &self.scaler
+    }
+
+    /// Samples of a window.
+    pub fn window_len(&self) -> usize {
+        self.cut.length
+    }
+
     /// Both parts of an epoch.
     ///
     /// # Errors
@@ -444,9 +498,9 @@ impl Prepared {
             stored_steps: self.encoder.stored_steps(),
             shape: self.encoder.shape(),
             train: self.encode_train(epoch)?,
-            test: self.part(&self.test, epoch, true)?,
+            test: self.encode_test(epoch)?,
             classes: self.classes.clone(),
-            channels: self.recordings[0].channels.clone(),
+            channels: self.channels().to_vec(),
             units: self.units.clone(),
             rate_hz: self.rate_hz,
             window: self.cut.length,

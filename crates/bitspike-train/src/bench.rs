@@ -15,8 +15,8 @@ use crate::online;
 use crate::optim::{BinaryRule, Optimizer};
 use crate::recipe::Recipe;
 use crate::trainer::observe;
-use bitspike_nn::Init;
 use bitspike_nn::network::{Ignore, Network};
+use bitspike_nn::{Init, Targets};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::time::Instant;
@@ -104,7 +104,7 @@ pub fn measure(
         Tensor::from_data(TensorData::new(pixels[..n * c * h * w].to_vec(), [1, n, c, h, w]), device)
     };
     let images = image(n, &autodiff);
-    let targets = Tensor::<1, Int>::from_data(TensorData::new(labels.clone(), [n]), &autodiff);
+    let targets = Targets::from(Tensor::<1, Int>::from_data(TensorData::new(labels.clone(), [n]), &autodiff));
     let mut parts: [Vec<f64>; 5] = Default::default();
     // The first step fills caches, memory pools and the optimiser's state.
     for step in 0..=reps {
@@ -126,7 +126,7 @@ pub fn measure(
 /// One step, and the seconds of the whole and of its four parts.
 fn train_step(
     mut network: Network,
-    (images, targets, labels): (&Tensor<5>, &Tensor<1, Int>, &[i64]),
+    (images, targets, labels): (&Tensor<5>, &Targets, &[i64]),
     recipe: &Recipe,
     optimizer: &mut Optimizer,
     flips: &mut FlipTracker,

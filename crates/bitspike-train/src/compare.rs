@@ -3,8 +3,9 @@
 use crate::error::TrainError;
 use crate::method::Method;
 use crate::recipe::Recipe;
+use crate::shelf::Shelf;
 use crate::trainer::{Control, Event, Outcome, Trainer, read_recipe};
-use bitspike_data::DataSet;
+use bitspike_data::DataError;
 use bitspike_run::{RunFolder, Status};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,9 @@ pub enum CompareError {
         /// Why.
         source: Box<TrainError>,
     },
+    /// The data set of the first run that has something to do.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The folder holds a run of another recipe.
     #[error("{}: holds a run of another recipe", folder.display())]
     OtherRecipe {
@@ -122,14 +126,14 @@ impl Control for JobControl<'_> {
     }
 }
 
-/// Carries out jobs, `parallel` at a time with `threads` threads each. Returns the folders of finished runs, in the order of
+/// Carries out jobs, `parallel` at a time with `threads` threads each. Data sets are read when a job needs them; those that
+/// no job has are let go, but for the last one. Returns the folders of finished runs, in the order of
 /// the jobs; fewer than jobs if stopped.
 ///
 /// # Errors
 /// The first [`CompareError`]; runs under way are stopped and saved.
 pub fn run(
     jobs: &[Job],
-    data: &DataSet,
     device: &Device,
     parallel: usize,
     threads: usize,
@@ -137,6 +141,11 @@ pub fn run(
     watch: &dyn Watch,
 ) -> Result<Vec<PathBuf>, CompareError> {
     let states: Vec<State> = jobs.iter().map(state).collect::<Result<_, _>>()?;
+    let shelf = Shelf::default();
+    if let Some((job, _)) = jobs.iter().zip(&states).find(|(_, state)| **state != State::Done) {
+        // Before anything is started: files that are missing are missing for all.
+        shelf.get(&job.recipe)?;
+    }
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<CompareError>> = Mutex::new(None);
     let finished: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -151,7 +160,7 @@ pub fn run(
             let index = next.fetch_add(1, Ordering::Relaxed);
             let (Some(job), Some(state)) = (jobs.get(index), states.get(index)) else { break };
             let done = pool
-                .install(|| one(index, job, *state, data, device, command, &stop))
+                .install(|| one(index, job, *state, &shelf, device, command, &stop))
                 .map_err(|source| CompareError::Run { folder: job.folder.clone(), source: Box::new(source) })?;
             if done {
                 finished.lock().unwrap_or_else(|e| e.into_inner()).push(index);
@@ -201,18 +210,19 @@ fn one(
     index: usize,
     job: &Job,
     state: State,
-    data: &DataSet,
+    shelf: &Shelf,
     device: &Device,
     command: &[String],
     watch: &dyn Watch,
 ) -> Result<bool, TrainError> {
+    if state == State::Done {
+        watch.begin(index, job, state, (0, job.recipe.train.epochs), job.recipe.train.epochs);
+        return Ok(true);
+    }
+    let data = shelf.get(&job.recipe)?;
     let mut trainer = match state {
-        State::Done => {
-            watch.begin(index, job, state, (0, job.recipe.train.epochs), job.recipe.train.epochs);
-            return Ok(true);
-        }
-        State::New => Trainer::start(&job.recipe, data, device, &job.folder, command)?,
-        State::Resume => Trainer::resume(&job.folder, data, device)?,
+        State::Resume => Trainer::resume(&job.folder, &data, device)?,
+        _ => Trainer::start(&job.recipe, &data, device, &job.folder, command)?,
     };
     watch.begin(index, job, state, trainer.length(), trainer.progress().epoch);
     Ok(matches!(trainer.run(&mut JobControl { index, watch })?, Outcome::Finished(_)))

@@ -1,9 +1,9 @@
 //! Evaluation: accuracy, loss, firing rates and gates over a data set.
 
 use bitspike_data::{Batch, Loader};
-use bitspike_nn::Loss;
 use bitspike_nn::network::{Network, Observer};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::sigmoid};
+use bitspike_nn::{Loss, Targets};
+use burn::tensor::{Device, Tensor, TensorData, activation::sigmoid};
 use std::collections::BTreeMap;
 
 /// What a layer did during an evaluation.
@@ -105,12 +105,20 @@ impl Observer for Activity {
     }
 }
 
-/// The frames of a batch `[T, N, C, H, W]`, T = 1 for static images, and its labels.
-pub fn tensors(batch: Batch, device: &Device) -> (Tensor<5>, Tensor<1, Int>) {
+/// The frames of a batch `[T, N, C, H, W]`, T = 1 for static images, and what the outputs should be.
+pub fn tensors(batch: Batch, device: &Device) -> (Tensor<5>, Targets) {
     let [c, h, w] = batch.shape;
     let images = Tensor::from_data(TensorData::new(batch.images, [batch.steps, batch.n, c, h, w]), device);
-    let labels = Tensor::from_data(TensorData::new(batch.labels, [batch.n]), device);
-    (images, labels)
+    let classes = |labels: Vec<i64>| Tensor::from_data(TensorData::new(labels, [batch.n]), device);
+    let labels = classes(batch.labels);
+    let targets = match batch.mixed {
+        None => labels.into(),
+        Some(mixed) => {
+            let own = Tensor::from_data(TensorData::new(mixed.own, [batch.n]), device);
+            Targets::mixed(labels, classes(mixed.labels), own)
+        }
+    };
+    (images, targets)
 }
 
 /// Correct predictions for logits `[T, N, K]`: largest mean over t, the first one of equals.

@@ -9,9 +9,9 @@
 //! a T-th of the gradient. Nothing of step t is kept at step t + 1 but traces, membranes and logits.
 
 use crate::optim::Optimizer;
-use bitspike_nn::Loss;
 use bitspike_nn::network::{Network, OnlineState};
-use burn::tensor::{Gradients, Int, Tensor};
+use bitspike_nn::{Loss, Targets};
+use burn::tensor::{Gradients, Tensor};
 
 /// What a batch came to.
 pub(crate) struct Outcome {
@@ -28,7 +28,7 @@ pub(crate) struct Outcome {
 pub(crate) fn train_batch(
     mut network: Network,
     images: &Tensor<5>,
-    targets: &Tensor<1, Int>,
+    targets: &Targets,
     steps: usize,
     optimizer: &mut Optimizer,
     lr: f64,

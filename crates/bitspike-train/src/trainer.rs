@@ -25,15 +25,15 @@ use crate::recipe::Recipe;
 use crate::record::{epoch_record, network_info, summary};
 use crate::start;
 use bitspike_data::{DataSet, Loader};
-use bitspike_nn::Init;
 use bitspike_nn::layers::Estimator;
 use bitspike_nn::network::{FiringRates, Ignore, Network, Plan};
+use bitspike_nn::{Init, Targets};
 use bitspike_run::{
     Checkpoint as Which, DatasetInfo, EpochRecord, EventWriter, FileHash, MetricsWriter, Record, RunFolder, RunInfo,
     Status, StepRecord, Summary, utc_now,
 };
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Gradients, Int, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 use std::path::Path;
 use std::time::Instant;
 
@@ -276,7 +276,8 @@ impl<'a> Trainer<'a> {
         self.network.set_progress(self.progress.epoch as f64 / self.recipe.train.epochs as f64);
         let mut start = Instant::now();
         for batch in self.loaders.train.epoch(self.progress.epoch, first) {
-            let (index, n, labels) = (batch.index, batch.n, batch.labels.clone());
+            // Of mixed samples the class that counts most.
+            let (index, n, labels) = (batch.index, batch.n, batch.dominant());
             let lr = self.recipe.schedule.lr(
                 self.recipe.optim.lr,
                 self.progress.step,
@@ -331,7 +332,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Back-propagation through all time steps and one update, unless the loss is no number; logits and loss.
-    fn update(&mut self, images: Tensor<5>, targets: Tensor<1, Int>, lr: f64) -> (Tensor<3>, f32) {
+    fn update(&mut self, images: Tensor<5>, targets: Targets, lr: f64) -> (Tensor<3>, f32) {
         let (logits, penalty) = self.forward(images.clone());
         let mut loss = self.recipe.train.loss.forward(logits.clone(), targets);
         if let Some(penalty) = penalty {
@@ -352,7 +353,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The same with an update after every time step.
-    fn update_online(&mut self, images: &Tensor<5>, targets: &Tensor<1, Int>, lr: f64) -> (Tensor<3>, f32) {
+    fn update_online(&mut self, images: &Tensor<5>, targets: &Targets, lr: f64) -> (Tensor<3>, f32) {
         let (diagnoses, diagnostics) = (self.diagnoses(), &mut self.progress.diagnostics);
         let mut sample = |network: &Network, grads: &Gradients, optimizer: &Optimizer| {
             if diagnoses {

@@ -1,6 +1,7 @@
 //! A run that is interrupted and resumed gives, bit for bit, what an uninterrupted run gives.
 
-use bitspike_data::{DataSet, ImageSet};
+use bitspike_data::{DataSet, ImageSet, SetName, Values};
+use bitspike_nn::Loss;
 use bitspike_nn::ops::conv::Precision;
 use bitspike_run::{Checkpoint as Which, Record, RunFolder};
 use bitspike_train::checkpoint::Checkpoint;
@@ -98,15 +99,61 @@ fn run_in_pieces(folder: &Path, pieces: &[u64]) {
 }
 
 fn run_recipe_in_pieces(recipe: &Recipe, folder: &Path, pieces: &[u64]) {
-    let (data, device) = (data(), by_name("cpu").unwrap());
-    let mut start = Some(Trainer::start(recipe, &data, &device, folder, &[]).unwrap());
+    run_on_in_pieces(&data(), recipe, folder, pieces);
+}
+
+fn run_on_in_pieces(data: &DataSet, recipe: &Recipe, folder: &Path, pieces: &[u64]) {
+    let device = by_name("cpu").unwrap();
+    let mut start = Some(Trainer::start(recipe, data, &device, folder, &[]).unwrap());
     for &steps in pieces {
-        let mut trainer = start.take().unwrap_or_else(|| Trainer::resume(folder, &data, &device).unwrap());
+        let mut trainer = start.take().unwrap_or_else(|| Trainer::resume(folder, data, &device).unwrap());
         let outcome = trainer.run(&mut StopAfter(steps)).unwrap();
         assert!(matches!(outcome, Outcome::Interrupted { .. }), "{outcome:?}");
     }
-    let mut trainer = start.take().unwrap_or_else(|| Trainer::resume(folder, &data, &device).unwrap());
+    let mut trainer = start.take().unwrap_or_else(|| Trainer::resume(folder, data, &device).unwrap());
     assert!(matches!(trainer.run(&mut Quiet).unwrap(), Outcome::Finished(_)));
+}
+
+/// The same halves as two frames of counts.
+fn frames() -> DataSet {
+    let still = data();
+    let set = |from: &ImageSet| {
+        let image = |i: usize| from.image(i).unwrap();
+        let counts = |i: usize| image(i).iter().chain(image(i)).map(|p| p / 32).collect::<Vec<u8>>();
+        let values = Values::Bytes((0..from.len()).flat_map(counts).collect());
+        ImageSet::sequences(2, from.shape, values, from.labels.clone(), from.classes.clone()).unwrap()
+    };
+    DataSet::from_parts("halves", "made up", set(&still.train), None, set(&still.test)).unwrap()
+}
+
+/// EventMix and its soft labels: with both losses, a teacher, and online, it does not matter where a run was interrupted or
+/// how many threads load; and the mix is not without effect.
+#[test]
+fn mixed_samples_resume_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = frames();
+    let mut plain = Recipe::parse(RECIPE, "test").unwrap();
+    (plain.augment.flip, plain.network.steps, plain.data.set) = (false, 2, SetName::EventsDemo);
+    let mut tbso = plain.with(Method::TBso, 1);
+    (tbso.optim.flip_rate, tbso.optim.flip_threshold) = (0.1, 1e-4);
+    let teacher = dir.path().join("teacher");
+    run_on_in_pieces(&data, &plain, &teacher, &[]);
+    let mut taught = plain.clone();
+    (taught.distill.teacher, taught.train.loss) = (Some(teacher), Loss::MeanOutput);
+    for (name, plain) in [("tet", plain), ("taught", taught), ("t-bso", tbso)] {
+        let mut recipe = plain.clone();
+        recipe.augment.event_mix = 0.5;
+        let [without, whole, broken] = ["without", "whole", "broken"].map(|p| dir.path().join(format!("{name}-{p}")));
+        run_on_in_pieces(&data, &plain, &without, &[]);
+        run_on_in_pieces(&data, &recipe, &whole, &[]);
+        recipe.train.workers = 3;
+        run_on_in_pieces(&data, &recipe, &broken, &[3, 7, 5]);
+        assert_same_records(&broken, &whole, name);
+        assert_same_state(&broken, &whole, Which::Last, name);
+        assert_ne!(state(&without, Which::Last), state(&whole, Which::Last), "{name}");
+        let accuracy = RunFolder::open(&whole).unwrap().read_summary().unwrap().unwrap().test_accuracy.unwrap();
+        assert!(accuracy > 0.7, "{name}: {accuracy}");
+    }
 }
 
 #[test]

@@ -113,6 +113,7 @@ impl CliError {
             Self::Train(e) => e.hint(),
             Self::Events(e) => Some(e.hint()),
             Self::Compare(CompareError::Run { source, .. }) => source.hint(),
+            Self::Compare(CompareError::Data(e)) => Some(e.hint()),
             Self::Compare(CompareError::OtherRecipe { .. }) => {
                 Some("choose another --out, or move the old comparison away".to_owned())
             }

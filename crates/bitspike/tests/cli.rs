@@ -115,6 +115,39 @@ fn train_eval_and_inspect_agree() {
     assert!(bitspike(dir.path(), &["eval", "run"]).status.success());
 }
 
+/// Every T has frames of its own, read for its runs; a second time nothing is left to do.
+#[test]
+fn a_sweep_goes_over_the_time_steps_of_event_frames() {
+    let dir = folder(
+        "name = 'e'\n[data]\nset = 'events-demo'\ntrain_limit = 40\ntest_limit = 20\n[augment]\nevent_mix = 0.5\n\
+         [network]\nlayers = '4-P-4'\n[train]\nepochs = 1\nbatch_size = 20\n",
+    );
+    let args =
+        ["sweep", "r.toml", "--grid", "network.T=1,3", "--methods", "bsnn", "--seeds", "2", "--out", "s", "--quiet"];
+    for _ in 0..2 {
+        let out = bitspike(dir.path(), &args);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        assert!(text(&out.stdout).contains("network.T=3"), "{}", text(&out.stdout));
+    }
+    for (steps, seed) in [(1, 1), (1, 2), (3, 1), (3, 2)] {
+        let run = dir.path().join(format!("s/network.T={steps}/bsnn-seed{seed}"));
+        let recipe = std::fs::read_to_string(run.join("recipe.toml")).unwrap();
+        assert!(recipe.contains(&format!("T = {steps}\n")), "{recipe}");
+        assert!(run.join("summary.json").is_file());
+    }
+}
+
+#[test]
+fn a_recipe_without_its_folder_is_shown_and_not_trained() {
+    let dir = folder("[data]\nset = 'event-windows'\n[data.events]\nwindow_ms = 100\n");
+    let shown = bitspike(dir.path(), &["recipe", "r.toml"]);
+    assert!(shown.status.success() && text(&shown.stdout).contains("event-windows"), "{}", text(&shown.stderr));
+    let trained = bitspike(dir.path(), &["train", "r.toml", "--out", "run"]);
+    assert_eq!(trained.status.code(), Some(2));
+    assert!(text(&trained.stderr).contains("--data-dir"), "{}", text(&trained.stderr));
+    assert!(!dir.path().join("run").exists());
+}
+
 #[test]
 fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     let dir = folder(SMALL);
@@ -299,6 +332,7 @@ fn data_commands_read_event_recordings() {
     let out = bitspike(dir.path(), &["data", "verify", "cut.es"]);
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stdout).contains("after 199 events"), "{}", text(&out.stdout));
+    assert_eq!(text(&out.stdout).lines().next().unwrap().matches("cut.es").count(), 1, "{}", text(&out.stdout));
     for (args, word) in [
         (&["data", "convert", "cut.es", "c.npz"][..], "byte"),
         (&["data", "convert", "a.csv", "c.dat"], ".npz"),

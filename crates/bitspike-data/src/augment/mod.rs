@@ -23,7 +23,7 @@ mod translate;
 mod work;
 
 pub use pipeline::Pipeline;
-pub(crate) use pipeline::Scratch;
+pub(crate) use pipeline::{Mix, Scratch};
 
 #[cfg(test)]
 mod pillow_tests;

@@ -6,12 +6,13 @@ use crate::config::{AugmentConfig, AutoAugment, Normalize};
 use crate::rng::{Purpose, Rng};
 use crate::{DataError, DataSet, ImageSet, Values};
 use bitspike_events::frame_augment::{FrameAugment, FrameShape, SampleKey};
+use std::mem::take;
 use std::sync::Arc;
 
 /// Augmentation and normalisation of one sample, fully determined by (seed, epoch, sample): the frames of a sequence are
 /// changed alike.
 ///
-/// Order: random crop, flip, AutoAugment (bytes), normalisation, Cutout (floats). The default is `x = p / 255` for any
+/// Order: random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats). The default is `x = p / 255` for any
 /// number of channels, without augmentation.
 ///
 /// ```
@@ -32,7 +33,7 @@ pub struct Pipeline {
     flip: bool,
     auto_augment: bool,
     cutout: usize,
-    /// Roll and NDA.
+    /// Roll, NDA and EventMix.
     frames: FrameAugment,
 }
 
@@ -50,6 +51,18 @@ struct Scale {
 pub(crate) struct Scratch {
     work: Work,
     unit: Vec<[f32; 256]>,
+    /// A sample as it was drawn, or changed, and the one that it is mixed with.
+    sample: Vec<u8>,
+    partner: Vec<u8>,
+}
+
+/// How a sample was mixed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mix {
+    /// The other sample.
+    pub(crate) partner: usize,
+    /// Weight of the sample's own label, 0 to 1.
+    pub(crate) own: f32,
 }
 
 impl Pipeline {
@@ -70,9 +83,15 @@ impl Pipeline {
             return bad("augment.cutout", format!("at most {small}, the smaller side of the image"), found);
         }
         let auto_augment = cfg.auto_augment == AutoAugment::Cifar10;
-        let frames = FrameAugment { roll: cfg.roll, nda: cfg.nda, ..FrameAugment::default() };
-        if !(0.0..=1.0).contains(&cfg.nda) {
-            return bad("augment.nda", "0 to 1".into(), cfg.nda.to_string());
+        let frames = FrameAugment { flip: false, roll: cfg.roll, nda: cfg.nda, event_mix: cfg.event_mix };
+        for (key, value) in [("augment.nda", cfg.nda), ("augment.event_mix", cfg.event_mix)] {
+            if !(0.0..=1.0).contains(&value) {
+                return bad(key, "0 to 1".into(), value.to_string());
+            }
+        }
+        if cfg.event_mix > 0.0 && !matches!(data.train.values, Values::Bytes(_)) {
+            let expected = "0: only frames of events are mixed".into();
+            return bad("augment.event_mix", expected, cfg.event_mix.to_string());
         }
         if matches!(data.train.values, Values::Floats(_))
             && (cfg.random_crop > 0 || cfg.flip || auto_augment || frames != FrameAugment::default())
@@ -116,11 +135,13 @@ impl Pipeline {
     pub fn image(&self, set: &ImageSet, index: usize, seed: u64, epoch: u64) -> Option<Vec<f32>> {
         (index < set.len()).then_some(())?;
         let mut out = vec![0.0; set.image_len()];
-        let mut scratch = Scratch::default();
-        for (t, frame) in out.chunks_exact_mut(set.frame_len()).enumerate() {
-            self.apply(set, index * set.steps + t, [seed, epoch, index as u64], &mut scratch, frame);
-        }
+        self.sample(set, index, [seed, epoch], (0, 1), &mut Scratch::default(), &mut out);
         Some(out)
+    }
+
+    /// Whether samples may get a second label.
+    pub(crate) fn mixes(&self) -> bool {
+        self.frames.event_mix > 0.0
     }
 
     /// Number of channels this pipeline was made for; `None` if any.
@@ -128,66 +149,145 @@ impl Pipeline {
         self.scale.as_ref().map(|s| s.tables.len())
     }
 
-    /// Frame `frame` of a set, counted through all samples. `key` is seed, epoch, sample. Shapes: `out` is `[C, H, W]`.
+    /// Sample `id` of a set, as sample `place.0` of `place.1` in a batch. `run` is seed and epoch. Shapes: `out` is
+    /// `[T, N, C, H, W]` with N = `place.1`, of which `[.., place.0, ..]` is written. Says how the sample was mixed, if it was.
     ///
     /// # Panics
-    /// If there is no such frame.
-    pub(crate) fn apply(&self, set: &ImageSet, frame: usize, key: [u64; 3], scratch: &mut Scratch, out: &mut [f32]) {
-        let (shape, len) = (set.shape, set.frame_len());
+    /// If there is no such sample or place.
+    pub(crate) fn sample(
+        &self,
+        set: &ImageSet,
+        id: usize,
+        run: [u64; 2],
+        place: (usize, usize),
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Option<Mix> {
+        let (shape, len, key) = (set.shape, set.frame_len(), [run[0], run[1], id as u64]);
+        let all = id * set.image_len()..(id + 1) * set.image_len();
+        let out = out.chunks_exact_mut(len).skip(place.0).step_by(place.1);
+        let mut mix = None;
         match &set.values {
-            Values::Bytes(v) => self.bytes(shape, &v[frame * len..(frame + 1) * len], key, scratch, out),
-            Values::Floats(v) => {
-                let from = &v[frame * len..(frame + 1) * len];
-                match &self.scale {
-                    Some(scale) => normalize::floats(from, &scale.moments, shape[1] * shape[2], out),
-                    None => out.copy_from_slice(from),
+            Values::Floats(values) => {
+                for (from, out) in values[all].chunks_exact(len).zip(out) {
+                    match &self.scale {
+                        Some(scale) => normalize::floats(from, &scale.moments, shape[1] * shape[2], out),
+                        None => out.copy_from_slice(from),
+                    }
+                    self.cut(shape, key, out);
                 }
             }
+            Values::Bytes(values) => match self.partner(set, key) {
+                None => {
+                    for (pixels, out) in values[all].chunks_exact(len).zip(out) {
+                        self.finish(shape, pixels, key, scratch, out);
+                    }
+                }
+                Some(partner) => {
+                    let (mut own, mut other) = (take(&mut scratch.sample), take(&mut scratch.partner));
+                    let of = |id: usize| &values[id * set.image_len()..(id + 1) * set.image_len()];
+                    self.changed_sample(shape, of(id), key, &mut scratch.work, &mut own);
+                    let its = [run[0], run[1], partner as u64];
+                    self.changed_sample(shape, of(partner), its, &mut scratch.work, &mut other);
+                    let frames = FrameShape { steps: set.steps, ..frame_shape(shape) };
+                    let weight = self.frames.mix(&mut own, &other, frames, sample_key(key));
+                    let own_weight = weight.expect("both samples have the length of their shape") as f32;
+                    mix = Some(Mix { partner, own: own_weight });
+                    for (pixels, out) in own.chunks_exact(len).zip(out) {
+                        self.scaled(shape, pixels, &mut scratch.unit, out);
+                        self.cut(shape, key, out);
+                    }
+                    (scratch.sample, scratch.partner) = (own, other);
+                }
+            },
+            Values::Drawn(drawn) => {
+                let mut spikes = take(&mut scratch.sample);
+                drawn.draw(id, run[0], run[1], &mut spikes);
+                for (pixels, out) in spikes.chunks_exact(len).zip(out) {
+                    self.finish(shape, pixels, key, scratch, out);
+                }
+                scratch.sample = spikes;
+            }
         }
+        mix
+    }
+
+    /// The sample that a sample is mixed with, if it is.
+    fn partner(&self, set: &ImageSet, key: [u64; 3]) -> Option<usize> {
+        if self.mixes() { self.frames.partner(set.len(), sample_key(key)) } else { None }
+    }
+
+    /// Everything that is done to a frame of its own.
+    fn finish(&self, shape: [usize; 3], pixels: &[u8], key: [u64; 3], scratch: &mut Scratch, out: &mut [f32]) {
+        let pixels = self.changed(shape, pixels, key, &mut scratch.work);
+        self.scaled(shape, pixels, &mut scratch.unit, out);
+        self.cut(shape, key, out);
+    }
+
+    /// All frames of a sample after the augmentations of bytes.
+    fn changed_sample(&self, shape: [usize; 3], sample: &[u8], key: [u64; 3], work: &mut Work, to: &mut Vec<u8>) {
+        to.clear();
+        for frame in sample.chunks_exact(shape.iter().product()) {
+            to.extend_from_slice(self.changed(shape, frame, key, work));
+        }
+    }
+
+    /// A frame after the augmentations of bytes.
+    fn changed<'a>(&self, shape: [usize; 3], pixels: &'a [u8], key: [u64; 3], work: &'a mut Work) -> &'a [u8] {
+        let [seed, epoch, sample] = key;
+        let rng = |purpose| Rng::new(seed, purpose, epoch, sample);
+        let flip_it = self.flip && rng(Purpose::Flip).coin();
+        let moved = self.frames.roll > 0 || self.frames.nda > 0.0;
+        if !(self.random_crop > 0 || flip_it || moved || self.auto_augment) {
+            return pixels;
+        }
+        work.set(shape, pixels);
+        if self.random_crop > 0 {
+            crop::random_crop(work, self.random_crop, &mut rng(Purpose::Crop));
+        }
+        if flip_it {
+            flip::flip(work);
+        }
+        if moved {
+            let done = self.frames.apply(&mut work.pixels, frame_shape(shape), sample_key(key));
+            done.expect("the frame has the length of its shape");
+        }
+        if self.auto_augment {
+            auto_augment::auto_augment(work, &mut rng(Purpose::AutoAugment));
+        }
+        &work.pixels
+    }
+
+    /// A frame of bytes as floats.
+    fn scaled(&self, shape: [usize; 3], pixels: &[u8], unit: &mut Vec<[f32; 256]>, out: &mut [f32]) {
+        let tables: &[[f32; 256]] = match &self.scale {
+            Some(scale) => &scale.tables,
+            None => {
+                if unit.len() != shape[0] {
+                    *unit = vec![std::array::from_fn(|p| (p as f64 / 255.0) as f32); shape[0]];
+                }
+                unit
+            }
+        };
+        normalize::normalize(pixels, tables, shape[1] * shape[2], out);
+    }
+
+    /// Cutout of a frame of floats.
+    fn cut(&self, shape: [usize; 3], key: [u64; 3], out: &mut [f32]) {
         if self.cutout > 0 {
             let [seed, epoch, sample] = key;
             cutout::cutout(out, shape, self.cutout, &mut Rng::new(seed, Purpose::Cutout, epoch, sample));
         }
     }
+}
 
-    fn bytes(&self, shape: [usize; 3], pixels: &[u8], key: [u64; 3], scratch: &mut Scratch, out: &mut [f32]) {
-        let [seed, epoch, sample] = key;
-        let rng = |purpose| Rng::new(seed, purpose, epoch, sample);
-        let flip_it = self.flip && rng(Purpose::Flip).coin();
-        let mut source = pixels;
-        let moved = self.frames != FrameAugment::default();
-        if self.random_crop > 0 || flip_it || moved || self.auto_augment {
-            let work = &mut scratch.work;
-            work.set(shape, pixels);
-            if self.random_crop > 0 {
-                crop::random_crop(work, self.random_crop, &mut rng(Purpose::Crop));
-            }
-            if flip_it {
-                flip::flip(work);
-            }
-            if moved {
-                let [channels, height, width] = shape;
-                let shape = FrameShape { steps: 1, channels, height, width };
-                let done = self.frames.apply(&mut work.pixels, shape, SampleKey { seed, epoch, sample });
-                done.expect("the frame has the length of its shape");
-            }
-            if self.auto_augment {
-                auto_augment::auto_augment(work, &mut rng(Purpose::AutoAugment));
-            }
-            source = &scratch.work.pixels;
-        }
-        let tables: &[[f32; 256]] = match &self.scale {
-            Some(scale) => &scale.tables,
-            None => {
-                if scratch.unit.len() != shape[0] {
-                    let unit = std::array::from_fn(|p| (p as f64 / 255.0) as f32);
-                    scratch.unit = vec![unit; shape[0]];
-                }
-                &scratch.unit
-            }
-        };
-        normalize::normalize(source, tables, shape[1] * shape[2], out);
-    }
+fn sample_key([seed, epoch, sample]: [u64; 3]) -> SampleKey {
+    SampleKey { seed, epoch, sample }
+}
+
+/// One frame.
+fn frame_shape([channels, height, width]: [usize; 3]) -> FrameShape {
+    FrameShape { steps: 1, channels, height, width }
 }
 
 #[cfg(test)]
@@ -236,6 +336,42 @@ mod tests {
         assert!(seen.iter().any(|x| *x != seen[0]));
     }
 
+    /// A mixed sample is the mix of two samples that are each changed as they would be alone.
+    #[test]
+    fn a_mix_is_of_samples_as_they_are_without_it() {
+        let bytes: Vec<u8> = (0..6 * 3 * 2 * 5 * 7u32).map(|i| (i * 37 % 11) as u8).collect();
+        let classes = vec!["a".into(), "b".into()];
+        let set = ImageSet::sequences(3, [2, 5, 7], Values::Bytes(bytes), vec![0, 1, 0, 1, 0, 1], classes).unwrap();
+        let d = DataSet::from_parts("x", "", set.clone(), None, set.clone()).unwrap();
+        let plain = AugmentConfig { random_crop: 1, flip: true, normalize: Normalize::None, ..Default::default() };
+        let mixing = AugmentConfig { event_mix: 0.5, ..plain.clone() };
+        let (a, b) = (Pipeline::train(&plain, &d).unwrap(), Pipeline::train(&mixing, &d).unwrap());
+        assert!(!a.mixes() && b.mixes());
+        let (mut mixed, mut scratch) = (0, Scratch::default());
+        for epoch in 0..20 {
+            for id in 0..6 {
+                let own = a.image(&set, id, 9, epoch).unwrap();
+                let mut out = vec![0.0; set.image_len()];
+                let Some(mix) = b.sample(&set, id, [9, epoch], (0, 1), &mut scratch, &mut out) else {
+                    assert_eq!(out, own);
+                    continue;
+                };
+                mixed += 1;
+                assert_eq!(b.image(&set, id, 9, epoch).unwrap(), out, "buffers do not matter");
+                let other = a.image(&set, mix.partner, 9, epoch).unwrap();
+                assert!((0..out.len()).all(|k| out[k] == own[k] || out[k] == other[k]));
+                let mut again: Vec<u8> = own.iter().map(|v| (v * 255.0).round() as u8).collect();
+                let other: Vec<u8> = other.iter().map(|v| (v * 255.0).round() as u8).collect();
+                let shape = FrameShape { steps: 3, channels: 2, height: 5, width: 7 };
+                let key = SampleKey { seed: 9, epoch, sample: id as u64 };
+                let share = FrameAugment::default().mix(&mut again, &other, shape, key).unwrap();
+                assert_eq!(mix.own, share as f32);
+                assert_eq!(out.iter().map(|v| (v * 255.0).round() as u8).collect::<Vec<_>>(), again);
+            }
+        }
+        assert!((40..80).contains(&mixed), "{mixed} of 120");
+    }
+
     #[test]
     fn floats_are_normalised_and_not_cropped() {
         let values = Values::Floats(vec![1.0, 3.0, 5.0, 7.0]);
@@ -247,6 +383,8 @@ mod tests {
         assert_eq!(Pipeline::default().image(&set, 0, 0, 0).unwrap(), [1.0, 3.0, 5.0, 7.0]);
         let flip = AugmentConfig { flip: true, ..Default::default() };
         assert!(matches!(Pipeline::train(&flip, &d), Err(DataError::Config { key: "augment", .. })));
+        let mix = AugmentConfig { event_mix: 0.5, ..Default::default() };
+        assert!(matches!(Pipeline::train(&mix, &d), Err(DataError::Config { key: "augment.event_mix", .. })));
     }
 
     #[test]
@@ -271,6 +409,7 @@ mod tests {
             normalize: Normalize::DataSet,
             roll: 3,
             nda: 1.0,
+            event_mix: 0.5,
         };
         let p = Pipeline::train(&cfg, &d).unwrap();
         let all = |seed| -> Vec<f32> { (0..50).flat_map(|i| p.image(&d.train, i, seed, 1).unwrap()).collect() };
@@ -287,6 +426,8 @@ mod tests {
             (AugmentConfig { random_crop: 29, ..Default::default() }, "augment.random_crop"),
             (AugmentConfig { cutout: 29, ..Default::default() }, "augment.cutout"),
             (AugmentConfig { nda: 1.5, ..Default::default() }, "augment.nda"),
+            (AugmentConfig { event_mix: -0.1, ..Default::default() }, "augment.event_mix"),
+            (AugmentConfig { event_mix: f64::NAN, ..Default::default() }, "augment.event_mix"),
             (AugmentConfig { normalize: one(vec![0.0; 3], vec![1.0; 3]), ..Default::default() }, "augment.normalize"),
             (AugmentConfig { normalize: one(vec![0.0], vec![0.0]), ..Default::default() }, "augment.normalize"),
         ];

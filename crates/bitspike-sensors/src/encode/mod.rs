@@ -42,6 +42,8 @@ impl Encoded {
 /// What makes the random draws of a sample its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
+    /// Seed of the run; 0 for draws that every run shares.
+    pub seed: u64,
     /// Number of the epoch.
     pub epoch: u64,
     /// False for the training part.
@@ -57,11 +59,11 @@ pub struct Key {
 /// let latency = Encode::Latency(LatencyEncode { steps: 3, silent_below: 0.0 });
 /// let encoder = Encoder::new(&latency, [1, 1, 2])?;
 /// assert_eq!((encoder.steps(), encoder.shape()), (3, [1, 1, 2]));
-/// let spikes = encoder.encode(&[1.0, 0.5], Key { epoch: 0, test: false, sample: 0 })?;
+/// let spikes = encoder.encode(&[1.0, 0.5], Key { seed: 0, epoch: 0, test: false, sample: 0 })?;
 /// assert_eq!(spikes, Encoded::Bytes(vec![1, 0, 0, 1, 0, 0]));
 /// # Ok::<(), bitspike_sensors::SensorError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Encoder {
     config: Encode,
     /// `[C, R, L]`.
@@ -126,6 +128,21 @@ impl Encoder {
         }
     }
 
+    /// True if the result depends on the [`Key`].
+    pub fn is_random(&self) -> bool {
+        matches!(self.config, Encode::Rate(_))
+    }
+
+    /// Shape `[C, R, L]` of the features of a sample.
+    pub fn features(&self) -> [usize; 3] {
+        self.features
+    }
+
+    /// Values of the features of one sample.
+    pub fn features_len(&self) -> usize {
+        self.features.iter().product()
+    }
+
     /// Values of one encoded sample.
     pub fn sample_len(&self) -> usize {
         self.stored_steps * self.shape.iter().product::<usize>()
@@ -136,7 +153,7 @@ impl Encoder {
     /// # Errors
     /// [`SensorError::Config`] if `x` has another number of values.
     pub fn encode(&self, x: &[f32], key: Key) -> Result<Encoded, SensorError> {
-        if x.len() != self.features.iter().product::<usize>() {
+        if x.len() != self.features_len() {
             return Err(SensorError::config("features", format!("{:?} values", self.features), x.len()));
         }
         Ok(if self.is_bytes() {
@@ -148,6 +165,36 @@ impl Encoder {
             self.floats(x, &mut out);
             Encoded::Floats(out)
         })
+    }
+
+    /// Encodes one sample `[C, R, L]` into memory of [`Self::sample_len`] bytes.
+    ///
+    /// ```
+    /// use bitspike_sensors::{Encode, Encoder, Key, RateEncode};
+    /// let encoder = Encoder::new(&Encode::Rate(RateEncode { steps: 4, ..Default::default() }), [1, 1, 2])?;
+    /// let (mut spikes, key) = ([9; 8], Key { seed: 1, epoch: 3, test: false, sample: 0 });
+    /// encoder.encode_into(&[1.0, 0.0], key, &mut spikes)?;
+    /// assert_eq!(spikes, [1, 0, 1, 0, 1, 0, 1, 0]);
+    /// # Ok::<(), bitspike_sensors::SensorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SensorError::Config`] if the encoder does not give bytes, or if `x` or `out` has another number of values.
+    pub fn encode_into(&self, x: &[f32], key: Key, out: &mut [u8]) -> Result<(), SensorError> {
+        if !self.is_bytes() {
+            return Err(SensorError::config("encode.kind", "an encoder of spikes", "one of real values"));
+        }
+        if (x.len(), out.len()) != (self.features_len(), self.sample_len()) {
+            let (expected, found) = ((self.features_len(), self.sample_len()), (x.len(), out.len()));
+            return Err(SensorError::config(
+                "features",
+                format!("{} values and room for {}", expected.0, expected.1),
+                format!("{} and {}", found.0, found.1),
+            ));
+        }
+        out.fill(0);
+        self.bytes(x, key, out);
+        Ok(())
     }
 
     /// Into zeros of [`Self::sample_len`], for encoders of bytes.
@@ -179,7 +226,7 @@ mod tests {
 
     #[test]
     fn shapes_as_documented() {
-        let key = Key { epoch: 0, test: false, sample: 0 };
+        let key = Key { seed: 0, epoch: 0, test: false, sample: 0 };
         let rows = [
             (Encode::Direct(DirectEncode { steps: 4, segments: false }), 1, [2, 3, 8], false),
             (Encode::Direct(DirectEncode { steps: 4, segments: true }), 4, [2, 3, 2], false),
@@ -202,6 +249,13 @@ mod tests {
             let got = e.encode(&x, key).unwrap();
             assert_eq!((got.len(), matches!(got, Encoded::Bytes(_))), (e.sample_len(), is_bytes), "{config:?}");
             assert!(e.encode(&x[1..], key).is_err());
+            let mut into = vec![7; e.sample_len()];
+            match (e.encode_into(&x, key, &mut into), got) {
+                (Ok(()), Encoded::Bytes(got)) => assert_eq!(into, got, "{config:?}"),
+                (Err(_), Encoded::Floats(_)) => {}
+                other => panic!("{config:?}: {other:?}"),
+            }
+            assert!(e.encode_into(&x, key, &mut into[1..]).is_err());
         }
     }
 

@@ -6,15 +6,20 @@
 //! ```
 //!
 //! Independent Bernoulli draws, the discrete form of a Poisson spike train. Without `signed` use `normalise = "min-max"`,
-//! else every negative value is silent. A draw is a function of seed, epoch, part, sample and place, so epochs differ and
-//! threads do not matter. Source: Diehl and Cook 2015, among many.
+//! else every negative value is silent. A draw is a function of `encode.seed`, the run's seed, epoch, part, sample and place,
+//! so epochs differ and threads do not matter. Source: Diehl and Cook 2015, among many.
 
 use super::Key;
 use crate::RateEncode;
 use crate::random::Random;
 
+/// Keeps seeds of runs apart from small ones of encoders; odd, so that different seeds stay different.
+const RUN: u64 = 0xd134_2543_de82_ef95;
+
 pub(super) fn encode(x: &[f32], config: &RateEncode, key: Key, out: &mut [u8]) {
-    let mut random = Random::new([config.seed, key.epoch, u64::from(key.test), key.sample]);
+    // A run of seed 0 has the stream of `encode.seed` itself.
+    let seed = config.seed.wrapping_add(key.seed.wrapping_mul(RUN));
+    let mut random = Random::new([seed, key.epoch, u64::from(key.test), key.sample]);
     let signs: &[f32] = if config.signed { &[1.0, -1.0] } else { &[1.0] };
     for step in out.chunks_mut(x.len() * signs.len()) {
         for (part, sign) in step.chunks_mut(x.len()).zip(signs) {
@@ -35,7 +40,7 @@ mod tests {
         out
     }
 
-    const KEY: Key = Key { epoch: 0, test: false, sample: 0 };
+    const KEY: Key = Key { seed: 0, epoch: 0, test: false, sample: 0 };
 
     #[test]
     fn certain_values_and_signs() {
@@ -65,6 +70,7 @@ mod tests {
         assert_ne!(base, run(&x, config, Key { epoch: 1, ..KEY }));
         assert_ne!(base, run(&x, config, Key { test: true, ..KEY }));
         assert_ne!(base, run(&x, config, Key { sample: 1, ..KEY }));
+        assert_ne!(base, run(&x, config, Key { seed: 1, ..KEY }));
         assert_ne!(base, run(&x, RateEncode { seed: 1, ..config }, KEY));
     }
 }

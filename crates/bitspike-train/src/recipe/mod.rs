@@ -154,6 +154,21 @@ impl Recipe {
         bitspike_data::load_frames(&self.data, self.network.steps)
     }
 
+    /// What decides the recipe's data: recipes of the same key read the same. Frames per sample count where samples are
+    /// sequences of events.
+    ///
+    /// ```
+    /// use bitspike_train::recipe::Recipe;
+    /// let recipe = |set: &str, steps: u32| {
+    ///     Recipe::parse(&format!("[data]\nset = '{set}'\n[network]\nT = {steps}\n"), "inline").unwrap()
+    /// };
+    /// assert!(recipe("mnist", 1).data_key() == recipe("mnist", 2).data_key());
+    /// assert!(recipe("n-mnist", 1).data_key() != recipe("n-mnist", 2).data_key());
+    /// ```
+    pub fn data_key(&self) -> (DataConfig, Option<usize>) {
+        (self.data.clone(), self.data.set.is_events().then_some(self.network.steps))
+    }
+
     /// The recipe as TOML, every default written out, but for what a network's name decides.
     pub fn to_toml(&self) -> String {
         const PLAIN: &str = "a recipe is plain tables, strings and numbers";

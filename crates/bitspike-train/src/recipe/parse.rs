@@ -63,6 +63,7 @@ pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe,
         }
     };
     check_keys(&table, "", &of)?;
+    encode_steps(&mut table);
     let recipe = deserialize(&table, &of)?;
     check_network(&table, &recipe, &of)?;
     check_ranges(&recipe, &of)?;
@@ -210,6 +211,27 @@ fn find_bad_key(table: &Table, prefix: &str) -> Option<String> {
     None
 }
 
+/// An encoder of sensor data takes as many steps as the network has, unless the recipe says how many.
+fn encode_steps(table: &mut Table) {
+    let steps = table.get("network").and_then(|network| network.get("T")).cloned();
+    let steps = steps.unwrap_or_else(|| {
+        let default = i64::try_from(Recipe::default().network.steps).expect("a small number");
+        Value::Integer(default)
+    });
+    let data = table.get_mut("data").and_then(Value::as_table_mut);
+    let sensors = data.and_then(|data| data.get_mut("sensors")).and_then(Value::as_table_mut);
+    let Some(encode) = sensors.and_then(|s| s.get_mut("encode")).and_then(Value::as_table_mut) else { return };
+    let text = |key: &str| encode.get(key).and_then(Value::as_str);
+    let same_at_every_step = match text("kind") {
+        Some("direct") => encode.get("segments").and_then(Value::as_bool) != Some(true),
+        Some("population") => text("output") == Some("values"),
+        _ => false,
+    };
+    if !same_at_every_step && !encode.contains_key("steps") {
+        encode.insert("steps".to_owned(), steps);
+    }
+}
+
 pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
     check_ranges(recipe, &|_| Origin::File { name: format!("{} with method {}", recipe.name, recipe.method), line: 0 })
 }
@@ -231,7 +253,7 @@ fn check_network(table: &Table, recipe: &Recipe, of: &impl Fn(&str) -> Origin) -
 }
 
 fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
-    let (t, o, s, d) = (&recipe.train, &recipe.optim, &recipe.schedule, &recipe.distill);
+    let (t, o, s, d, a) = (&recipe.train, &recipe.optim, &recipe.schedule, &recipe.distill, &recipe.augment);
     let finite = |v: f64, low: f64| v.is_finite() && v >= low;
     let rows: Vec<(&str, bool, String, &str)> = vec![
         ("train.epochs", (1..=100_000).contains(&t.epochs), t.epochs.to_string(), "1 to 100000"),
@@ -270,6 +292,8 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ("schedule.warmup_epochs", finite(s.warmup_epochs, 0.0), s.warmup_epochs.to_string(), "at least 0"),
         ("schedule.step_epochs", s.step_epochs >= 1, s.step_epochs.to_string(), "at least 1"),
         ("schedule.factor", finite(s.factor, 0.0), s.factor.to_string(), "a finite number, at least 0"),
+        ("augment.nda", (0.0..=1.0).contains(&a.nda), a.nda.to_string(), "0 to 1"),
+        ("augment.event_mix", (0.0..=1.0).contains(&a.event_mix), a.event_mix.to_string(), "0 to 1"),
         ("distill.weight", (0.0..=1.0).contains(&d.weight), d.weight.to_string(), "0 to 1"),
         (
             "distill.temperature",
@@ -312,7 +336,15 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
 
 /// A combination of keys and method that no training can mean, with its reason.
 fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
-    let (method, optim) = (recipe.method, recipe.optim_config());
+    let (method, optim, set) = (recipe.method, recipe.optim_config(), recipe.data.set);
+    if recipe.augment.event_mix > 0.0 && !set.is_events() {
+        let reason = format!(
+            "augment.event_mix is {} with data.set = \"{set}\": EventMix mixes frames of two event recordings in time and \
+             place; use a set of events, or set it to 0",
+            recipe.augment.event_mix
+        );
+        return Some(("augment.event_mix", reason));
+    }
     let rule = match optim.binary_rule {
         BinaryRule::Latent => return None,
         BinaryRule::Flip => "flip",
@@ -391,6 +423,13 @@ mod tests {
             ("method = 't-bso'\n[network]\nfamily = 'bi-real'\n", &[], &["r.toml:3", "\"vgg\""]),
             ("method = 't-bso'\n[train]\nloss = 'mean-output'\n", &[], &["r.toml:3", "\"tet\""]),
             ("[data]\ntrain_limit = 0\n", &[], &["r.toml", "data.train_limit"]),
+            ("[augment]\n\nevent_mix = 0.5\n", &[], &["r.toml:3", "augment.event_mix is 0.5", "fashion-mnist-mini"]),
+            (
+                "[data]\nset = 'events-demo'\n[augment]\nevent_mix = 1.5\n",
+                &[],
+                &["r.toml:4", "augment.event_mix is 1.5", "0 to 1"],
+            ),
+            ("[augment]\nnda = nan\n", &[], &["r.toml:2", "augment.nda is NaN"]),
             ("seed = 1\nseed = 2\n", &[], &["r.toml:2", "not valid TOML"]),
             ("", &["optim.lr"], &["--set optim.lr", "key=value"]),
             ("", &["optim.lrr=1"], &["--set optim.lrr=1", "did you mean \"optim.lr\"?"]),
@@ -430,6 +469,52 @@ mod tests {
         let text = named.to_toml();
         assert!(!text.contains("layers") && text.contains("resnet19"), "{text}");
         assert_eq!(parse(&text, "again.toml", &[]).unwrap(), named);
+    }
+
+    #[test]
+    fn event_sets_take_event_mix() {
+        for set in ["events-demo", "n-mnist", "event-folder"] {
+            let text = format!("[data]\nset = '{set}'\n[augment]\nevent_mix = 0.5\n");
+            assert_eq!(parse(&text, "r.toml", &[]).unwrap().augment.event_mix, 0.5);
+        }
+    }
+
+    /// The folder is asked for when it is read, so recipes can be looked at and passed on without one.
+    #[test]
+    fn every_recipe_of_the_repository_parses() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes");
+        let mut found = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "toml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let recipe = parse(&text, &path.display().to_string(), &[]).unwrap();
+                assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe, "{}", path.display());
+                found += 1;
+            }
+        }
+        assert!(found > 5, "{found} recipes in {folder}");
+        let recipe = parse("[data]\nset = 'event-folder'\n", "r.toml", &[]).unwrap();
+        let error = recipe.load_data().unwrap_err().to_string();
+        assert!(error.contains("data.path") && error.contains("--data-dir"), "{error}");
+    }
+
+    #[test]
+    fn encoders_take_the_steps_of_the_network() {
+        let steps = |encode: &str, sets: &[&str]| {
+            let text = format!(
+                "[data]\nset = 'sensors'\n[data.sensors]\nlabels = {{ from = 'folder' }}\nwindow = {{ length = 8 }}\n\
+                 split = {{ by = 'recording', test = ['a'] }}\nencode = {encode}\n[network]\nT = 6\n"
+            );
+            let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+            let recipe = parse(&text, "r.toml", &sets).unwrap();
+            assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe);
+            recipe.data.sensors.unwrap().encode.steps()
+        };
+        assert_eq!(steps("{ kind = 'rate' }", &[]), 6);
+        assert_eq!(steps("{ kind = 'latency' }", &["network.T=3"]), 3);
+        assert_eq!(steps("{ kind = 'rate', steps = 5 }", &[]), 5, "said is said");
+        assert_eq!(steps("{ kind = 'direct' }", &[]), 4, "every step is the same: the default stays");
     }
 
     proptest::proptest! {

@@ -53,8 +53,6 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     let threads = threads(&args.run);
     let parallel = args.jobs.unwrap_or(threads).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
-    // The data are the same for all: a grid over the data set would compare what cannot be compared.
-    let data = jobs[0].recipe.load_data()?;
     interrupt::install()?;
     if !args.run.quiet {
         output::note(&format!(
@@ -65,7 +63,7 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     }
     let command: Vec<String> = std::env::args().collect();
     let progress = Progress::new(jobs.len(), args.run.quiet);
-    let folders = run_jobs(jobs, &data, &device, parallel, each, &command, &progress)?;
+    let folders = run_jobs(jobs, &device, parallel, each, &command, &progress)?;
     if folders.len() < jobs.len() {
         return Err(CliError::Interrupted { resume: "the same command again".to_owned() });
     }
@@ -110,8 +108,9 @@ fn points(grid: &[String]) -> Result<Vec<Vec<String>>, CliError> {
         if key.is_empty() || values.iter().any(|v| v.is_empty() || v.contains(['/', '\\'])) {
             return Err(bad());
         }
+        // A grid over the data set would compare what cannot be compared.
         if key.starts_with("data.") || matches!(key, "data" | "seed" | "method" | "name") {
-            let how = "the data are the same for all runs, and --methods and --seeds have flags of their own";
+            let how = "the recordings are the same for all runs, and --methods and --seeds have flags of their own";
             return Err(CliError::Usage(format!("--grid cannot go over {key}: {how}")));
         }
         let with = |point: &Vec<String>, value: &str| [point.as_slice(), &[format!("{key}={value}")]].concat();

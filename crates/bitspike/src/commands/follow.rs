@@ -35,9 +35,7 @@ const BATCH: usize = 4096;
 
 pub fn run(args: &InferArgs, model: &Model<'_>, source: &Path) -> Result<bool, CliError> {
     let n = model.network();
-    // The folder of the recipe's set is not read.
-    let (recipe_file, data_dir) = (args.recipe.clone(), Some(".".into()));
-    let recipe = recipe(&RecipeArgs { recipe: recipe_file, data_dir, ..RecipeArgs::default() }, None)?;
+    let recipe = recipe(&RecipeArgs { recipe: args.recipe.clone(), ..RecipeArgs::default() }, None)?;
     let usage = |text: &str| CliError::Usage(text.to_owned());
     let config = recipe.data.event_config(n.steps).ok_or_else(|| usage("--follow: the recipe's data are no events"))?;
     let window = args.window_ms.or(config.options.window_ms).filter(|ms| *ms > 0);

@@ -136,7 +136,8 @@ pub fn verify(path: &Path, mut reader: EventReader, as_json: bool) -> Result<boo
     let line = |ok: bool, what: &str| format!("{} {}: {what}\n", if ok { "ok   " } else { "WRONG" }, path.display());
     let mut text = match &damage {
         None => line(true, &format!("{} events to the end", s.events)),
-        Some(d) => line(false, &format!("after {} events: {d}", s.events)),
+        // The damage names the file itself.
+        Some(d) => format!("WRONG {d}, after {} events\n", s.events),
     };
     text += &line(!outside, "every event on the sensor");
     if s.backward > 0 {
