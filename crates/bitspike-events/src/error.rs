@@ -62,6 +62,22 @@ pub enum EventError {
         /// What is there.
         found: String,
     },
+    /// A row of a table has a value that cannot be, or cannot be decoded.
+    #[error("{}: row group {group}, row {row}: {what}: expected {expected}, found {found}", path.display())]
+    Row {
+        /// File.
+        path: PathBuf,
+        /// Row group, from 0.
+        group: usize,
+        /// Row within the group, from 0.
+        row: u64,
+        /// Name of the column.
+        what: String,
+        /// What would be accepted.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// A compressed part cannot be unpacked.
     #[error("{}: byte {offset}: damaged {codec} data: {reason}", path.display())]
     Compressed {
@@ -178,7 +194,9 @@ impl EventError {
             Self::Foreign { .. } => ErrorKind::Invalid,
             Self::InFile { source, .. } => source.kind(),
             Self::Unsupported { .. } | Self::Unrecognised { .. } | Self::NeedsFile { .. } => ErrorKind::Unsupported,
-            Self::Truncated { .. } | Self::Value { .. } | Self::Compressed { .. } => ErrorKind::Corrupt,
+            Self::Truncated { .. } | Self::Value { .. } | Self::Row { .. } | Self::Compressed { .. } => {
+                ErrorKind::Corrupt
+            }
         }
     }
 
@@ -189,12 +207,12 @@ impl EventError {
             Self::Truncated { .. } => {
                 "the file is incomplete: copy it again; events before this offset have been delivered".into()
             }
-            Self::Value { .. } | Self::Compressed { .. } => {
+            Self::Value { .. } | Self::Row { .. } | Self::Compressed { .. } => {
                 "the file is damaged, or of another format: copy it again, or name the format".into()
             }
             Self::Unsupported { instead, .. } => (*instead).into(),
             Self::Unrecognised { .. } => {
-                "known: AEDAT 2.0, 3.1 and 4, EVT2, EVT2.1, EVT3, DAT, 40-bit .bin, Event Stream, HDF5, npz, npy, CSV; \
+                "known: AEDAT 2.0, 3.1 and 4, EVT2, EVT2.1, EVT3, DAT, 40-bit .bin, Event Stream, HDF5, Parquet, npz, npy, CSV; \
                  a file without a header needs its format named"
                     .into()
             }
@@ -219,7 +237,11 @@ impl EventError {
             Self::Unrecognised { .. } | Self::NeedsFile { .. } => Some(0),
             Self::InFile { source, .. } => source.offset(),
             Self::Foreign { .. } => Some(0),
-            Self::Option { .. } | Self::Unwritable { .. } | Self::Outside { .. } | Self::Missing { .. } => None,
+            Self::Option { .. }
+            | Self::Row { .. }
+            | Self::Unwritable { .. }
+            | Self::Outside { .. }
+            | Self::Missing { .. } => None,
         }
     }
 }

@@ -75,10 +75,11 @@ pub struct ReadOptions {
     pub stream: Option<i32>,
     /// What a step back of EVT3's time low means.
     pub evt3_time: Evt3Time,
-    /// Names of the columns of CSV, separated by commas, instead of its first line: t, x, y, p, and `-` for others.
+    /// Names of the columns of CSV or Parquet in order, separated by commas, instead of those in the file: t, x, y, p, and
+    /// `-` for others.
     pub columns: Option<String>,
-    /// Unit of times in CSV, npz, npy and HDF5. CSV, and HDF5 in floating point, have no default; the others are in
-    /// microseconds.
+    /// Unit of times in CSV, Parquet, npz, npy and HDF5. CSV, Parquet without timestamps, and HDF5 in floating point have no
+    /// default; the others are in microseconds.
     pub time_unit: Option<TimeUnit>,
 }
 
@@ -172,7 +173,7 @@ impl EventReader {
         Self::new(Input::seekable(name, Box::new(Cursor::new(bytes))), options)
     }
 
-    /// Reads from a pipe or socket; `name` stands in for the path in errors. npz and HDF5 cannot be read so.
+    /// Reads from a pipe or socket; `name` stands in for the path in errors. npz, HDF5 and Parquet cannot be read so.
     ///
     /// # Errors
     /// As [`EventReader::open`], and `NeedsFile`.
@@ -216,6 +217,17 @@ impl EventReader {
                 let hdf5 = format::hdf5::Hdf5::new(&path, input.into_seekable("hdf5")?, options)?;
                 input = Input::stream(&path, Box::new(std::io::empty()));
                 Box::new(hdf5)
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {
+                let path = input.path().to_path_buf();
+                let parquet = format::parquet::Parquet::new(&path, input.into_seekable("parquet")?, options)?;
+                input = Input::stream(&path, Box::new(std::io::empty()));
+                Box::new(parquet)
+            }
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet => {
+                return Err(input.unsupported("Parquet is not read".into(), "build with the feature `parquet`"));
             }
             #[cfg(not(feature = "hdf5"))]
             Format::Hdf5 => {

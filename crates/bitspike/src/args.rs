@@ -276,10 +276,10 @@ pub struct EventArgs {
     /// Camera of an AEDAT 2.0 file that does not name it, such as dvs128 or davis346
     #[arg(long, value_name = "CAMERA")]
     pub camera: Option<String>,
-    /// Columns of a CSV file in order, such as t,x,y,p; - for one to leave out
+    /// Columns of a CSV or Parquet file in order, such as t,x,y,p; - for one to leave out
     #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
     pub columns: Option<String>,
-    /// Unit of the times in CSV, npz and npy: s, ms, us or ns
+    /// Unit of the times in CSV, Parquet, npz and npy: s, ms, us or ns
     #[arg(long, value_name = "UNIT")]
     pub time_unit: Option<String>,
     /// EVT3: take a time low smaller than the one before for 4096 us passed, as expelliarmus does

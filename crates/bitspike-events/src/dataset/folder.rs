@@ -6,8 +6,8 @@ use crate::EventError;
 use std::path::{Path, PathBuf};
 
 /// Extensions of event files; other files of a folder are left alone.
-pub(crate) const EXTENSIONS: [&str; 12] =
-    ["aedat", "aedat4", "raw", "dat", "bin", "bs2", "es", "npz", "npy", "csv", "h5", "hdf5"];
+pub(crate) const EXTENSIONS: [&str; 13] =
+    ["aedat", "aedat4", "raw", "dat", "bin", "bs2", "es", "npz", "npy", "csv", "h5", "hdf5", "parquet"];
 
 /// What is known of a published set.
 struct Known {

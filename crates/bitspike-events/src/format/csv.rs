@@ -15,7 +15,7 @@ const MAX_LINE: usize = 1 << 12;
 
 /// A column that is read, or one that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
+pub(super) enum Column {
     T(Option<TimeUnit>),
     X,
     Y,
@@ -24,7 +24,7 @@ enum Column {
 }
 
 impl Column {
-    fn named(name: &str) -> Self {
+    pub(super) fn named(name: &str) -> Self {
         let name = name.trim().trim_matches('"').to_ascii_lowercase();
         // t_us, t[us], t (us), timestamp_ns, ...
         let mut parts = name.split(|c: char| "_ []()".contains(c)).filter(|s| !s.is_empty());
@@ -37,7 +37,7 @@ impl Column {
         }
     }
 
-    fn list(line: &str) -> Vec<Self> {
+    pub(super) fn list(line: &str) -> Vec<Self> {
         fields(line).map(Self::named).collect()
     }
 }
@@ -51,7 +51,7 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether all four columns are there.
-fn complete(columns: &[Column]) -> bool {
+pub(super) fn complete(columns: &[Column]) -> bool {
     let has = |f: fn(&Column) -> bool| columns.iter().filter(|c| f(c)).count() == 1;
     has(|c| matches!(c, Column::T(_)))
         && has(|c| *c == Column::X)

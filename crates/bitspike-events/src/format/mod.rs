@@ -15,6 +15,8 @@ pub(crate) mod hdf5;
 pub(crate) mod lz4;
 pub(crate) mod mat;
 pub(crate) mod npy;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
 pub(crate) mod zip;
 
 pub use evt3::Evt3Time;
@@ -81,11 +83,13 @@ pub enum Format {
     Hdf5,
     /// MATLAB files of ASL-DVS (`.mat`).
     Mat,
+    /// Parquet with columns t, x, y, p (`.parquet`).
+    Parquet,
 }
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Aedat2,
         Self::Aedat3,
         Self::Aedat4,
@@ -100,6 +104,7 @@ impl Format {
         Self::Csv,
         Self::Hdf5,
         Self::Mat,
+        Self::Parquet,
     ];
 
     /// Short name, as used in options.
@@ -124,6 +129,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Hdf5 => "hdf5",
             Self::Mat => "mat",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -239,6 +245,7 @@ pub(crate) fn prophesee_header(input: &mut Input) -> Result<Header, EventError> 
     Ok(header)
 }
 
+const PARQUET_MAGIC: &[u8] = b"PAR1";
 const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// Tells the format by the content; leaves the input where it is.
@@ -255,6 +262,7 @@ pub(crate) fn detect(input: &mut Input) -> Result<Format, EventError> {
         (zip::MAGIC, Format::Npz),
         (HDF5_MAGIC, Format::Hdf5),
         (mat::MAGIC, Format::Mat),
+        (PARQUET_MAGIC, Format::Parquet),
     ] {
         if data.starts_with(magic) {
             return Ok(format);

@@ -136,7 +136,7 @@ fn polarity(v: Result<i64, f64>) -> Option<bool> {
 }
 
 /// The four values as an event, or the index of the one that does not fit.
-fn event(v: [Result<i64, f64>; 4], unit: TimeUnit) -> Result<Event, usize> {
+pub(super) fn event(v: [Result<i64, f64>; 4], unit: TimeUnit) -> Result<Event, usize> {
     Ok(Event {
         t: time(v[0], unit).ok_or(0usize)?,
         x: place(v[1]).ok_or(1usize)?,
@@ -145,8 +145,9 @@ fn event(v: [Result<i64, f64>; 4], unit: TimeUnit) -> Result<Event, usize> {
     })
 }
 
-const NAMES: [&str; 4] = ["t", "x", "y", "p"];
-const EXPECTED: [&str; 4] = ["a time that fits into 64 bits of µs", "0 to 65535", "0 to 65535", "-1, 0 or 1"];
+pub(super) const NAMES: [&str; 4] = ["t", "x", "y", "p"];
+pub(super) const EXPECTED: [&str; 4] =
+    ["a time that fits into 64 bits of µs", "0 to 65535", "0 to 65535", "-1, 0 or 1"];
 
 fn shown(v: Result<i64, f64>) -> String {
     v.map_or_else(|f| f.to_string(), |i| i.to_string())

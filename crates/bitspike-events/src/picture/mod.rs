@@ -92,7 +92,7 @@ impl PictureOptions {
 pub struct PictureFrame {
     /// Begin, in microseconds of the file.
     pub start_us: i64,
-    /// End, which does not belong to it.
+    /// End, which does not belong to it; at most the largest 64-bit number.
     pub end_us: i64,
     /// Events in it.
     pub events: u64,
@@ -113,6 +113,8 @@ pub struct PictureFrame {
 #[derive(Clone, Debug)]
 pub struct Picture {
     frames: Vec<PictureFrame>,
+    /// Microseconds of a frame.
+    window: u64,
     /// Time of the first event.
     origin: i64,
     /// Width and height of a frame in cells, and pixels along the side of a cell.
@@ -179,17 +181,20 @@ impl Picture {
         };
         let frames: Vec<_> = (0..n).map(frame).collect();
         let counts = vec![0; frames.len() * size.0 * size.1 * 2];
-        Ok(Self { frames, origin: first, size, cell, counts, clip: 1 })
+        // Given in 63 bits, or short.
+        let window = window as u64;
+        Ok(Self { frames, window, origin: first, size, cell, counts, clip: 1 })
     }
 
     fn count(&mut self, e: &Event) {
         let after = self.frames.partition_point(|f| f.start_us <= e.t);
         let (x, y) = ((u32::from(e.x) / self.cell) as usize, (u32::from(e.y) / self.cell) as usize);
         let (w, h) = self.size;
-        // Ends rise like starts, so the frames with this event are the last ones before it.
+        // All are as long, so the frames with this event are the last ones before it.
         for i in (0..after).rev() {
             let frame = &mut self.frames[i];
-            if frame.end_us <= e.t {
+            // Not by the end, which may be beyond 64 bits.
+            if e.t.abs_diff(frame.start_us) >= self.window {
                 break;
             }
             frame.events += 1;

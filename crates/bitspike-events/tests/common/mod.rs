@@ -278,6 +278,38 @@ fn mat(events: &[Event], packed: bool) -> (Vec<u8>, usize) {
     (b, length)
 }
 
+/// Parquet of two row groups, with a column that is left out and two names that are not the shortest.
+#[cfg(feature = "parquet")]
+pub fn parquet(events: &[Event]) -> Vec<u8> {
+    use parquet::data_type::{BoolType, Int32Type, Int64Type};
+    let schema = "message m { required int32 y; required int64 t_us; required int32 other; required int32 x \
+                  (INTEGER(16,false)); required boolean polarity; }";
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let mut out = Vec::new();
+    let mut writer = parquet::file::writer::SerializedFileWriter::new(&mut out, schema, Default::default()).unwrap();
+    for part in events.chunks(events.len().div_ceil(2).max(1)) {
+        let mut rows = writer.next_row_group().unwrap();
+        let whole = |f: fn(&Event) -> i32| part.iter().map(f).collect::<Vec<_>>();
+        let t: Vec<i64> = part.iter().map(|e| e.t).collect();
+        let p: Vec<bool> = part.iter().map(|e| e.p).collect();
+        for i in 0..5 {
+            let mut column = rows.next_column().unwrap().unwrap();
+            let mut numbers = |v: &[i32]| column.typed::<Int32Type>().write_batch(v, None, None).unwrap();
+            match i {
+                0 => numbers(&whole(|e| e.y.into())),
+                2 => numbers(&whole(|_| 7)),
+                3 => numbers(&whole(|e| e.x.into())),
+                1 => column.typed::<Int64Type>().write_batch(&t, None, None).unwrap(),
+                _ => column.typed::<BoolType>().write_batch(&p, None, None).unwrap(),
+            };
+            column.close().unwrap();
+        }
+        rows.close().unwrap();
+    }
+    writer.close().unwrap();
+    out
+}
+
 /// A file of every format, and every variant that is read differently, with `n` events.
 pub fn samples(n: usize) -> Vec<Sample> {
     let events = plain(n);
@@ -299,6 +331,12 @@ pub fn samples(n: usize) -> Vec<Sample> {
     add("npy", Format::Npy, true, npy(&events), None);
     add("mat", Format::Mat, true, mat(&events, false), None);
     add("mat packed", Format::Mat, true, mat(&events, true), None);
+    #[cfg(feature = "parquet")]
+    {
+        let bytes = parquet(&events);
+        let length = bytes.len();
+        add("parquet", Format::Parquet, true, (bytes, length), None);
+    }
     for (name, format, record) in [
         ("evt3", Format::Evt3, Some(2)),
         ("es", Format::Es, None),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Format {
     /// Text with a separator, one row per time.
     Csv(CsvFormat),
-    /// Parquet, one row per time. Needs the feature `parquet` of this crate.
+    /// Parquet, one row per time. Needs the feature `parquet` of this crate, which is on by default.
     Parquet(ParquetFormat),
     /// One NumPy array per file.
     Npy(NpyFormat),

@@ -1,33 +1,35 @@
 //! Parquet: one row per time, plain columns.
 //!
 //! Numbers and booleans are channels, null is a missing value; strings, numbers and booleans may be labels. Timestamps of
-//! Parquet have their own unit, other times that of `time_unit`. Compression: none, Snappy, gzip, LZ4 (raw); others
-//! (Zstandard, Brotli) need a C compiler to build and are an error. Not read: nested and repeated columns. Lines in
-//! errors are rows from 1, fields are columns. Decoded by the crate `parquet`.
+//! Parquet have their own unit, other times that of `time_unit`. Decoded by `bitspike-parquet`, which names compressions and
+//! encodings that are read; others (Zstandard, Brotli) are an error. Not read: nested and repeated columns. Lines in errors
+//! are rows from 1, fields are columns from 1.
 
 use super::Known;
 use super::table::{Role, Roles, Table};
 use crate::{ParquetFormat, Recording, SensorError};
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field;
+use bitspike_parquet::{Cell, Error, Kind, Reader, Unit};
 use std::path::Path;
 
-/// A number, if the field is one.
-fn number(field: &Field) -> Option<f64> {
-    Some(match field {
-        Field::Bool(b) => f64::from(u8::from(*b)),
-        Field::Byte(v) => f64::from(*v),
-        Field::Short(v) => f64::from(*v),
-        Field::Int(v) => f64::from(*v),
-        Field::Long(v) => *v as f64,
-        Field::UByte(v) => f64::from(*v),
-        Field::UShort(v) => f64::from(*v),
-        Field::UInt(v) => f64::from(*v),
-        Field::ULong(v) => *v as f64,
-        Field::Float(v) => f64::from(*v),
-        Field::Double(v) => *v,
-        _ => return None,
-    })
+/// The error of the library with the path; `line` is the row that it was met at, from 1.
+fn damaged(path: &Path, line: u64, e: Error) -> SensorError {
+    let path = path.to_path_buf();
+    let (expected, what) = (String::from("a whole Parquet file"), "Parquet");
+    match e {
+        Error::Io(source) => SensorError::Io { path, source },
+        Error::NotParquet { offset, expected, found } => {
+            SensorError::Binary { path, offset, what, expected: expected.into(), found }
+        }
+        Error::Footer { offset, reason } => {
+            SensorError::Binary { path, offset, what: "footer", expected, found: reason }
+        }
+        Error::Unsupported { column, what, instead } => {
+            let place = if column.is_empty() { "byte 0".into() } else { format!("column {column:?}") };
+            SensorError::Unsupported { path, place, what, instead }
+        }
+        e @ Error::Data { .. } => SensorError::text(&path, line, 0, "rows", "rows that can be decoded", e.to_string()),
+        other => SensorError::Binary { path, offset: 0, what, expected, found: other.to_string() },
+    }
 }
 
 pub(super) fn read(
@@ -36,32 +38,9 @@ pub(super) fn read(
     format: &ParquetFormat,
     known: Known<'_>,
 ) -> Result<Vec<Recording>, SensorError> {
-    // The library has asserts and unchecked sums in its decoders; on damaged files they must not end the program.
-    let result = std::panic::catch_unwind(|| decode(path, bytes, format, known));
-    result.unwrap_or_else(|_| Err(damaged(path, 0, "content", "a decoder that gave up".into())))
-}
-
-fn damaged(path: &Path, offset: u64, what: &'static str, found: String) -> SensorError {
-    SensorError::Binary { path: path.into(), offset, what, expected: "Parquet".into(), found }
-}
-
-fn decode(path: &Path, bytes: &[u8], format: &ParquetFormat, known: Known<'_>) -> Result<Vec<Recording>, SensorError> {
-    let footer = bytes.len().saturating_sub(8) as u64;
-    let content = bytes::Bytes::copy_from_slice(bytes);
-    let reader = SerializedFileReader::new(content).map_err(|e| damaged(path, footer, "footer", e.to_string()))?;
-    let schema = reader.metadata().file_metadata().schema();
-    let mut columns = Vec::new();
-    for field in schema.get_fields() {
-        if !field.is_primitive() || field.get_basic_info().repetition() == parquet::basic::Repetition::REPEATED {
-            return Err(SensorError::Unsupported {
-                path: path.into(),
-                place: format!("column {:?}", field.name()),
-                what: "a nested or repeated column".into(),
-                instead: "write one plain column for each channel",
-            });
-        }
-        columns.push(field.name().to_string());
-    }
+    let file = Box::new(std::io::Cursor::new(bytes.to_vec()));
+    let mut reader = Reader::new(file).map_err(|e| damaged(path, 0, e))?;
+    let columns: Vec<String> = reader.columns().iter().map(|c| c.name.clone()).collect();
     let roles = Roles {
         time: format.time_column.as_deref(),
         unit: format.time_unit,
@@ -69,48 +48,78 @@ fn decode(path: &Path, bytes: &[u8], format: &ParquetFormat, known: Known<'_>) -
         group: format.group_column.as_deref(),
     };
     let mut table = Table::new(path, 0, &columns, roles, known)?;
-    let rows = reader.get_row_iter(None).map_err(|e| damaged(path, 0, "rows", e.to_string()))?;
-    for (line, row) in (1u64..).zip(rows) {
-        let row = row.map_err(|e| damaged(path, 0, "rows", format!("row {line}: {e}")))?;
-        let (mut label, mut group) = (None, None);
-        for (i, (_, value)) in row.get_column_iter().enumerate() {
-            let field = i as u64 + 1;
-            let bad = |what, expected: &str| SensorError::text(path, line, field, what, expected, value.to_string());
-            match table.roles.get(i).copied().unwrap_or(Role::Unused) {
-                Role::Channel(c) if matches!(value, Field::Null) => table.value(c, None, line, field)?,
-                Role::Channel(c) => match number(value) {
-                    Some(v) if v.is_nan() => table.value(c, None, line, field)?,
-                    Some(v) if (v as f32).is_finite() => table.value(c, Some(v as f32), line, field)?,
-                    _ => return Err(bad("value", "a finite number")),
-                },
-                Role::Time => {
-                    // The table divides by the unit of plain numbers, so the timestamps' own is taken to that.
-                    let per = format.time_unit.per_second();
-                    let t = match value {
-                        Field::TimestampMillis(t) => Some(*t as f64 / 1e3 * per),
-                        Field::TimestampMicros(t) => Some(*t as f64 / 1e6 * per),
-                        other => number(other),
-                    };
-                    let t = t.filter(|t| t.is_finite()).ok_or_else(|| bad("time", "a finite number or timestamp"))?;
-                    table.time(t, line, field)?;
-                }
-                role @ (Role::Label | Role::Group) => {
-                    let text = match value {
-                        Field::Str(s) => s.clone(),
-                        other if number(other).is_some() => other.to_string(),
-                        _ => return Err(bad("label or group", "a name or number")),
-                    };
-                    if text.is_empty() {
-                        return Err(bad("label or group", "a name or number"));
+    let used: Vec<(usize, Role, Kind)> = table
+        .roles
+        .iter()
+        .zip(reader.columns())
+        .enumerate()
+        .filter(|(_, (role, _))| **role != Role::Unused)
+        .map(|(i, (role, column))| (i, *role, column.kind))
+        .collect();
+    let indices: Vec<usize> = used.iter().map(|u| u.0).collect();
+    reader.choose(&indices).map_err(|e| damaged(path, 0, e))?;
+    let mut line = 0;
+    while reader.next_batch().map_err(|e| damaged(path, line + 1, e))? {
+        for row in 0..reader.rows() {
+            line += 1;
+            let (mut label, mut group) = (None, None);
+            for (k, &(index, role, kind)) in used.iter().enumerate() {
+                let (cell, field) = (reader.cell(k, row), index as u64 + 1);
+                let bad = |what, expected: &str| SensorError::text(path, line, field, what, expected, shown(cell));
+                match role {
+                    Role::Channel(c) => match (cell, number(cell)) {
+                        (Cell::Null, _) => table.value(c, None, line, field)?,
+                        (_, Some(v)) if v.is_nan() => table.value(c, None, line, field)?,
+                        // A time among the channels is more likely a column that was not named than a signal.
+                        (_, Some(v)) if (v as f32).is_finite() && !matches!(kind, Kind::Timestamp(_)) => {
+                            table.value(c, Some(v as f32), line, field)?;
+                        }
+                        _ => return Err(bad("value", "a finite number")),
+                    },
+                    Role::Time => {
+                        // The table divides by the unit of plain numbers, so the timestamps' own is taken to that.
+                        let factor = match kind {
+                            Kind::Timestamp(Unit::Millis) => format.time_unit.per_second() / 1e3,
+                            Kind::Timestamp(Unit::Micros) => format.time_unit.per_second() / 1e6,
+                            Kind::Timestamp(Unit::Nanos) => format.time_unit.per_second() / 1e9,
+                            _ => 1.0,
+                        };
+                        let t = number(cell).map(|t| t * factor).filter(|t| t.is_finite());
+                        table.time(t.ok_or_else(|| bad("time", "a finite number or timestamp"))?, line, field)?;
                     }
-                    *(if role == Role::Label { &mut label } else { &mut group }) = Some(text);
+                    Role::Label | Role::Group => {
+                        let text = Some(shown(cell)).filter(|t| cell != Cell::Null && !t.is_empty());
+                        let text = text.ok_or_else(|| bad("label or group", "a name or number"))?;
+                        *(if role == Role::Label { &mut label } else { &mut group }) = Some(text);
+                    }
+                    Role::Unused => {}
                 }
-                Role::Unused => {}
             }
+            table.row(label.as_deref(), group.as_deref());
         }
-        table.row(label.as_deref(), group.as_deref());
     }
     table.finish()
+}
+
+/// A number, if the cell is one.
+fn number(cell: Cell<'_>) -> Option<f64> {
+    match cell {
+        Cell::Bool(b) => Some(f64::from(u8::from(b))),
+        Cell::Whole(v) => Some(v as f64),
+        Cell::Real(v) => Some(v),
+        Cell::Null | Cell::Text(_) => None,
+    }
+}
+
+/// As text.
+fn shown(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Null => "null".into(),
+        Cell::Bool(b) => b.to_string(),
+        Cell::Whole(v) => v.to_string(),
+        Cell::Real(v) => v.to_string(),
+        Cell::Text(s) => s.to_owned(),
+    }
 }
 
 #[cfg(test)]
