@@ -127,7 +127,7 @@ fn a_sweep_goes_over_the_time_steps_of_event_frames() {
     for _ in 0..2 {
         let out = bitspike(dir.path(), &args);
         assert!(out.status.success(), "{}", text(&out.stderr));
-        assert!(text(&out.stdout).contains("network.T=3"), "{}", text(&out.stdout));
+        assert!(text(&out.stdout).contains("bsnn (T=3)"), "{}", text(&out.stdout));
     }
     for (steps, seed) in [(1, 1), (1, 2), (3, 1), (3, 2)] {
         let run = dir.path().join(format!("s/network.T={steps}/bsnn-seed{seed}"));

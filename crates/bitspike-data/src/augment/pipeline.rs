@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// Augmentation and normalisation of one sample, fully determined by (seed, epoch, sample): the frames of a sequence are
 /// changed alike.
 ///
-/// Order: random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats). The default is `x = p / 255` for any
-/// number of channels, without augmentation.
+/// Order: random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats). The default is
+/// `x = p / 255` for any number of channels, without augmentation.
 ///
 /// ```
 /// use bitspike_data::{AugmentConfig, DataConfig, Pipeline, load};
