@@ -1,7 +1,7 @@
 //! The file as the crate `parquet` asks for it, with what it is about to unpack held against what is there.
 
 use crate::Error;
-use crate::thrift::page_sizes;
+use crate::thrift::page_header;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
@@ -15,8 +15,8 @@ impl<T: Read + Seek + Send> ReadSeek for T {}
 const MAGIC: &[u8] = b"PAR1";
 /// Bytes that a page may have more than its compression allows: small ones are mostly header.
 const SLACK: u64 = 64;
-/// Bytes of a page header that hold its sizes.
-const SIZES: usize = 18;
+/// Bytes of a page header that are looked at first, and at most: statistics may have long texts in them.
+const HEADERS: [usize; 2] = [512, 1 << 20];
 
 /// A file that several columns are read from.
 #[derive(Clone)]
@@ -134,10 +134,15 @@ impl ChunkReader for Source {
 
     /// The crate calls this at the header of a page.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let header = self.read(start, SIZES)?;
         let wrong = |text: String| Err(ParquetError::General(format!("page at byte {start}: {text}")));
-        let Some((unpacked, packed)) = page_sizes(&header) else {
-            return wrong("its header has no sizes".to_owned());
+        let mut sizes = None;
+        for most in HEADERS {
+            if sizes.is_none() {
+                sizes = page_header(&self.read(start, most)?);
+            }
+        }
+        let Some((unpacked, packed)) = sizes else {
+            return wrong("its header cannot be read".to_owned());
         };
         let most = packed.saturating_mul(self.ratio).saturating_add(SLACK);
         if unpacked > most || start.saturating_add(packed) > self.data_end {

@@ -7,7 +7,7 @@
 //!
 //! The footer is a structure whose field 2 lists the nodes of the schema, in which field 5 is the number of children. The
 //! crate reserves memory for so many and descends by recursion. A page header begins with the fields 1 to 3: type,
-//! size unpacked, size packed. Source: the Thrift and Parquet format descriptions of Apache.
+//! size unpacked, size packed; lengths of bytes in the rest are memory that the crate reserves and clears. Source: the Thrift and Parquet format descriptions of Apache.
 
 /// Structures within structures that are skipped.
 const DEPTH: u32 = 32;
@@ -158,12 +158,18 @@ fn schema(footer: &[u8]) -> Option<Vec<u64>> {
     Some(all)
 }
 
-/// Sizes of a page, unpacked and packed, from the beginning of its header.
-pub(crate) fn page_sizes(header: &[u8]) -> Option<(u64, u64)> {
+/// Sizes of a page, unpacked and packed, from its header, all of which is there: no length in it reaches beyond.
+pub(crate) fn page_header(header: &[u8]) -> Option<(u64, u64)> {
     let (mut scan, mut id) = (Scan(header), 0);
     let mut number = |expected| (scan.field(&mut id)? == 5 && id == expected).then(|| scan.zigzag())?;
     number(1)?;
     let (unpacked, packed) = (number(2)?, number(3)?);
+    loop {
+        match scan.field(&mut id)? {
+            0 => break,
+            kind => scan.skip(kind, DEPTH)?,
+        }
+    }
     u64::try_from(unpacked).ok().zip(u64::try_from(packed).ok())
 }
 
@@ -216,9 +222,12 @@ mod tests {
 
     #[test]
     fn sizes_of_a_page() {
-        assert_eq!(page_sizes(&[0x15, 0, 0x15, 0x80, 1, 0x15, 6]), Some((64, 3)));
-        assert_eq!(page_sizes(&[0x15, 0, 0x15, 1, 0x15, 6]), None, "negative");
-        assert_eq!(page_sizes(&[0x15, 0, 0x15]), None);
-        assert_eq!(page_sizes(&[0x15, 0, 0x25, 2, 0x15, 6]), None, "another field");
+        assert_eq!(page_header(&[0x15, 0, 0x15, 0x80, 1, 0x15, 6, 0]), Some((64, 3)));
+        assert_eq!(page_header(&[0x15, 0, 0x15, 0x80, 1, 0x15, 6]), None, "without its end");
+        assert_eq!(page_header(&[0x15, 0, 0x15, 1, 0x15, 6, 0]), None, "negative");
+        assert_eq!(page_header(&[0x15, 0, 0x25, 2, 0x15, 6, 0]), None, "another field");
+        // A structure as field 5, with bytes as its field 1: as many as are there, and more.
+        assert_eq!(page_header(&[0x15, 0, 0x15, 2, 0x15, 6, 0x2c, 0x18, 2, b'a', b'b', 0, 0]), Some((1, 3)));
+        assert_eq!(page_header(&[0x15, 0, 0x15, 2, 0x15, 6, 0x2c, 0x18, 0xff, 0xff, 0xff, 0x7f, 0, 0]), None);
     }
 }
