@@ -9,6 +9,12 @@ const CHUNK: usize = 1 << 17;
 /// The same for the first time: many recordings are small, and a buffer has to be cleared.
 const FIRST: usize = 1 << 14;
 
+/// Bytes of a cache line. Reading into memory that does not begin with one takes up to three times as long on Zen 3.
+const LINE: usize = 64;
+
+/// Bytes that the system keeps files in.
+const PAGE: usize = 1 << 12;
+
 /// What a reader can be made of when the format needs to jump.
 pub(crate) trait ReadSeek: Read + Seek + Send {}
 impl<T: Read + Seek + Send> ReadSeek for T {}
@@ -68,16 +74,23 @@ impl Input {
         if self.end - self.start >= min || self.ended {
             return Ok(self.end - self.start);
         }
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        while self.end < min && !self.ended {
+        let left = self.end - self.start;
+        let room = if self.buffer.is_empty() { FIRST } else { CHUNK };
+        if self.buffer.len() < left + room + 2 * LINE {
+            self.buffer.resize(left + room + 2 * LINE, 0);
+        }
+        // What is left goes right in front of a cache line, and the next bytes into it.
+        let to = self.buffer.as_ptr().align_offset(LINE).min(LINE) + left.next_multiple_of(LINE) - left;
+        self.buffer.copy_within(self.start..self.end, to);
+        (self.start, self.end) = (to, to + left);
+        while self.end - self.start < min && !self.ended {
             // Grows in steps, as bytes arrive: a length that lies in a file cannot reserve memory.
-            let room = if self.buffer.is_empty() { FIRST } else { CHUNK };
-            if self.buffer.len() - self.end < room / 2 {
-                self.buffer.resize(self.end + room, 0);
+            if self.buffer.len() - self.end < CHUNK / 2 && self.end - self.start > left {
+                self.buffer.resize(self.end + CHUNK, 0);
             }
-            let room = &mut self.buffer[self.end..];
+            // Whole pages, so that the next read begins with one.
+            let pages = (self.buffer.len() - self.end) / PAGE * PAGE;
+            let room = &mut self.buffer[self.end..self.end + pages];
             let read = match &mut self.bytes {
                 Bytes::Stream(r) => r.read(room),
                 Bytes::Seekable(r) => r.read(room),
@@ -87,12 +100,12 @@ impl Input {
                 Ok(n) => self.end += n,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(source) => {
-                    let offset = self.offset + self.end as u64;
+                    let offset = self.offset + (self.end - self.start) as u64;
                     return Err(EventError::Io { path: self.path.clone(), offset, source });
                 }
             }
         }
-        Ok(self.end)
+        Ok(self.end - self.start)
     }
 
     /// Reads whole records of `size` bytes: how many bytes of `data` are whole records, or why there are none.
