@@ -17,6 +17,8 @@ pub(crate) struct Pages {
     kind: Type,
     /// Values that may still come.
     left: u64,
+    /// A dictionary has come.
+    dictionary: bool,
 }
 
 fn wrong<T>(text: String) -> Result<T> {
@@ -26,7 +28,7 @@ fn wrong<T>(text: String) -> Result<T> {
 impl Pages {
     pub(crate) fn new(inner: SerializedPageReader<Source>, chunk: &ColumnChunkMetaData) -> Self {
         // Not negative: checked with the places of columns.
-        Self { inner, kind: chunk.column_type(), left: chunk.num_values().unsigned_abs() }
+        Self { inner, kind: chunk.column_type(), left: chunk.num_values().unsigned_abs(), dictionary: false }
     }
 
     fn check(&mut self, page: &Page) -> Result<()> {
@@ -38,6 +40,7 @@ impl Pages {
                 Type::BOOLEAN => 1,
                 _ => 4,
             };
+            self.dictionary = true;
             return if n * each <= bytes {
                 Ok(())
             } else {
@@ -49,6 +52,9 @@ impl Pages {
         }
         self.left -= n;
         match page.encoding() {
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY if !self.dictionary => {
+                wrong("a page that needs a dictionary, and none before it".to_owned())
+            }
             Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY | Encoding::RLE => Ok(()),
             Encoding::BYTE_STREAM_SPLIT => Ok(()),
             Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY => self.check_delta(page, n),
