@@ -22,8 +22,10 @@ use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What may be asked for at once: a column of 2^28 events of 16 bytes. Lengths that lie end here.
-const MAX_READ: usize = 1 << 32;
+/// What may be asked for at once: a column of 2^28 events of 16 bytes. Lengths that lie end here, or at [`UNPACKED`].
+const MAX_READ: u64 = 1 << 32;
+/// Bytes that gzip makes of one at most; a dataset of nothing but fill values may be refused for it.
+const UNPACKED: u64 = 1033;
 
 /// An error of the library, with the path.
 fn wrong(path: &Path, e: &hdf5_reader::error::Error) -> EventError {
@@ -55,7 +57,8 @@ fn open(path: &Path, file: Box<dyn ReadSeek>) -> Result<Hdf5File, EventError> {
         std::io::Read::read_to_end(&mut std::io::Read::take(&mut **file, n as u64), &mut bytes)?;
         Ok(bytes)
     });
-    let options = OpenOptions::default().with_max_read_bytes(MAX_READ);
+    let most = usize::try_from(length.saturating_mul(UNPACKED).min(MAX_READ)).unwrap_or(usize::MAX);
+    let options = OpenOptions::default().with_max_read_bytes(most);
     Hdf5File::from_storage_with_options(Arc::new(storage), options).map_err(|e| wrong(path, &e))
 }
 
