@@ -8,6 +8,9 @@ use crate::recipe::Recipe;
 use bitspike_data::{DataConfig, DataError, DataSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+/// What [`Recipe::data_key`] gives.
+type Key = (DataConfig, Option<usize>);
+
 /// What is at hand.
 #[derive(Default)]
 pub(crate) struct Shelf {
@@ -17,7 +20,7 @@ pub(crate) struct Shelf {
 #[derive(Default)]
 struct State {
     last: Option<Arc<DataSet>>,
-    sets: Vec<((DataConfig, Option<usize>), Weak<DataSet>)>,
+    sets: Vec<(Key, Weak<DataSet>)>,
 }
 
 impl Shelf {
