@@ -1,6 +1,7 @@
 //! Reference vectors computed with PyTorch in float64; `testdata/golden/README.md` defines every op.
 //!
-//! `BITSPIKE_GOLDEN=dir` runs the same test over another folder. A file whose op is not known here is a failure.
+//! `BITSPIKE_GOLDEN=dir` runs the same test over another folder, or its subfolder `vectors`. A file whose op is not
+//! known here is a failure.
 
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{NormConfig, binary_linear};
@@ -367,7 +368,11 @@ fn run(case: &mut Case, op: &str) -> bool {
 
 fn folder() -> PathBuf {
     match std::env::var_os("BITSPIKE_GOLDEN") {
-        Some(dir) => PathBuf::from(dir),
+        // The vectors themselves, or the folder that has them beside their generator.
+        Some(dir) => {
+            let (dir, within) = (PathBuf::from(&dir), PathBuf::from(dir).join("vectors"));
+            if within.is_dir() { within } else { dir }
+        }
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden"),
     }
 }
