@@ -75,9 +75,7 @@ impl Columns {
     pub fn p(&self) -> &[bool] {
         &self.p[..self.len]
     }
-}
 
-impl Columns {
     /// The columns to write into.
     pub(crate) fn view(&mut self) -> View<'_> {
         View { t: &mut self.t, x: &mut self.x, y: &mut self.y, p: &mut self.p }
@@ -190,17 +188,10 @@ pub(crate) mod wide {
             self.y[i..i + BLOCK].copy_from_slice(&pulp::cast::<_, [u16; BLOCK]>(narrow(y)));
             let on = narrow(on);
             let on = sse2._mm_packs_epi16(avx._mm256_castsi256_si128(on), avx2._mm256_extracti128_si256::<1>(on));
-            self.set_on(simd, i, on);
-        }
-
-        /// Polarities `i..i + 16`: ON where a byte is not 0.
-        #[inline(always)]
-        fn set_on(&mut self, simd: V3, i: usize, on: __m128i) {
-            let zero = simd.sse2._mm_setzero_si128();
-            let bytes: [u8; BLOCK] = pulp::cast(simd.sse2._mm_cmpgt_epi8(on, zero));
+            let on: [u8; BLOCK] = pulp::cast(on);
             let to = &mut self.p[i..i + BLOCK];
             for k in 0..BLOCK {
-                to[k] = bytes[k] != 0;
+                to[k] = on[k] != 0;
             }
         }
 

@@ -34,6 +34,16 @@ impl TimeUnit {
         })
     }
 
+    /// Its short name, which [`TimeUnit::named`] takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "s",
+            Self::Millis => "ms",
+            Self::Micros => "us",
+            Self::Nanos => "ns",
+        }
+    }
+
     /// A whole number of this unit in microseconds, fractions cut off downwards; `None` if it does not fit.
     pub(crate) fn of_integer(self, v: i64) -> Option<i64> {
         match self {

@@ -70,7 +70,8 @@ enum Encoder {
 
 const NPZ: [(&str, &str, u64); 4] = [("t", "<i8", 8), ("x", "<u2", 2), ("y", "<u2", 2), ("p", "|u1", 1)];
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+/// A name in the same folder.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(end);
     path.with_file_name(name)

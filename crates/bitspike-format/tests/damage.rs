@@ -157,6 +157,15 @@ fn errors_in_integers_say_what_and_where() {
         (with(start + 28, &(1i32 << 21).to_le_bytes()), "layer 1, alpha, integer 0: expected at most 2^20"),
         (with(start + 36 + 200, &i32::MAX.to_le_bytes()), "layer 2, bias, integer 0: expected sums"),
     ];
+    all_refused(&rows);
+    let bytes = integer_residual();
+    let layers = u32::from_le_bytes(bytes[TABLE + 4..TABLE + 8].try_into().unwrap()) as usize;
+    let other = forged(bytes, |b| b[layers + 48 + 25] ^= 1);
+    assert!(Model::parse(&other).unwrap_err().to_string().contains("layer 1, shift: expected that of the stem"));
+}
+
+/// Files that are no models, each with a part of what is said about it.
+fn all_refused(rows: &[(Vec<u8>, &str)]) {
     let failed: Vec<String> = rows
         .iter()
         .filter_map(|(bytes, text)| match Model::parse(bytes) {
@@ -165,10 +174,6 @@ fn errors_in_integers_say_what_and_where() {
         })
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
-    let bytes = integer_residual();
-    let layers = u32::from_le_bytes(bytes[TABLE + 4..TABLE + 8].try_into().unwrap()) as usize;
-    let other = forged(bytes, |b| b[layers + 48 + 25] ^= 1);
-    assert!(Model::parse(&other).unwrap_err().to_string().contains("layer 1, shift: expected that of the stem"));
 }
 
 #[test]
@@ -199,14 +204,7 @@ fn errors_in_rows_of_kernels_say_what_and_where() {
         (forged(signal(), |b| (b[block + 28], b[block + 29]) = (3, 1)), "section SIGNS"),
         (square, "network, version: expected 1 or 2, since all kernels and windows are square, found 3"),
     ];
-    let failed: Vec<String> = rows
-        .iter()
-        .filter_map(|(bytes, text)| match Model::parse(bytes) {
-            Ok(_) => Some(format!("expected {text:?}, accepted")),
-            Err(error) => (!error.to_string().contains(text)).then(|| format!("expected {text:?}, found {error}")),
-        })
-        .collect();
-    assert!(failed.is_empty(), "{failed:#?}");
+    all_refused(&rows);
 }
 
 #[test]

@@ -182,6 +182,12 @@ pub fn layer_name(i: usize, last: usize, neurons: bool) -> String {
     }
 }
 
+/// Channels, rows and columns after a block.
+pub(crate) fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
+    let [rows, columns] = b.output([h, w]);
+    [b.channels, rows, columns]
+}
+
 /// Refuses a norm whose steps differ.
 fn joint(layer: &str, norm: &TimeBatchNorm) -> Result<(), ExportError> {
     if norm.is_joint() {

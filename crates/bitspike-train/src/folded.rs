@@ -17,6 +17,7 @@
 //!
 //! Shapes: images `[1 or T, N, C, H, W]`, counts `[T, N, C, H, W]`, logits `[N, classes]`.
 
+use crate::export::after;
 use bitspike_format::math::sigmoid;
 use bitspike_format::{
     BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
@@ -192,12 +193,6 @@ impl Folded {
         let [_, n, ..] = signal.dims();
         Tensor::zeros([n, 0], &signal.device())
     }
-}
-
-/// Channels, rows and columns after a block.
-fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
-    let [rows, columns] = b.output([h, w]);
-    [b.channels, rows, columns]
 }
 
 impl Conv {

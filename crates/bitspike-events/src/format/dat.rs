@@ -119,6 +119,15 @@ impl pulp::NullaryFnOnce for Wide<'_> {
     }
 }
 
+/// Records into as many events, as columns.
+fn columns(old: bool, time: &mut Unroll, records: &[[u8; 8]], mut out: View<'_>) {
+    #[cfg(target_arch = "x86_64")]
+    if let (false, Some(simd)) = (old, pulp::x86::V3::try_new()) {
+        return simd.vectorize(Wide { simd, time, records, out });
+    }
+    decode(old, time, records, &mut out, 0);
+}
+
 impl Decode for Dat {
     fn decode(&mut self, input: &mut Input, out: &mut [Event]) -> Result<usize, EventError> {
         let have = input.records(8, "DAT event")?;
@@ -147,17 +156,7 @@ impl Decode for Dat {
         let have = input.records(8, "DAT event")?;
         let n = (have / 8).min(out.capacity());
         let mut time = self.time;
-        let records = &input.data().as_chunks::<8>().0[..n];
-        #[cfg(target_arch = "x86_64")]
-        let wide = if self.old { None } else { pulp::x86::V3::try_new() };
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = wide {
-            simd.vectorize(Wide { simd, time: &mut time, records, out: out.view() });
-        } else {
-            decode(self.old, &mut time, records, &mut out.view(), 0);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        decode(self.old, &mut time, records, &mut out.view(), 0);
+        columns(self.old, &mut time, &input.data().as_chunks::<8>().0[..n], out.view());
         self.time = time;
         input.consume(8 * n);
         Ok(n)

@@ -13,10 +13,13 @@
 //! words, or (`endianness=legacy`) the two halves of a word exchanged, each little-endian; files that do not say which
 //! are recognised by the types of their first words. Source: Prophesee's description of the formats.
 
-use super::{Decode, prophesee_header};
+use super::{Decode, Words, prophesee_header};
 use crate::columns::{Sink, View};
-use crate::input::{Input, Unroll, u32_le, u64_le};
+use crate::input::{Input, Unroll, u32_le};
 use crate::{Columns, Event, EventError};
+
+/// Types of words that are known.
+const KINDS: &str = "0, 1, 8, 10, 14 or 15";
 
 /// What a time high carries, with its own overflow.
 #[derive(Clone, Copy, Default)]
@@ -168,32 +171,19 @@ impl pulp::NullaryFnOnce for Run<'_, '_> {
 }
 
 impl Evt2 {
-    /// Runs `decode` on what has been read until it gives an event.
     fn run<S: ?Sized>(
         &mut self,
         input: &mut Input,
         out: &mut S,
         decode: impl Fn(&mut High, &[[u8; 4]], &mut S) -> (usize, usize, Option<u32>),
     ) -> Result<usize, EventError> {
-        loop {
-            let have = input.records(4, "EVT2 word")?;
-            if have == 0 {
-                return Ok(0);
-            }
-            // As arrays, because a word put together from bytes of a slice is loaded byte by byte.
-            let words = input.data()[..have].as_chunks::<4>().0;
+        let words = Words { what: "EVT2 word", kind: "EVT2 word type", kinds: KINDS, at: 3 };
+        words.run(input, |words| {
             let mut high = self.high;
-            let (n, used, bad) = decode(&mut high, words, out);
+            let done = decode(&mut high, words, out);
             self.high = high;
-            // Events before the wrong word are delivered first; it is met again by the next call.
-            if let (Some(kind), 0) = (bad, used) {
-                return Err(input.wrong(3, "EVT2 word type", "0, 1, 8, 10, 14 or 15", kind));
-            }
-            input.consume(4 * used);
-            if n > 0 {
-                return Ok(n);
-            }
-        }
+            done
+        })
     }
 }
 
@@ -250,18 +240,16 @@ impl Evt21 {
 
 impl Decode for Evt21 {
     fn decode(&mut self, input: &mut Input, out: &mut [Event]) -> Result<usize, EventError> {
-        let mut n = 0;
-        while n == 0 {
-            let have = input.records(8, "EVT2.1 word")?;
-            if have == 0 {
-                return Ok(0);
-            }
-            let (mut used, mut bad) = (0, None);
-            for r in input.data()[..have].chunks_exact(8) {
+        let at = if self.legacy { 3 } else { 7 };
+        let words = Words { what: "EVT2.1 word", kind: "EVT2.1 word type", kinds: KINDS, at };
+        words.run(input, |words: &[[u8; 8]]| {
+            let (mut n, mut used) = (0, 0);
+            for r in words {
                 if n == out.len() {
                     break;
                 }
-                let w = if self.legacy { u64_le(r).rotate_left(32) } else { u64_le(r) };
+                let w = u64::from_le_bytes(*r);
+                let w = if self.legacy { w.rotate_left(32) } else { w };
                 let kind = (w >> 60) as u32;
                 if kind < 2 && self.high.known {
                     let mut mask = self.left.take().unwrap_or(w as u32);
@@ -280,18 +268,12 @@ impl Decode for Evt21 {
                 } else if kind == 8 {
                     self.high.set((w >> 32) as u32);
                 } else if kind > 1 && !matches!(kind, 0xa | 0xe | 0xf) {
-                    bad = Some(kind);
-                    break;
+                    return (n, used, Some(kind));
                 }
-                used += 8;
+                used += 1;
             }
-            if let (Some(kind), true) = (bad, used == 0 && n == 0) {
-                let at = if self.legacy { 3 } else { 7 };
-                return Err(input.wrong(at, "EVT2.1 word type", "0, 1, 8, 10, 14 or 15", kind));
-            }
-            input.consume(used);
-        }
-        Ok(n)
+            (n, used, None)
+        })
     }
 
     fn geometry(&self) -> Option<(u32, u32)> {

@@ -18,7 +18,7 @@
 //! Events before the first time high have an unknown time and are left out. A word of another type is an error.
 //! Source: Prophesee's description of the format.
 
-use super::{Decode, prophesee_header};
+use super::{Decode, Words, prophesee_header};
 use crate::columns::{Sink, View};
 use crate::input::{Input, Unroll};
 use crate::{Columns, Event, EventError};
@@ -327,7 +327,7 @@ impl Evt3 {
         words: &[[u8; 2]],
         out: &mut S,
         fast: impl Fn(&mut State, &[[u8; 2]], &mut S) -> (usize, usize),
-    ) -> (usize, usize, Option<u16>) {
+    ) -> (usize, usize, Option<u32>) {
         let mut s = self.state;
         let (mut n, mut used, mut bad) = (0, 0, None);
         // Gigabytes of overflows made on purpose must not end in a panic: the careful way saturates.
@@ -368,7 +368,7 @@ impl Evt3 {
                 6 | 8 => s.time(w, self.time),
                 7 | 0xa | 0xe | 0xf => {}
                 kind => {
-                    bad = Some(kind);
+                    bad = Some(kind.into());
                     break;
                 }
             }
@@ -384,20 +384,8 @@ impl Evt3 {
         out: &mut S,
         fast: impl Fn(&mut State, &[[u8; 2]], &mut S) -> (usize, usize),
     ) -> Result<usize, EventError> {
-        loop {
-            let have = input.records(2, "EVT3 word")?;
-            if have == 0 {
-                return Ok(0);
-            }
-            let (n, used, bad) = self.decode_any(input.data()[..have].as_chunks::<2>().0, out, &fast);
-            if let (Some(kind), 0, 0) = (bad, used, n) {
-                return Err(input.wrong(1, "EVT3 word type", "0, 2 to 8, 10, 14 or 15", kind));
-            }
-            input.consume(2 * used);
-            if n > 0 {
-                return Ok(n);
-            }
-        }
+        let words = Words { what: "EVT3 word", kind: "EVT3 word type", kinds: "0, 2 to 8, 10, 14 or 15", at: 1 };
+        words.run(input, |words| self.decode_any(words, out, &fast))
     }
 }
 

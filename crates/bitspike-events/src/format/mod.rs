@@ -248,6 +248,46 @@ pub(crate) fn prophesee_header(input: &mut Input) -> Result<Header, EventError> 
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 const HDF5_MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 
+/// Words of a format in which each has a type.
+pub(crate) struct Words {
+    /// One of them.
+    pub(crate) what: &'static str,
+    /// Its type, and those that are known.
+    pub(crate) kind: &'static str,
+    pub(crate) kinds: &'static str,
+    /// Byte of the word that holds the type.
+    pub(crate) at: usize,
+}
+
+impl Words {
+    /// Runs a decoder of words of `N` bytes on what has been read until it gives an event; 0 at the end of the input.
+    ///
+    /// It returns how many events it gave, how many words it used, and the type of the next word if that is unknown. Events
+    /// before such a word are delivered first; it is met again by the next call.
+    #[inline(always)]
+    pub(crate) fn run<const N: usize>(
+        &self,
+        input: &mut Input,
+        mut decode: impl FnMut(&[[u8; N]]) -> (usize, usize, Option<u32>),
+    ) -> Result<usize, EventError> {
+        loop {
+            let have = input.records(N, self.what)?;
+            if have == 0 {
+                return Ok(0);
+            }
+            // As arrays, because a word put together from bytes of a slice is loaded byte by byte.
+            let (n, used, bad) = decode(input.data()[..have].as_chunks::<N>().0);
+            if let (0, 0, Some(kind)) = (n, used, bad) {
+                return Err(input.wrong(self.at, self.kind, self.kinds, kind));
+            }
+            input.consume(N * used);
+            if n > 0 {
+                return Ok(n);
+            }
+        }
+    }
+}
+
 /// Tells the format by the content; leaves the input where it is.
 pub(crate) fn detect(input: &mut Input) -> Result<Format, EventError> {
     // Enough for any header with a name in it, and for the records that headerless formats are recognised by.

@@ -149,7 +149,7 @@ pub(super) const NAMES: [&str; 4] = ["t", "x", "y", "p"];
 pub(super) const EXPECTED: [&str; 4] =
     ["a time that fits into 64 bits of µs", "0 to 65535", "0 to 65535", "-1, 0 or 1"];
 
-fn shown(v: Result<i64, f64>) -> String {
+pub(super) fn shown(v: Result<i64, f64>) -> String {
     v.map_or_else(|f| f.to_string(), |i| i.to_string())
 }
 

@@ -8,7 +8,7 @@
 
 use super::Decode;
 use super::csv::{Column, complete};
-use super::npy::{EXPECTED, NAMES, event};
+use super::npy::{EXPECTED, NAMES, event, shown};
 use crate::input::{Input, ReadSeek};
 use crate::{Event, EventError, ReadOptions, TimeUnit};
 use bitspike_parquet::{Cell, Error, Kind, Reader, Unit};
@@ -47,16 +47,6 @@ fn error(path: &Path, e: Error) -> EventError {
             let expected = "a file that can be read".into();
             EventError::Value { path, offset: 0, what: "Parquet", expected, found: other.to_string() }
         }
-    }
-}
-
-/// Short name of a unit, as in options.
-fn short(unit: TimeUnit) -> &'static str {
-    match unit {
-        TimeUnit::Seconds => "s",
-        TimeUnit::Millis => "ms",
-        TimeUnit::Micros => "us",
-        TimeUnit::Nanos => "ns",
     }
 }
 
@@ -102,8 +92,8 @@ impl Parquet {
         };
         let unit = match (own, options.time_unit) {
             (Some(own), Some(given)) if own != given => {
-                let expected = format!("{}, the unit of the file's timestamps, or nothing", short(own));
-                return Err(wrong("time_unit", &expected, short(given).into()));
+                let expected = format!("{}, the unit of the file's timestamps, or nothing", own.name());
+                return Err(wrong("time_unit", &expected, given.name().into()));
             }
             (Some(unit), _) | (None, Some(unit)) => unit,
             (None, None) => named.ok_or_else(|| {
@@ -130,7 +120,7 @@ impl Parquet {
                 other => return Err(bad(k, format!("{other:?}"))),
             };
         }
-        event(values, self.unit).map_err(|k| bad(k, values[k].map_or_else(|f| f.to_string(), |i| i.to_string())))
+        event(values, self.unit).map_err(|k| bad(k, shown(values[k])))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Picture;
 use super::font::{ADVANCE, HEIGHT, rows};
 use crate::EventError;
+use crate::writer::beside;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -220,9 +221,7 @@ impl Picture {
 
 /// Writes beside the target and renames; what is not finished is removed.
 fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), EventError> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
+    let temporary = beside(path, ".tmp");
     let done = (|| {
         let mut out = BufWriter::new(File::create(&temporary)?);
         write(&mut out)?;

@@ -20,6 +20,7 @@
 
 mod proto;
 
+use crate::export::after;
 use bitspike_format::{
     BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
 };
@@ -127,12 +128,6 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
     let input = ("input".to_owned(), "bytes 0 to 255 as floats; the normalisation is in the graph".to_owned());
     let meta = spec.meta.iter().chain(std::iter::once(&input));
     Ok(meta.fold(model, |m, (key, value)| m.message(14, &Message::default().text(1, key).text(2, value))).0)
-}
-
-/// Channels, rows and columns after a block.
-fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
-    let [rows, columns] = b.output([h, w]);
-    [b.channels, rows, columns]
 }
 
 #[derive(Default)]
