@@ -70,6 +70,7 @@ mod random;
 mod recording;
 mod source;
 mod split;
+mod stream;
 mod window;
 
 pub use baseline::{Baseline, Score, solve};
@@ -86,4 +87,5 @@ pub use load::{Part, Prepared, SensorSet, SplitInfo, load, prepare};
 pub use normalise::Scaler;
 pub use recording::{Recording, SourceFile, files_sha256};
 pub use split::verify;
+pub use stream::{Fitted, StreamWindow, Streamed};
 pub use window::Origin;

@@ -169,21 +169,7 @@ pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
         SplitInfo { name, sha256: sha256_hex(text.as_bytes()), text, copies: copies(&recordings, &train, &test) };
 
     let c = recordings[0].channels.len();
-    let (mel, rows, shape) = match &config.features {
-        Features::Raw(_) => (None, c, [c, 1, cut.length]),
-        Features::Mel(m) => {
-            let Some(rate) = rate_hz else {
-                return Err(SensorError::config("rate_hz", "the samples per second, for mel features", "none"));
-            };
-            let mel = Mel::new(m, cut.length, rate)?;
-            let frames = mel.frames(cut.length);
-            let shape = match m.bands {
-                Bands::Height => [c, m.mels, frames],
-                Bands::Channels => [c * m.mels, 1, frames],
-            };
-            (Some((mel, m.bands)), c * m.mels, shape)
-        }
-    };
+    let (mel, rows, shape) = features(&config.features, c, cut.length, rate_hz)?;
     let encoder = Encoder::new(&config.encode, shape)?;
     let unit = |c: &String| config.units.get(c).cloned();
     if let Some(key) = config.units.keys().find(|k| !recordings[0].channels.contains(k)) {
@@ -208,6 +194,28 @@ pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
     };
     p.scaler = p.fit(config, rows);
     Ok(p)
+}
+
+/// What is computed from a window of `length` samples of `c` channels before it is normalised: the mel bands if there are any, the
+/// rows that have a scale of their own, and the shape `[C, R, L]`.
+#[allow(clippy::type_complexity)]
+pub(crate) fn features(
+    config: &Features,
+    c: usize,
+    length: usize,
+    rate_hz: Option<f64>,
+) -> Result<(Option<(Mel, Bands)>, usize, [usize; 3]), SensorError> {
+    let Features::Mel(m) = config else { return Ok((None, c, [c, 1, length])) };
+    let Some(rate) = rate_hz else {
+        return Err(SensorError::config("rate_hz", "the samples per second, for mel features", "none"));
+    };
+    let mel = Mel::new(m, length, rate)?;
+    let frames = mel.frames(length);
+    let shape = match m.bands {
+        Bands::Height => [c, m.mels, frames],
+        Bands::Channels => [c * m.mels, 1, frames],
+    };
+    Ok((Some((mel, m.bands)), c * m.mels, shape))
 }
 
 /// Files to recordings, with the path of each recording's file.

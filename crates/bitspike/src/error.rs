@@ -30,6 +30,9 @@ pub enum CliError {
     /// Event files.
     #[error(transparent)]
     Events(#[from] bitspike_events::EventError),
+    /// A stream of sensors.
+    #[error(transparent)]
+    Sensors(#[from] bitspike_sensors::SensorError),
     /// A device.
     #[error(transparent)]
     Device(#[from] bitspike_train::device::DeviceError),
@@ -112,6 +115,7 @@ impl CliError {
         match self {
             Self::Train(e) => e.hint(),
             Self::Events(e) => Some(e.hint()),
+            Self::Sensors(e) => Some(e.hint()),
             Self::Compare(CompareError::Run { source, .. }) => source.hint(),
             Self::Compare(CompareError::Data(e)) => Some(e.hint()),
             Self::Compare(CompareError::OtherRecipe { .. }) => {

@@ -164,6 +164,47 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension_and_deploys_it() {
     done(folder, &["export", "run", "-o", "integer.bsnn", "--integer"]);
     done(folder, &["verify", "run", "integer.bsnn", "--threads", "1"]);
     assert!(infer("integer.bsnn", &[])["accuracy"].as_f64().expect("a number") >= 0.9);
+
+    // A file, a pipe and the test part of the set: the same windows and classes.
+    let predictions = ["infer", "net.bsnn", "--recipe", "r.toml", "--write-predictions", "p.csv", "--json"];
+    done(folder, &predictions);
+    let predicted: Vec<String> = std::fs::read_to_string(folder.join("p.csv"))
+        .expect("written")
+        .lines()
+        .skip(1)
+        .map(|l| ["fast", "slow"][l.split(',').nth(2).expect("a field").parse::<usize>().expect("a number")].to_owned())
+        .collect();
+    let lines = |out: &[u8]| -> Vec<(u64, f64, String)> {
+        let line = |l: &str| {
+            let l: serde_json::Value = serde_json::from_str(l).expect("JSON");
+            assert!(l["latency_ms"].as_f64().expect("a number") > 0.0);
+            let class = l["class"].as_str().expect("a class").to_owned();
+            (l["first_sample"].as_u64().expect("a number"), l["start_s"].as_f64().expect("a number"), class)
+        };
+        text(out).lines().map(line).collect()
+    };
+    let follow = |from: &'static str| ["infer", "net.bsnn", "--recipe", "r.toml", "--json", "--follow", from];
+    let fast = lines(&done(folder, &follow("files/ann_fast_1.csv")).stdout);
+    assert_eq!(fast.len(), (640 - 33) / 8 + 1);
+    assert!(
+        fast.iter().enumerate().all(|(i, (first, s, _))| *first == 8 * i as u64 && (*s - 0.16 * i as f64).abs() < 1e-9)
+    );
+    let slow = std::fs::read(folder.join("files/ann_slow_1.csv")).expect("readable");
+    let mut piped = command(folder, &follow("-"));
+    let mut piped = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+    piped.stdin.take().expect("a pipe").write_all(&slow).expect("the program reads");
+    let slow = lines(&piped.wait_with_output().expect("the program ends").stdout);
+    let classes: Vec<String> = fast.into_iter().chain(slow).map(|(_, _, class)| class).collect();
+    assert_eq!(classes, predicted);
+    std::fs::write(folder.join("cut.csv"), "a,b\n1,2\n3\n").expect("writable");
+    let out = command(folder, &follow("cut.csv")).output().expect("the program starts");
+    assert_eq!(
+        (out.status.code(), text(&out.stderr).contains("cut.csv: line 3")),
+        (Some(2), true),
+        "{}",
+        text(&out.stderr)
+    );
+
     let bench = ["bench", "net.bsnn", "--recipe", "r.toml", "--batch", "4", "--reps", "1", "--json"];
     let bench = report(&done(folder, &bench));
     assert_eq!(

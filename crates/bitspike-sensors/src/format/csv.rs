@@ -33,6 +33,22 @@ pub(crate) fn check_utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Se
     })
 }
 
+/// What splits lines into fields.
+pub(crate) fn builder(format: &CsvFormat) -> csv::ReaderBuilder {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.delimiter(format.separator as u8).quote(format.quote as u8);
+    builder.has_headers(false).flexible(true).trim(csv::Trim::All);
+    builder
+}
+
+/// A number with a point for the decimal sign; with another decimal sign, a point is no part of a number.
+pub(crate) fn plain<'a>(text: &'a str, format: &CsvFormat) -> Cow<'a, str> {
+    match format.decimal {
+        ',' => Cow::Owned(text.replace('.', "_").replace(',', ".")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 pub(super) fn read(
     path: &Path,
     bytes: &[u8],
@@ -52,13 +68,7 @@ pub(super) fn read(
             }
         };
     }
-    let mut rows = csv::ReaderBuilder::new()
-        .delimiter(format.separator as u8)
-        .quote(format.quote as u8)
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut rows = builder(format).from_reader(text.as_bytes());
     let mut row = csv::StringRecord::new();
     let mut next = |row: &mut csv::StringRecord| -> Result<Option<u64>, SensorError> {
         match rows.read_record(row) {
@@ -102,10 +112,7 @@ pub(super) fn read(
         let (mut label, mut group) = (None, None);
         for (i, text) in row.iter().enumerate() {
             let field = i as u64 + 1;
-            let plain = || match format.decimal {
-                ',' => Cow::Owned(text.replace('.', "_").replace(',', ".")),
-                _ => Cow::Borrowed(text),
-            };
+            let plain = || plain(text, format);
             match table.roles[i] {
                 Role::Channel(c) if is_missing(text) => table.value(c, None, line, field)?,
                 Role::Channel(c) => match number(&plain()) {

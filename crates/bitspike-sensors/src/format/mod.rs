@@ -10,7 +10,7 @@ mod table;
 mod ts;
 mod wav;
 
-pub(crate) use csv::{check_utf8, skip_bom};
+pub(crate) use csv::{builder as csv_builder, check_utf8, plain as plain_number, skip_bom};
 
 use crate::{Format, Missing, Recording, SensorError};
 use std::path::Path;

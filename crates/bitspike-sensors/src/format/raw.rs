@@ -6,7 +6,8 @@ use crate::{Missing, RawFormat, RawNumber, Recording, SensorError};
 use std::path::Path;
 
 impl RawNumber {
-    fn size(self) -> usize {
+    /// Bytes of a number.
+    pub(crate) fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
             Self::I16le | Self::I16be => 2,
@@ -15,7 +16,7 @@ impl RawNumber {
     }
 
     /// The number in `self.size()` bytes.
-    fn get(self, b: &[u8]) -> f64 {
+    pub(crate) fn get(self, b: &[u8]) -> f64 {
         match (self, b) {
             (Self::U8, [a]) => f64::from(*a),
             (Self::I8, [a]) => f64::from(*a as i8),

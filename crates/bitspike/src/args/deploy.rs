@@ -78,11 +78,11 @@ pub struct InferArgs {
     /// Recipe whose data table says how event recordings or sensors become frames
     #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<PathBuf>,
-    /// Classify the windows of an event recording, or of a stream on standard input (-), as they come; the recipe says how
-    /// windows become frames
+    /// Classify the windows of a recording of events or sensors, or of a stream on standard input (-), as they come; the recipe
+    /// says how windows become frames
     #[arg(long, value_name = "FILE|-", requires = "recipe", conflicts_with_all = ["samples", "min_accuracy", "write_predictions", "write_inputs", "data", "data_dir", "threads"])]
     pub follow: Option<PathBuf>,
-    /// Duration of a window of --follow, instead of the recipe's data.events.window_ms
+    /// Duration of a window of events of --follow, instead of the recipe's data.events.window_ms
     #[arg(long, value_name = "N", requires = "follow")]
     pub window_ms: Option<u32>,
     /// Test images to run; 0 for all

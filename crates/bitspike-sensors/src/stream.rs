@@ -1,0 +1,390 @@
+//! A recording as it comes, row by row: windows of the last samples, encoded as those of a set that was read whole.
+//!
+//! - CSV and raw numbers can be read so; the other formats have their length at the start or their index at the end.
+//! - The window with number n holds the samples `n · hop .. n · hop + length`, counted from the start of the stream. What is
+//!   left at the end is no window.
+//! - `missing = "hold"` takes the last value of the channel; rows before every channel had one are left out. `"linear"` would
+//!   have to look ahead and is refused.
+//! - With a column of times and a known rate, a step that differs from `1 / rate` by more than half of it is a gap: the window at
+//!   hand is dropped and the next begins behind it. Samples are counted on.
+//! - Labels, groups and columns that are no channels are not looked at.
+
+use crate::format::{csv_builder, is_missing, number, plain_number};
+use crate::load::features;
+use crate::window::Cut;
+use crate::{Bands, CsvFormat, Encoded, Encoder, Format, Key, Missing, RawFormat, Scaler, SensorConfig, SensorError};
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+/// What was fitted on a training part, and is to be used for recordings that come later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// Names of the channels, in the order of the network's.
+    pub channels: Vec<String>,
+    /// Samples of a window.
+    pub window: usize,
+    /// Samples per second, if known.
+    pub rate_hz: Option<f64>,
+    /// Centre and scale per row of features.
+    pub scaler: Scaler,
+}
+
+/// A window of a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamWindow {
+    /// Number of its first sample, from 0 at the start of the stream.
+    pub first: u64,
+    /// `[T, C, H, W]`, with [`Encoder::stored_steps`] for T.
+    pub input: Encoded,
+}
+
+/// Windows of a stream.
+///
+/// ```
+/// use bitspike_sensors::{Encoded, Fitted, Scaler, SensorConfig, Streamed};
+/// let config: SensorConfig = toml::from_str("path = '.'\nwindow = { length = 2, hop = 1 }").unwrap();
+/// let scaler = Scaler { centre: vec![1.0], scale: vec![2.0] };
+/// let fitted = Fitted { channels: vec!["a".into()], window: 2, rate_hz: None, scaler };
+/// let mut windows = Streamed::new("standard input".as_ref(), &b"a,b\n1,x\n3,y\n5,z\n"[..], &config, fitted)?;
+/// let first = windows.next()?.unwrap();
+/// assert_eq!((first.first, first.input), (0, Encoded::Floats(vec![0.0, 1.0])));
+/// assert_eq!(windows.next()?.unwrap().input, Encoded::Floats(vec![1.0, 2.0]));
+/// assert!(windows.next()?.is_none());
+/// # Ok::<(), bitspike_sensors::SensorError>(())
+/// ```
+pub struct Streamed<R> {
+    rows: Rows<R>,
+    fitted: Fitted,
+    missing: Missing,
+    cut: Cut,
+    mel: Option<(crate::encode::Mel, Bands)>,
+    encoder: Encoder,
+    /// Samples since the last window's start, row by row, each of every channel.
+    held: Vec<f32>,
+    /// Rows to leave out before the next window, where windows are further apart than they are long.
+    skip: usize,
+    /// Samples that were read.
+    samples: u64,
+    last: Vec<Option<f32>>,
+    time: Option<f64>,
+    windows: u64,
+    gaps: u64,
+}
+
+impl<R: BufRead> Streamed<R> {
+    /// Reads the header, if there is one. `name` stands for the stream in errors.
+    ///
+    /// # Errors
+    /// [`SensorError`] where configuration, what was fitted and header contradict each other, or the format is not one that
+    /// can be read as it comes.
+    pub fn new(name: &Path, input: R, config: &SensorConfig, fitted: Fitted) -> Result<Self, SensorError> {
+        config.validate()?;
+        if config.missing == Missing::Linear {
+            let expected = "\"hold\", a value or \"error\": a stream cannot look ahead";
+            return Err(SensorError::config("missing", expected, "\"linear\""));
+        }
+        let cut = Cut::new(&config.window, fitted.rate_hz.or(config.rate_hz), &[]);
+        // Without a length in the configuration, windows were whole recordings.
+        let cut = match (cut, config.window.length.or(config.window.length_s.map(|_| 0))) {
+            (Ok(cut), Some(_)) if cut.length != fitted.window => {
+                let expected = format!("{} samples, as when it was fitted", fitted.window);
+                return Err(SensorError::config("window.length", expected, cut.length));
+            }
+            (cut, Some(_)) => cut?,
+            (_, None) => {
+                let window = crate::Window { length: Some(fitted.window), ..config.window.clone() };
+                Cut::new(&window, fitted.rate_hz.or(config.rate_hz), &[])?
+            }
+        };
+        let (mel, rows, shape) = features(&config.features, fitted.channels.len(), cut.length, fitted.rate_hz)?;
+        if fitted.scaler.centre.len() != rows || fitted.scaler.scale.len() != rows {
+            let found = format!("{} and {}", fitted.scaler.centre.len(), fitted.scaler.scale.len());
+            return Err(SensorError::config("features", format!("{rows} centres and scales"), found));
+        }
+        let encoder = Encoder::new(&config.encode, shape)?;
+        let last = vec![None; fitted.channels.len()];
+        let rows = Rows::new(name, input, &config.format, &fitted.channels)?;
+        Ok(Self {
+            rows,
+            missing: config.missing,
+            cut,
+            mel,
+            encoder,
+            held: Vec::new(),
+            skip: 0,
+            samples: 0,
+            last,
+            time: None,
+            windows: 0,
+            gaps: 0,
+            fitted,
+        })
+    }
+
+    /// What encodes the windows.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// Gaps so far.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// Reads until a window is full; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// [`SensorError`] with line and field, or byte offset. The stream is not to be read on after one.
+    #[allow(clippy::should_implement_trait, reason = "errors come in between")]
+    pub fn next(&mut self) -> Result<Option<StreamWindow>, SensorError> {
+        let c = self.fitted.channels.len();
+        let mut row = vec![None; c];
+        while self.held.len() < c * self.cut.length {
+            let Some(at) = self.rows.next(&mut row)? else { return Ok(None) };
+            if self.is_gap(at.time) {
+                self.gaps += 1;
+                self.held.clear();
+                self.skip = 0;
+            }
+            let mut complete = true;
+            for (k, (value, last)) in row.iter_mut().zip(&mut self.last).enumerate() {
+                match (self.missing, *value) {
+                    (_, Some(v)) => *last = Some(v),
+                    (Missing::Hold, None) => *value = *last,
+                    (Missing::Value(v), None) => *value = Some(v),
+                    _ => return Err(self.rows.missing(&at, k, &self.fitted.channels[k])),
+                }
+                complete &= value.is_some();
+            }
+            if !complete {
+                continue;
+            }
+            self.samples += 1;
+            if self.skip > 0 {
+                self.skip -= 1;
+            } else {
+                self.held.extend(row.iter().flatten());
+            }
+        }
+        let length = self.cut.length;
+        let mut x: Vec<f32> = (0..c).flat_map(|k| self.held[k..].iter().step_by(c).copied()).collect();
+        if let Some((mel, _)) = &self.mel {
+            x = x.chunks(length).flat_map(|channel| mel.channel(channel)).collect();
+        }
+        self.fitted.scaler.apply(&mut x);
+        let key = Key { seed: 0, epoch: 0, test: true, sample: self.windows };
+        let window = StreamWindow { first: self.samples - length as u64, input: self.encoder.encode(&x, key)? };
+        self.held.drain(..c * self.cut.hop.min(length));
+        self.skip = self.cut.hop.saturating_sub(length);
+        self.windows += 1;
+        Ok(Some(window))
+    }
+
+    fn is_gap(&mut self, time: Option<f64>) -> bool {
+        let (Some(now), Some(rate)) = (time, self.fitted.rate_hz) else { return false };
+        let before = self.time.replace(now);
+        before.is_some_and(|before| ((now - before) * rate - 1.0).abs() > 0.5)
+    }
+}
+
+/// Where a row stands, and when it was.
+struct At {
+    /// Line of a text, or byte offset.
+    place: u64,
+    /// Seconds.
+    time: Option<f64>,
+}
+
+/// Rows of a stream.
+struct Rows<R> {
+    name: PathBuf,
+    kind: Kind<R>,
+}
+
+enum Kind<R> {
+    Csv {
+        reader: csv::Reader<R>,
+        format: CsvFormat,
+        /// Columns of the channels, in their order.
+        fields: Vec<usize>,
+        time: Option<usize>,
+        width: usize,
+        record: csv::StringRecord,
+    },
+    Raw {
+        input: R,
+        format: RawFormat,
+        fields: Vec<usize>,
+        offset: u64,
+    },
+}
+
+impl<R: BufRead> Rows<R> {
+    fn new(name: &Path, mut input: R, format: &Format, channels: &[String]) -> Result<Self, SensorError> {
+        let io = |source| SensorError::Io { path: name.into(), source };
+        let kind = match format {
+            Format::Csv(format) => {
+                if input.fill_buf().map_err(io)?.starts_with(b"\xef\xbb\xbf") {
+                    input.consume(3);
+                }
+                for skipped in 0..format.skip_lines {
+                    if input.skip_until(b'\n').map_err(io)? == 0 {
+                        let expected = format!("{} lines before the table", format.skip_lines);
+                        return Err(SensorError::text(name, skipped + 1, 0, "skip_lines", expected, "the end"));
+                    }
+                }
+                let mut reader = csv_builder(format).from_reader(input);
+                let mut record = csv::StringRecord::new();
+                let columns = match format.header {
+                    true => {
+                        read(name, &mut reader, &mut record, format)?;
+                        record.iter().map(String::from).collect()
+                    }
+                    false => format.columns.clone(),
+                };
+                let line = 1 + format.skip_lines;
+                if format.header && !format.columns.is_empty() && format.columns != columns {
+                    let expected = format!("{:?}", format.columns);
+                    return Err(SensorError::text(name, line, 0, "header", expected, format!("{columns:?}")));
+                }
+                let fields = positions(&columns, channels)
+                    .map_err(|e| SensorError::text(name, line, 0, "columns", e, format!("{columns:?}")))?;
+                let time = match &format.time_column {
+                    Some(time) => Some(positions(&columns, std::slice::from_ref(time)))
+                        .transpose()
+                        .map_err(|e| SensorError::text(name, line, 0, "columns", e, format!("{columns:?}")))?
+                        .map(|at| at[0]),
+                    None => None,
+                };
+                let width = columns.len();
+                Kind::Csv { reader, format: format.clone(), fields, time, width, record }
+            }
+            Format::Raw(format) => {
+                let fields = positions(&format.columns, channels)
+                    .map_err(|e| SensorError::config("format.columns", e, format!("{:?}", format.columns)))?;
+                Kind::Raw { input, format: format.clone(), fields, offset: 0 }
+            }
+            other => {
+                return Err(SensorError::Unsupported {
+                    path: name.into(),
+                    place: "the start".into(),
+                    what: format!("{} cannot be read as it comes", other.extension()),
+                    instead: "stream CSV lines or raw numbers, and say so in data.sensors.format",
+                });
+            }
+        };
+        Ok(Self { name: name.into(), kind })
+    }
+
+    /// The next row, a value or nothing for each channel.
+    fn next(&mut self, row: &mut [Option<f32>]) -> Result<Option<At>, SensorError> {
+        let name = &self.name;
+        match &mut self.kind {
+            Kind::Csv { reader, format, fields, time, width, record } => {
+                if !read(name, reader, record, format)? {
+                    return Ok(None);
+                }
+                let place = record.position().map_or(0, csv::Position::line) + format.skip_lines;
+                if record.len() != *width {
+                    let (expected, found) = (format!("{width} fields"), format!("{} fields", record.len()));
+                    return Err(SensorError::text(name, place, 0, "row", expected, found));
+                }
+                let bad = |field: usize, what| {
+                    let found = format!("{:?}", &record[field]);
+                    SensorError::text(name, place, field as u64 + 1, what, "a finite number", found)
+                };
+                for (value, &field) in row.iter_mut().zip(&*fields) {
+                    let text = &record[field];
+                    *value = match is_missing(text) {
+                        true => None,
+                        false => Some(number(&plain_number(text, format)).ok_or_else(|| bad(field, "value"))?),
+                    };
+                }
+                let seconds = |field: usize| match plain_number(&record[field], format).parse::<f64>() {
+                    Ok(t) if t.is_finite() => Ok(t / format.time_unit.per_second()),
+                    _ => Err(bad(field, "time")),
+                };
+                Ok(Some(At { place, time: time.map(seconds).transpose()? }))
+            }
+            Kind::Raw { input, format, fields, offset } => {
+                let size = format.number.size();
+                let (mut bytes, mut have) = (vec![0; size * format.columns.len()], 0);
+                while have < bytes.len() {
+                    match input.read(&mut bytes[have..]) {
+                        Ok(0) if have == 0 => return Ok(None),
+                        Ok(0) => {
+                            return Err(SensorError::Truncated {
+                                path: name.clone(),
+                                what: "last sample",
+                                offset: *offset,
+                                expected: bytes.len() as u64,
+                                found: have as u64,
+                            });
+                        }
+                        Ok(n) => have += n,
+                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                        Err(source) => return Err(SensorError::Io { path: name.clone(), source }),
+                    }
+                }
+                for (value, &field) in row.iter_mut().zip(&*fields) {
+                    let v = format.scale * format.number.get(&bytes[field * size..][..size]);
+                    let v32 = v as f32;
+                    if v32.is_infinite() {
+                        return Err(SensorError::Binary {
+                            path: name.clone(),
+                            offset: *offset + (field * size) as u64,
+                            what: "value",
+                            expected: "a finite number".into(),
+                            found: v.to_string(),
+                        });
+                    }
+                    *value = Some(v32).filter(|v| !v.is_nan());
+                }
+                let place = *offset;
+                *offset += bytes.len() as u64;
+                Ok(Some(At { place, time: None }))
+            }
+        }
+    }
+
+    /// A value that is missing and may not be.
+    fn missing(&self, at: &At, channel: usize, name: &str) -> SensorError {
+        let (path, channel_name) = (self.name.clone(), name.to_owned());
+        match &self.kind {
+            Kind::Csv { fields, .. } => {
+                let field = fields[channel] as u64 + 1;
+                SensorError::MissingText { path, line: at.place, field, channel: channel_name }
+            }
+            Kind::Raw { format, fields, .. } => {
+                let offset = at.place + (fields[channel] * format.number.size()) as u64;
+                SensorError::MissingBinary { path, offset, channel: channel_name }
+            }
+        }
+    }
+}
+
+/// The next record; false at the end.
+fn read<R: Read>(
+    name: &Path,
+    reader: &mut csv::Reader<R>,
+    record: &mut csv::StringRecord,
+    format: &CsvFormat,
+) -> Result<bool, SensorError> {
+    reader.read_record(record).map_err(|e| {
+        let line = e.position().map_or(0, csv::Position::line) + format.skip_lines;
+        match e.into_kind() {
+            csv::ErrorKind::Io(source) => SensorError::Io { path: name.into(), source },
+            kind => SensorError::text(name, line, 0, "row", "separated fields in UTF-8", format!("{kind:?}")),
+        }
+    })
+}
+
+/// Where the names stand among the columns; `Err` is what was expected.
+fn positions(columns: &[String], names: &[String]) -> Result<Vec<usize>, String> {
+    let at = |name| columns.iter().position(|c| c == name).ok_or_else(|| format!("a column {name:?}"));
+    names.iter().map(at).collect()
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
