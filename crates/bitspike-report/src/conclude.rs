@@ -1,6 +1,6 @@
 //! What the figures say, in words. No sentence claims more than the interval beside it.
 
-use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt};
+use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, points};
 
 /// Headline and points.
 pub(crate) fn conclude(c: &Comparison) -> Conclusion {
@@ -16,7 +16,10 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             flips(c, focus, &mut points);
             spikes(c, focus, &mut points);
             reach(c, focus, &mut points);
-            others(c, focus, &mut points);
+            match points::sentences(c, &focus.method) {
+                each if each.is_empty() => others(c, focus, &mut points),
+                each => points.extend(each),
+            }
             versus(c, focus, difference)
         }
         None => {

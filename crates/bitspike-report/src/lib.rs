@@ -20,6 +20,7 @@ mod group;
 mod load;
 mod output;
 mod page;
+mod points;
 mod stats;
 mod svg;
 mod tables;

@@ -7,6 +7,7 @@ use bitspike_run::write_text_atomic;
 use crate::{
     Comparison, ReportError,
     fmt::ascii,
+    points,
     tables::{self, Table},
 };
 
@@ -76,6 +77,7 @@ pub fn write(c: &Comparison, path: &Path, form: fn(&Comparison) -> String) -> Re
 
 fn all_tables(c: &Comparison) -> Vec<Table> {
     let mut tables = vec![tables::outcome(c)];
+    tables.extend(points::table(c));
     tables.extend(tables::pairs(c));
     tables.extend([tables::flips(c), tables::cost(c), tables::runs(c)]);
     tables

@@ -33,7 +33,7 @@ impl Table {
 }
 
 /// `87.81 ± 0.12`, or the bare mean of one value.
-fn mean_std(spread: Option<Spread>, write: impl Fn(f64) -> String) -> String {
+pub(crate) fn mean_std(spread: Option<Spread>, write: impl Fn(f64) -> String) -> String {
     match spread {
         Some(Spread { mean, std: Some(std), .. }) => format!("{} ± {}", write(mean), write(std)),
         Some(Spread { mean, .. }) => write(mean),
@@ -41,7 +41,7 @@ fn mean_std(spread: Option<Spread>, write: impl Fn(f64) -> String) -> String {
     }
 }
 
-fn mean(spread: Option<Spread>, write: impl Fn(f64) -> String) -> String {
+pub(crate) fn mean(spread: Option<Spread>, write: impl Fn(f64) -> String) -> String {
     spread.map_or(ABSENT.into(), |spread| write(spread.mean))
 }
 

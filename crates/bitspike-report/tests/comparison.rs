@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bitspike_report::{Comparison, Figure, ReportError, Verdict};
+use bitspike_report::{Comparison, Figure, ReportError, Verdict, markdown};
 use bitspike_run::{RunFolder, RunInfo, Status};
 
 #[path = "../examples/fabricate/mod.rs"]
@@ -139,6 +139,33 @@ fn recipes_that_differ_make_groups_of_their_own() {
     // The one with more runs is the baseline, and the reader is told.
     assert_eq!(c.baseline.as_deref(), Some("bsnn (lr_binary_mult=–)"));
     assert!(c.caveats.iter().any(|text| text.contains("several recipes")), "{:?}", c.caveats);
+}
+
+/// In a sweep a method is compared with the baseline of its own point, in words and in a table.
+#[test]
+fn points_of_a_grid_have_their_own_baseline() {
+    let at = |recipe, shift: f64, fake: Fake| Fake { recipe, accuracy: fake.accuracy + shift, ..fake };
+    let (low, high) = ("[optim]\nlr = 0.1", "[optim]\nlr = 0.4");
+    let mut fakes = Vec::new();
+    for seed in 1..=3 {
+        fakes.extend([at(low, 0.0, bsnn(seed)), at(low, 0.0, agmm(seed))]);
+        fakes.extend([at(high, -0.2, bsnn(seed)), at(high, -0.1, agmm(seed))]);
+    }
+    let c = compare(&fakes);
+    let text = markdown(&c);
+    let table = text.split("### At each point of the grid").nth(1).expect("a table of points");
+    let row = |start: &str| table.lines().find(|l| l.starts_with(start)).unwrap_or_else(|| panic!("{start}: {table}"));
+    for (lr, label) in [("lr=0.1", "(lr=0.1)"), ("lr=0.4", "(lr=0.4)")] {
+        let (focus, base) = (format!("agmm {label}"), format!("bsnn {label}"));
+        let difference = c.difference(Figure::Accuracy, &focus, &base).unwrap();
+        let mean = format!("{:+.2}", difference.spread.mean * 100.0);
+        assert!(row(&format!("| {lr} | agmm |")).contains(&mean), "{mean}: {table}");
+        let sentence = c.conclusion.points.iter().find(|p| p.starts_with(&format!("At {lr}, agmm"))).unwrap();
+        assert!(sentence.contains(&mean) && sentence.contains("against bsnn"), "{sentence}");
+    }
+    assert!(row("| lr=0.4 | bsnn |").contains("| – | – |"));
+    // Without a second point of the baseline there is nothing to set apart.
+    assert!(!markdown(&compare(&[bsnn(1), agmm(1)])).contains("At each point"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod plots_flips;
 mod plots_spikes;
 mod provenance;
 
-use crate::{Comparison, fmt, svg::escape, tables};
+use crate::{Comparison, fmt, points, svg::escape, tables};
 use parts::{figures, table};
 
 const STYLE: &str = include_str!("style.css");
@@ -155,6 +155,9 @@ fn results(c: &Comparison) -> String {
     }
     out.push_str(&table(c, &tables::outcome(c)));
     out.push_str(&figures(c, plots::result(c)));
+    if let Some(points) = points::table(c) {
+        out.push_str(&table(c, &points));
+    }
     if let Some(pairs) = tables::pairs(c) {
         out.push_str(&table(c, &pairs));
     }
