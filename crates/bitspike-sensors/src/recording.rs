@@ -88,7 +88,7 @@ pub struct SourceFile {
 
 impl SourceFile {
     /// The record of a file's content.
-    pub(crate) fn of(path: &str, bytes: &[u8]) -> Self {
+    pub fn of(path: &str, bytes: &[u8]) -> Self {
         Self { path: path.into(), bytes: bytes.len() as u64, sha256: sha256_hex(bytes) }
     }
 }

@@ -232,7 +232,7 @@ pub struct ReportArgs {
 /// What to do with data.
 #[derive(Subcommand, Debug)]
 pub enum DataCommand {
-    /// What a file or folder holds: kind, counts, shapes, classes, values, hashes; for event recordings their figures
+    /// What a file or folder holds: kind, counts, shapes, classes, values, hashes; for recordings of events or sensors their figures
     #[command(after_help = "Examples:\n  bitspike data inspect rec.raw --picture rec.png              \
         8 moments side by side\n  bitspike data inspect rec.raw --picture rec.gif --frames 50 --from-ms 1000 --to-ms 3000")]
     Inspect {

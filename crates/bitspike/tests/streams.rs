@@ -165,6 +165,13 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension_and_deploys_it() {
     done(folder, &["verify", "run", "integer.bsnn", "--threads", "1"]);
     assert!(infer("integer.bsnn", &[])["accuracy"].as_f64().expect("a number") >= 0.9);
 
+    let seen = report(&done(folder, &["data", "inspect", "files/ann_slow_1.csv", "--json"]));
+    assert_eq!((&seen["samples_min"], &seen["channels"][1]["name"]), (&640.into(), &"b".into()));
+    assert_eq!((&seen["channels"][1]["max"], &seen["missing"]), (&6.0.into(), &serde_json::Value::Null));
+    std::fs::write(folder.join("bad.csv"), "a,b\n1,2\n3,x\n").expect("writable");
+    let out = command(folder, &["data", "inspect", "bad.csv"]).output().expect("the program starts");
+    assert!(text(&out.stderr).contains("bad.csv: line 3, field 2"), "{}", text(&out.stderr));
+
     // A file, a pipe and the test part of the set: the same windows and classes.
     let predictions = ["infer", "net.bsnn", "--recipe", "r.toml", "--write-predictions", "p.csv", "--json"];
     done(folder, &predictions);

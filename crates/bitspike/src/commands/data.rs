@@ -2,6 +2,7 @@
 
 pub(super) mod events;
 mod picture;
+mod sensors;
 
 use crate::args::DataCommand;
 use crate::error::CliError;
@@ -12,7 +13,16 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
     match command {
         DataCommand::Inspect { path, events, picture, json } => {
             let file = picture::file(picture)?;
-            if let Some(reader) = events::open(path, events)? {
+            let opened = events::open(path, events);
+            // NumPy and Parquet hold events or sensors: what is no table of events may be one of sensors.
+            if opened.is_err()
+                && file.is_none()
+                && events.format.is_none()
+                && matches!(sensors::inspect(path, *json), Ok(Some(())))
+            {
+                return Ok(true);
+            }
+            if let Some(reader) = opened? {
                 let drawn = file.as_ref().map(|file| (file, picture, events));
                 return events::inspect(path, reader, drawn, *json).map(|()| true);
             }
@@ -20,6 +30,9 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
             if file.is_some() && path.exists() {
                 let text = format!("{}: no event recording, and only those are drawn by --picture", path.display());
                 return Err(CliError::Usage(text));
+            }
+            if sensors::inspect(path, *json)?.is_some() {
+                return Ok(true);
             }
             let found = inspect(path)?;
             if *json {
