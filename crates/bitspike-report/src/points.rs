@@ -46,8 +46,7 @@ pub(crate) fn table(c: &Comparison) -> Option<Table> {
                     let (low, high) = d.interval_95?;
                     Some(format!("{} to {}", fmt::signed(low * 100.0, 2), fmt::signed(high * 100.0, 2)))
                 }),
-                of(&|d| Some(d.verdict.short().to_owned())),
-                tables::mean_std(method.flips_per_weight, |value| fmt::significant(value, 3)),
+                tables::mean(method.flips_per_weight, |value| fmt::significant(value, 3)),
                 tables::mean(method.back_10, |value| fmt::percent(value, 1)),
                 target.map_or(ABSENT.into(), |target| reached(c, method, target)),
             ]
@@ -61,7 +60,6 @@ pub(crate) fn table(c: &Comparison) -> Option<Table> {
             &format!("{} accuracy, %", c.accuracy_on),
             &format!("minus {base}"),
             "95 % interval",
-            "which is",
             "flips per weight",
             "undone in 10, %",
             &format!("epochs to {base}'s best"),
