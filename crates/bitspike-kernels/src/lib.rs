@@ -3,6 +3,7 @@
 //! The crate knows nothing of Burn: every kernel is a free function over borrowed slices, has an obviously right
 //! scalar twin, and gives the same bits whatever the number of threads. Activations are channels-last.
 
+pub mod adamw;
 pub mod bits;
 pub mod block;
 pub mod conv_binary;

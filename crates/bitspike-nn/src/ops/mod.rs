@@ -4,6 +4,7 @@
 //! is the reference), the backward pass, and a function on Burn's `Tensor`. On the CPU backend the fused twins in `flex` run
 //! in its place.
 
+pub mod adamw;
 pub mod block;
 pub mod conv;
 #[cfg(feature = "flex")]

@@ -5,7 +5,7 @@
 
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{BoolDType, FloatDType, Shape, Slice};
-use std::ops::{Add, Mul, Sub};
+use std::ops::{Add, Div, Mul, Sub};
 
 /// A float primitive of backend `B`.
 pub(crate) struct Val<B: Backend>(pub FloatTensor<B>);
@@ -34,6 +34,20 @@ impl<B: Backend> Mul for Val<B> {
     type Output = Self;
     fn mul(self, rhs: Self) -> Self {
         Self(B::float_mul(self.0, rhs.0))
+    }
+}
+
+impl<B: Backend> Div for Val<B> {
+    type Output = Self;
+    fn div(self, rhs: Self) -> Self {
+        Self(B::float_div(self.0, rhs.0))
+    }
+}
+
+impl<B: Backend> Div<f32> for Val<B> {
+    type Output = Self;
+    fn div(self, rhs: f32) -> Self {
+        Self(B::float_div_scalar(self.0, rhs.into()))
     }
 }
 

@@ -6,6 +6,7 @@
 //! ```
 
 use super::Optimizer;
+use bitspike_nn::ops::adamw::{AdamwParams, adamw_step};
 use burn::tensor::Tensor;
 
 pub(super) fn step(
@@ -16,17 +17,11 @@ pub(super) fn step(
     lr: f64,
     decay: f64,
 ) -> Tensor<1> {
-    let [b1, b2] = optimizer.config.betas;
-    let moment = |old: Option<Tensor<1>>, new: Tensor<1>, b: f64| match old {
-        None => new * (1.0 - b),
-        Some(old) => old * b + new * (1.0 - b),
-    };
-    let m = moment(optimizer.take("first", name), g.clone(), b1);
-    let v = moment(optimizer.take("second", name), g.clone() * g, b2);
-    optimizer.keep("first", name, m.clone());
-    optimizer.keep("second", name, v.clone());
-    let k = optimizer.steps as i32;
-    let (c1, c2) = (1.0 - b1.powi(k), 1.0 - b2.powi(k));
-    let change = (m / c1) / ((v / c2).sqrt() + optimizer.config.epsilon);
-    w.clone() * (1.0 - lr * decay) - change * lr
+    let config = &optimizer.config;
+    let p = AdamwParams::new(config.betas, config.epsilon, lr, decay, optimizer.steps);
+    let moments = optimizer.take("first", name).zip(optimizer.take("second", name));
+    let (w, (m, v)) = adamw_step(w, moments, g, p);
+    optimizer.keep("first", name, m);
+    optimizer.keep("second", name, v);
+    w
 }

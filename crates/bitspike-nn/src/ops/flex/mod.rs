@@ -8,6 +8,7 @@
 //! composed body of the operation, as everything does when the environment variable `BITSPIKE_KERNEL` is `composed`. It is
 //! read once.
 
+mod adamw;
 mod block;
 mod conv;
 mod gate;
