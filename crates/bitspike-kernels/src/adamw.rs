@@ -44,6 +44,9 @@ impl AdamwParams {
     }
 }
 
+/// Weights, moments and gradient that one thread takes.
+type Part<'a> = (&'a [f32], &'a mut [f32], &'a mut [f32], &'a mut [f32]);
+
 /// Changes `m` and `v` in place and writes the new weights over the gradient; with `first` the old `m` and `v` are ignored.
 ///
 /// # Errors
@@ -71,11 +74,10 @@ pub fn step(
         check_len(OP, name, w.len(), len)?;
     }
     let level = Level::selected();
+    let (w_chunks, g_chunks) = (w.chunks(par::CHUNK), g.chunks_mut(par::CHUNK));
     let moments = m.chunks_mut(par::CHUNK).zip(v.chunks_mut(par::CHUNK));
-    let items = w.chunks(par::CHUNK).zip(moments).zip(g.chunks_mut(par::CHUNK)).collect();
-    par::for_each(w.len(), items, |((w, (m, v)), g): ((_, (&mut [f32], &mut [f32])), &mut [f32])| {
-        chunk(level, p, first, w, m, v, g);
-    });
+    let items = w_chunks.zip(g_chunks).zip(moments).map(|((w, g), (m, v))| (w, m, v, g)).collect();
+    par::for_each(w.len(), items, |(w, m, v, g): Part<'_>| chunk(level, p, first, w, m, v, g));
     Ok(())
 }
 
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn wrong_lengths_are_refused() {
         let p = AdamwParams::new([0.9, 0.999], 1e-8, 0.1, 0.0, 1);
-        let mut two = || [0.0; 2];
+        let two = || [0.0; 2];
         assert!(step(&p, true, &[0.0; 2], &mut [0.0; 1], &mut two(), &mut two()).is_err());
         assert!(step(&p, true, &[0.0; 2], &mut two(), &mut [0.0; 1], &mut two()).is_err());
         assert!(step(&p, true, &[0.0; 2], &mut two(), &mut two(), &mut [0.0; 1]).is_err());

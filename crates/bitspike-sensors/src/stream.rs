@@ -203,7 +203,7 @@ struct Rows<R> {
 
 enum Kind<R> {
     Csv {
-        reader: csv::Reader<R>,
+        reader: Box<csv::Reader<R>>,
         format: CsvFormat,
         /// Columns of the channels, in their order.
         fields: Vec<usize>,
@@ -233,7 +233,7 @@ impl<R: BufRead> Rows<R> {
                         return Err(SensorError::text(name, skipped + 1, 0, "skip_lines", expected, "the end"));
                     }
                 }
-                let mut reader = csv_builder(format).from_reader(input);
+                let mut reader = Box::new(csv_builder(format).from_reader(input));
                 let mut record = csv::StringRecord::new();
                 let columns = match format.header {
                     true => {
