@@ -3,7 +3,7 @@
 //! A point is what a label has in brackets, `lr=0.1` of `agmm (lr=0.1)`. There are points if the baseline was trained at two or
 //! more; otherwise one baseline stands for all, and the other tables say everything.
 
-use crate::{Comparison, Difference, Figure, MethodResult, Spread, fmt, tables};
+use crate::{Comparison, Figure, MethodResult, Spread, fmt, tables};
 use tables::{ABSENT, Table};
 
 /// What sets a group of its method apart.
@@ -34,18 +34,12 @@ pub(crate) fn table(c: &Comparison) -> Option<Table> {
         methods.iter().map(move |method| {
             let difference = c.difference(Figure::Accuracy, &method.label, &against.label);
             let difference = difference.filter(|_| method.label != against.label);
-            let of = |write: &dyn Fn(&Difference) -> Option<String>| {
-                difference.as_ref().and_then(write).unwrap_or(ABSENT.into())
-            };
             vec![
                 (*at).to_owned(),
                 method.method.clone(),
                 tables::mean_std(method.accuracy, |value| fmt::percent(value, 2)),
-                of(&|d| Some(fmt::signed(d.spread.mean * 100.0, 2))),
-                of(&|d| {
-                    let (low, high) = d.interval_95?;
-                    Some(format!("{} to {}", fmt::signed(low * 100.0, 2), fmt::signed(high * 100.0, 2)))
-                }),
+                difference.as_ref().map_or(ABSENT.into(), |d| fmt::signed(d.spread.mean * 100.0, 2)),
+                tables::interval(difference.as_ref()),
                 tables::mean(method.flips_per_weight, |value| fmt::significant(value, 3)),
                 tables::mean(method.back_10, |value| fmt::percent(value, 1)),
                 target.map_or(ABSENT.into(), |target| reached(c, method, target)),

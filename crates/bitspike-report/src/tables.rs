@@ -1,6 +1,6 @@
 //! The tables, once, for every form of output.
 
-use crate::{Comparison, Figure, Spread, fmt};
+use crate::{Comparison, Difference, Figure, Spread, fmt};
 
 /// A table of finished cells. The first column is text, the others are numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,13 @@ pub(crate) fn mean(spread: Option<Spread>, write: impl Fn(f64) -> String) -> Str
     spread.map_or(ABSENT.into(), |spread| write(spread.mean))
 }
 
+/// `+0.12 to +0.34`, in points.
+pub(crate) fn interval(difference: Option<&Difference>) -> String {
+    difference.and_then(|difference| difference.interval_95).map_or(ABSENT.into(), |(low, high)| {
+        format!("{} to {}", fmt::signed(low * 100.0, 2), fmt::signed(high * 100.0, 2))
+    })
+}
+
 /// Accuracy, the difference to the baseline, and how fast it was reached.
 pub(crate) fn outcome(c: &Comparison) -> Table {
     let target = c.target_accuracy.map_or("target".into(), |target| format!("{} %", fmt::percent(target, 2)));
@@ -55,16 +62,13 @@ pub(crate) fn outcome(c: &Comparison) -> Table {
             Some(spread) if spread.n > 1 => format!("{}..{}", fmt::percent(spread.min, 2), fmt::percent(spread.max, 2)),
             _ => ABSENT.into(),
         };
-        let interval = difference.and_then(|difference| difference.interval_95).map_or(ABSENT.into(), |(low, high)| {
-            format!("{} to {}", fmt::signed(low * 100.0, 2), fmt::signed(high * 100.0, 2))
-        });
         vec![
             method.label.clone(),
             seeds(method.seeds.len(), method.unfinished),
             mean_std(method.accuracy, |value| fmt::percent(value, 2)),
             range,
             difference.map_or(ABSENT.into(), |difference| fmt::signed(difference.spread.mean * 100.0, 2)),
-            interval,
+            interval(difference),
             if c.target_accuracy.is_some() && !method.epochs_to_target.is_empty() {
                 epochs_to_target(method)
             } else {

@@ -112,7 +112,7 @@ pub struct Prepared {
     pub(crate) labels: Vec<u32>,
     pub(crate) rate_hz: Option<f64>,
     units: Vec<Option<String>>,
-    mel: Option<(Mel, Bands)>,
+    mel: Option<Mel>,
     scaler: Scaler,
     encoder: Encoder,
     files: Vec<SourceFile>,
@@ -198,13 +198,12 @@ pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
 
 /// What is computed from a window of `length` samples of `c` channels before it is normalised: the mel bands if there are any, the
 /// rows that have a scale of their own, and the shape `[C, R, L]`.
-#[allow(clippy::type_complexity)]
 pub(crate) fn features(
     config: &Features,
     c: usize,
     length: usize,
     rate_hz: Option<f64>,
-) -> Result<(Option<(Mel, Bands)>, usize, [usize; 3]), SensorError> {
+) -> Result<(Option<Mel>, usize, [usize; 3]), SensorError> {
     let Features::Mel(m) = config else { return Ok((None, c, [c, 1, length])) };
     let Some(rate) = rate_hz else {
         return Err(SensorError::config("rate_hz", "the samples per second, for mel features", "none"));
@@ -215,7 +214,7 @@ pub(crate) fn features(
         Bands::Height => [c, m.mels, frames],
         Bands::Channels => [c * m.mels, 1, frames],
     };
-    Ok((Some((mel, m.bands)), c * m.mels, shape))
+    Ok((Some(mel), c * m.mels, shape))
 }
 
 /// Files to recordings, with the path of each recording's file.
@@ -366,7 +365,7 @@ impl Prepared {
         let x = self.cut.take(&self.recordings[origin.recording], origin);
         match &self.mel {
             None => x,
-            Some((mel, _)) => x.chunks(self.cut.length).flat_map(|channel| mel.channel(channel)).collect(),
+            Some(mel) => mel.window(&x, self.cut.length),
         }
     }
 

@@ -9,10 +9,11 @@
 //!   hand is dropped and the next begins behind it. Samples are counted on.
 //! - Labels, groups and columns that are no channels are not looked at.
 
+use crate::encode::Mel;
 use crate::format::{csv_builder, is_missing, number, plain_number};
 use crate::load::features;
 use crate::window::Cut;
-use crate::{Bands, CsvFormat, Encoded, Encoder, Format, Key, Missing, RawFormat, Scaler, SensorConfig, SensorError};
+use crate::{CsvFormat, Encoded, Encoder, Format, Key, Missing, RawFormat, Scaler, SensorConfig, SensorError};
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,7 @@ pub struct Streamed<R> {
     fitted: Fitted,
     missing: Missing,
     cut: Cut,
-    mel: Option<(crate::encode::Mel, Bands)>,
+    mel: Option<Mel>,
     encoder: Encoder,
     /// Samples since the last window's start, row by row, each of every channel.
     held: Vec<f32>,
@@ -83,19 +84,16 @@ impl<R: BufRead> Streamed<R> {
             let expected = "\"hold\", a value or \"error\": a stream cannot look ahead";
             return Err(SensorError::config("missing", expected, "\"linear\""));
         }
-        let cut = Cut::new(&config.window, fitted.rate_hz.or(config.rate_hz), &[]);
-        // Without a length in the configuration, windows were whole recordings.
-        let cut = match (cut, config.window.length.or(config.window.length_s.map(|_| 0))) {
-            (Ok(cut), Some(_)) if cut.length != fitted.window => {
-                let expected = format!("{} samples, as when it was fitted", fitted.window);
-                return Err(SensorError::config("window.length", expected, cut.length));
-            }
-            (cut, Some(_)) => cut?,
-            (_, None) => {
-                let window = crate::Window { length: Some(fitted.window), ..config.window.clone() };
-                Cut::new(&window, fitted.rate_hz.or(config.rate_hz), &[])?
-            }
-        };
+        let mut window = config.window.clone();
+        if window.length.is_none() && window.length_s.is_none() {
+            // Windows were whole recordings.
+            window.length = Some(fitted.window);
+        }
+        let cut = Cut::new(&window, fitted.rate_hz.or(config.rate_hz), &[])?;
+        if cut.length != fitted.window {
+            let expected = format!("{} samples, as when it was fitted", fitted.window);
+            return Err(SensorError::config("window.length", expected, cut.length));
+        }
         let (mel, rows, shape) = features(&config.features, fitted.channels.len(), cut.length, fitted.rate_hz)?;
         if fitted.scaler.centre.len() != rows || fitted.scaler.scale.len() != rows {
             let found = format!("{} and {}", fitted.scaler.centre.len(), fitted.scaler.scale.len());
@@ -168,8 +166,8 @@ impl<R: BufRead> Streamed<R> {
         }
         let length = self.cut.length;
         let mut x: Vec<f32> = (0..c).flat_map(|k| self.held[k..].iter().step_by(c).copied()).collect();
-        if let Some((mel, _)) = &self.mel {
-            x = x.chunks(length).flat_map(|channel| mel.channel(channel)).collect();
+        if let Some(mel) = &self.mel {
+            x = mel.window(&x, length);
         }
         self.fitted.scaler.apply(&mut x);
         let key = Key { seed: 0, epoch: 0, test: true, sample: self.windows };
@@ -247,15 +245,12 @@ impl<R: BufRead> Rows<R> {
                     let expected = format!("{:?}", format.columns);
                     return Err(SensorError::text(name, line, 0, "header", expected, format!("{columns:?}")));
                 }
-                let fields = positions(&columns, channels)
-                    .map_err(|e| SensorError::text(name, line, 0, "columns", e, format!("{columns:?}")))?;
-                let time = match &format.time_column {
-                    Some(time) => Some(positions(&columns, std::slice::from_ref(time)))
-                        .transpose()
-                        .map_err(|e| SensorError::text(name, line, 0, "columns", e, format!("{columns:?}")))?
-                        .map(|at| at[0]),
-                    None => None,
+                let at = |names: &[String]| {
+                    positions(&columns, names)
+                        .map_err(|e| SensorError::text(name, line, 0, "columns", e, format!("{columns:?}")))
                 };
+                let fields = at(channels)?;
+                let time = at(format.time_column.as_slice())?.first().copied();
                 let width = columns.len();
                 Kind::Csv { reader, format: format.clone(), fields, time, width, record }
             }
@@ -308,40 +303,27 @@ impl<R: BufRead> Rows<R> {
             }
             Kind::Raw { input, format, fields, offset } => {
                 let size = format.number.size();
-                let (mut bytes, mut have) = (vec![0; size * format.columns.len()], 0);
-                while have < bytes.len() {
-                    match input.read(&mut bytes[have..]) {
-                        Ok(0) if have == 0 => return Ok(None),
-                        Ok(0) => {
-                            return Err(SensorError::Truncated {
-                                path: name.clone(),
-                                what: "last sample",
-                                offset: *offset,
-                                expected: bytes.len() as u64,
-                                found: have as u64,
-                            });
-                        }
-                        Ok(n) => have += n,
-                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                        Err(source) => return Err(SensorError::Io { path: name.clone(), source }),
-                    }
-                }
-                for (value, &field) in row.iter_mut().zip(&*fields) {
-                    let v = format.scale * format.number.get(&bytes[field * size..][..size]);
-                    let v32 = v as f32;
-                    if v32.is_infinite() {
-                        return Err(SensorError::Binary {
+                let (all, mut bytes) = (size * format.columns.len(), Vec::new());
+                let have = input.by_ref().take(all as u64).read_to_end(&mut bytes);
+                match have.map_err(|source| SensorError::Io { path: name.clone(), source })? {
+                    0 => return Ok(None),
+                    have if have < all => {
+                        return Err(SensorError::Truncated {
                             path: name.clone(),
-                            offset: *offset + (field * size) as u64,
-                            what: "value",
-                            expected: "a finite number".into(),
-                            found: v.to_string(),
+                            what: "last sample",
+                            offset: *offset,
+                            expected: all as u64,
+                            found: have as u64,
                         });
                     }
-                    *value = Some(v32).filter(|v| !v.is_nan());
+                    _ => {}
+                }
+                for (value, &field) in row.iter_mut().zip(&*fields) {
+                    let at = field * size;
+                    *value = format.number.value(name, &bytes[at..at + size], format.scale, *offset + at as u64)?;
                 }
                 let place = *offset;
-                *offset += bytes.len() as u64;
+                *offset += all as u64;
                 Ok(Some(At { place, time: None }))
             }
         }

@@ -99,8 +99,13 @@ impl Mel {
         length.checked_sub(self.config.frame).map_or(0, |rest| 1 + rest / self.config.hop)
     }
 
+    /// The spectrograms of a window `[C, length]`, one channel after the other.
+    pub(crate) fn window(&self, x: &[f32], length: usize) -> Vec<f32> {
+        x.chunks(length).flat_map(|channel| self.channel(channel)).collect()
+    }
+
     /// The spectrogram of one channel, `[mels, frames]`.
-    pub(crate) fn channel(&self, x: &[f32]) -> Vec<f32> {
+    fn channel(&self, x: &[f32]) -> Vec<f32> {
         let frames = self.frames(x.len());
         let mut out = vec![0f32; self.filters.len() * frames];
         let mut buffer = vec![Complex::new(0.0, 0.0); self.size];

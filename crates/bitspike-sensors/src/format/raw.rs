@@ -16,7 +16,7 @@ impl RawNumber {
     }
 
     /// The number in `self.size()` bytes.
-    pub(crate) fn get(self, b: &[u8]) -> f64 {
+    fn get(self, b: &[u8]) -> f64 {
         match (self, b) {
             (Self::U8, [a]) => f64::from(*a),
             (Self::I8, [a]) => f64::from(*a as i8),
@@ -26,6 +26,17 @@ impl RawNumber {
             (Self::F32le, [a, b, c, d]) => f64::from(f32::from_le_bytes([*a, *b, *c, *d])),
             _ => unreachable!("chunks have the size of a number"),
         }
+    }
+
+    /// The number in `self.size()` bytes at an offset, scaled; `None` for a NaN.
+    pub(crate) fn value(self, path: &Path, b: &[u8], scale: f64, offset: u64) -> Result<Option<f32>, SensorError> {
+        let v = scale * self.get(b);
+        let v32 = v as f32;
+        if v32.is_infinite() {
+            let (path, expected, found) = (path.into(), "a finite number".into(), v.to_string());
+            return Err(SensorError::Binary { path, offset, what: "value", expected, found });
+        }
+        Ok(Some(v32).filter(|v| !v.is_nan()))
     }
 }
 
@@ -44,22 +55,13 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: &RawFormat, known: Known<'
     let (n, scale) = (bytes.len() / (c * size), known.scale.unwrap_or(format.scale));
     let mut values = vec![0f32; n * c];
     for (k, chunk) in bytes.chunks_exact(size).enumerate() {
-        let v = scale * format.number.get(chunk);
-        let v32 = v as f32;
-        if v.is_nan() && known.missing == Missing::Error {
-            let (offset, channel) = ((k * size) as u64, format.columns[k % c].clone());
+        let offset = (k * size) as u64;
+        let v = format.number.value(path, chunk, scale, offset)?;
+        if v.is_none() && known.missing == Missing::Error {
+            let channel = format.columns[k % c].clone();
             return Err(SensorError::MissingBinary { path: path.into(), offset, channel });
         }
-        if v32.is_infinite() {
-            return Err(SensorError::Binary {
-                path: path.into(),
-                offset: (k * size) as u64,
-                what: "value",
-                expected: "a finite number".into(),
-                found: v.to_string(),
-            });
-        }
-        values[(k % c) * n + k / c] = v32;
+        values[(k % c) * n + k / c] = v.unwrap_or(f32::NAN);
     }
     if n > 0 {
         fill_all(path, &format.columns, &mut values, known.missing)?;
