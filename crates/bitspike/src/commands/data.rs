@@ -13,25 +13,24 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
     match command {
         DataCommand::Inspect { path, events, picture, json } => {
             let file = picture::file(picture)?;
-            let opened = events::open(path, events);
-            // NumPy and Parquet hold events or sensors: what is no table of events may be one of sensors.
-            if opened.is_err()
-                && file.is_none()
-                && events.format.is_none()
-                && matches!(sensors::inspect(path, *json), Ok(Some(())))
-            {
-                return Ok(true);
-            }
-            if let Some(reader) = opened? {
-                let drawn = file.as_ref().map(|file| (file, picture, events));
-                return events::inspect(path, reader, drawn, *json).map(|()| true);
+            match events::open(path, events) {
+                Ok(Some(reader)) => {
+                    let drawn = file.as_ref().map(|file| (file, picture, events));
+                    return events::inspect(path, reader, drawn, *json).map(|()| true);
+                }
+                // NumPy and Parquet hold events or sensors: what is no table of events may be one of sensors.
+                Err(e) => {
+                    let other = file.is_none() && events.format.is_none();
+                    return if other && sensors::inspect(path, *json).unwrap_or(false) { Ok(true) } else { Err(e) };
+                }
+                Ok(None) => {}
             }
             // A path that is not there is told by what follows.
             if file.is_some() && path.exists() {
                 let text = format!("{}: no event recording, and only those are drawn by --picture", path.display());
                 return Err(CliError::Usage(text));
             }
-            if sensors::inspect(path, *json)?.is_some() {
+            if sensors::inspect(path, *json)? {
                 return Ok(true);
             }
             let found = inspect(path)?;

@@ -138,7 +138,9 @@ fn sensors(mut classifier: Classifier<'_>, recipe: &Recipe, name: &Path, from: i
     let (model, n) = (classifier.model, classifier.model.network());
     // Nothing is read from the folder of the recordings, so any will do.
     let config = SensorConfig { path: ".".into(), ..recipe.data.sensors.clone().unwrap_or_default() };
-    let mut windows = Streamed::new(name, from, &config, fitted(model)?)?;
+    let fitted = fitted(model)?;
+    let rate = fitted.rate_hz;
+    let mut windows = Streamed::new(name, from, &config, fitted)?;
     let encoder = windows.encoder();
     let (shape, steps) = (encoder.shape(), encoder.stored_steps());
     let takes = [n.input.channels, n.input.rows, n.input.columns];
@@ -148,7 +150,6 @@ fn sensors(mut classifier: Classifier<'_>, recipe: &Recipe, name: &Path, from: i
             "the file takes {steps_taken} frames of {takes:?}; the recipe makes {steps} of {shape:?}"
         )));
     }
-    let rate = told(model, "rate_hz").and_then(|rate| rate.parse::<f64>().ok());
     while let Some(window) = windows.next()? {
         let begin = Instant::now();
         let input: Vec<f32> = match &window.input {

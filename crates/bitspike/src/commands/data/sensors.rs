@@ -80,20 +80,21 @@ fn csv(bytes: &[u8]) -> Vec<(Format, String)> {
     decimals.iter().map(format).collect()
 }
 
-/// Shows a file if its name says that it may be a recording of sensors; `None` if not.
-pub fn inspect(path: &Path, as_json: bool) -> Result<Option<()>, CliError> {
-    if !path.is_file() {
-        return Ok(None);
+/// Shows a file and is true if its name says that it may be a recording of sensors.
+pub fn inspect(path: &Path, as_json: bool) -> Result<bool, CliError> {
+    // Others are not read.
+    if !path.is_file() || formats(path, &[]).is_empty() {
+        return Ok(false);
     }
     let bytes = crate::commands::read_bytes(path)?;
     let mut refused = None;
     for (format, line) in formats(path, &bytes) {
         match read(path, &bytes, &format) {
-            Ok((recordings, missing)) => return show(path, &bytes, line, &recordings, missing, as_json).map(Some),
+            Ok((recordings, missing)) => return show(path, &bytes, line, &recordings, missing, as_json).map(|()| true),
             Err(e) => refused = refused.or(Some(e)),
         }
     }
-    refused.map_or(Ok(None), |e| Err(e.into()))
+    refused.map_or(Ok(false), |e| Err(e.into()))
 }
 
 /// The recordings, and the first value that is missing.
