@@ -127,6 +127,23 @@ impl std::fmt::Display for SetName {
     }
 }
 
+/// What the time steps of a static image show: the value of `data.views`.
+///
+/// Repeating the image gives the later steps nothing new to see. `mirrored` makes a sequence of it, in which every second
+/// frame is the image mirrored left-right; summed over the steps, the outputs judge both views, as test-time augmentation
+/// does with two passes, at the cost of the T steps that are there anyway. Ours; mirrored views in evaluation are old practice
+/// (Krizhevsky et al., NIPS 2012).
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Views {
+    /// Every step sees the same image. The default.
+    #[default]
+    Same,
+    /// The steps 2, 4, ... see it mirrored left-right.
+    Mirrored,
+}
+
 /// The `[data]` table of a recipe: which samples, how many, and what is held out.
 ///
 /// Order of operations: read the files, keep the first `train_limit` and `test_limit` samples, then take `validation`
@@ -162,6 +179,8 @@ pub struct DataConfig {
     /// Channels of an `image-folder`: 3 (default) or 1 (grey, Rec. 709 luma).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
+    /// What the time steps of a static image show; for sets of images.
+    pub views: Views,
     /// How event recordings are split and become frames.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventOptions>,
@@ -215,6 +234,9 @@ impl DataConfig {
             );
         }
         let set = self.set;
+        if self.views != Views::Same && (set.is_events() || set == SetName::Sensors) {
+            return bad("data.views", &format!("no such key for {set}, which has frames of its own"), "a value".into());
+        }
         if self.events.is_some() && set.events().is_none() {
             return bad("data.events", &format!("no such table for {set}"), "a table".into());
         }
@@ -375,6 +397,8 @@ mod tests {
             ("set = 'mnist'\nsize = [28, 28]", "data.size"),
             ("set = 'mnist'\nchannels = 1", "data.channels"),
             ("path = 'x'", "data.path"),
+            ("set = 'events-demo'\nviews = 'mirrored'", "data.views"),
+            ("set = 'sensors'\nviews = 'mirrored'", "data.views"),
         ];
         let wrong: Vec<_> = rows
             .iter()

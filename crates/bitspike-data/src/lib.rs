@@ -47,7 +47,7 @@ pub use bitspike_events::dataset::{DemoConfig, EventOptions};
 pub use bitspike_sensors::SensorConfig;
 
 pub use augment::Pipeline;
-pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName};
+pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName, Views};
 pub use drawn::Drawn;
 pub use error::{DataError, ErrorKind};
 pub use find::search_path;

@@ -1,6 +1,6 @@
 //! From a configuration to a data set in memory.
 
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Views};
 use crate::format::cifar::{self, CifarKind};
 use crate::format::{folder, idx};
 use crate::official::{self, Known};
@@ -37,7 +37,8 @@ pub fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     load_frames(cfg, 1)
 }
 
-/// As [`load`], with the number of frames `steps` that a sample of a set of sequences has; static images have one.
+/// As [`load`], with the number of frames `steps` that a sample of a set of sequences has; static images have one, unless
+/// [`DataConfig::views`] makes sequences of them.
 ///
 /// # Errors
 /// As [`load`].
@@ -64,6 +65,12 @@ pub fn load_frames(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError>
         let unused = if parts.validation.is_some() { " (val/ not used)" } else { "" };
         parts.validation = hold_out(&mut parts.train, cfg.validation, &mut split)?;
         split += unused;
+    }
+    if cfg.views == Views::Mirrored && steps > 1 {
+        for set in [Some(&mut parts.train), parts.validation.as_mut(), Some(&mut parts.test)].into_iter().flatten() {
+            set.mirror_steps(steps)?;
+        }
+        split += &format!("; {steps} frames of each, every second one mirrored");
     }
     let set = DataSet::from_parts(cfg.set.as_str(), split, parts.train, parts.validation, parts.test)?;
     Ok(DataSet { files: parts.files, ..set })

@@ -70,6 +70,30 @@ fn limits_then_hold_out() {
 }
 
 #[test]
+fn mirrored_views_are_sequences() {
+    let cfg = DataConfig { views: Views::Mirrored, validation: 1000, ..DataConfig::default() };
+    let (plain, one, three) = (
+        load(&DataConfig { views: Views::Same, ..cfg.clone() }).unwrap(),
+        load_frames(&cfg, 1).unwrap(),
+        load_frames(&cfg, 3).unwrap(),
+    );
+    assert_eq!(one.train, plain.train, "one step has one view");
+    assert_eq!((one.split.clone(), three.steps(), three.shape()), (plain.split.clone(), 3, [1, 28, 28]));
+    assert!(three.split.ends_with("3 frames of each, every second one mirrored"), "{}", three.split);
+    let parts = |set: &DataSet| [set.train.clone(), set.validation.clone().unwrap(), set.test.clone()];
+    for (set, plain) in parts(&three).iter().zip(parts(&plain)) {
+        assert_eq!((set.len(), &set.labels), (plain.len(), &plain.labels));
+        for i in 0..set.len() {
+            let (frames, image) = (set.image(i).unwrap(), plain.image(i).unwrap());
+            let mirrored: Vec<u8> = (0..784).map(|p| image[p / 28 * 28 + 27 - p % 28]).collect();
+            assert_eq!(frames, [image, &mirrored, image].concat());
+        }
+    }
+    let difference = three.channel_mean[0] - plain.channel_mean[0];
+    assert!(difference.abs() < 1e-5, "mirroring keeps the mean: {difference}");
+}
+
+#[test]
 fn impossible_numbers_are_refused() {
     let dir = tiny_mnist(true);
     let rows = [

@@ -201,6 +201,23 @@ impl ImageSet {
         self.values.truncate(n, self.image_len());
     }
 
+    /// Makes sequences of `steps` frames of static images of bytes: the image, and it mirrored left-right, by turns.
+    pub(crate) fn mirror_steps(&mut self, steps: usize) -> Result<(), DataError> {
+        let (length, width) = (self.frame_len(), self.shape[2]);
+        let mut frames = Vec::with_capacity(self.bytes().len() * steps);
+        for image in self.bytes().chunks_exact(length) {
+            for step in 0..steps {
+                let start = frames.len();
+                frames.extend_from_slice(image);
+                if step % 2 == 1 {
+                    frames[start..].chunks_exact_mut(width).for_each(<[u8]>::reverse);
+                }
+            }
+        }
+        (self.steps, self.values) = (steps, Values::Bytes(frames));
+        self.check()
+    }
+
     /// Keeps the first `n` samples and returns the others.
     pub(crate) fn split_off(&mut self, n: usize) -> ImageSet {
         ImageSet {

@@ -11,7 +11,7 @@ use crate::distill::DistillConfig;
 use crate::method::Method;
 use crate::optim::{OptimConfig, OptimizerKind, Schedule};
 use crate::start::StartConfig;
-use bitspike_data::{AugmentConfig, DataConfig, DataError, DataSet};
+use bitspike_data::{AugmentConfig, DataConfig, DataError, DataSet, Views};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{AgmmConfig, Estimator, NeuronConfig, NormConfig};
 use bitspike_nn::network::{NetworkConfig, NetworkName, NetworkOptions};
@@ -155,7 +155,7 @@ impl Recipe {
     }
 
     /// What decides the recipe's data: recipes of the same key read the same. Frames per sample count where samples are
-    /// sequences of events.
+    /// sequences of events or of views.
     ///
     /// ```
     /// use bitspike_train::recipe::Recipe;
@@ -164,9 +164,11 @@ impl Recipe {
     /// };
     /// assert!(recipe("mnist", 1).data_key() == recipe("mnist", 2).data_key());
     /// assert!(recipe("n-mnist", 1).data_key() != recipe("n-mnist", 2).data_key());
+    /// assert!(recipe("mnist'\nviews = 'mirrored", 1).data_key() != recipe("mnist'\nviews = 'mirrored", 2).data_key());
     /// ```
     pub fn data_key(&self) -> (DataConfig, Option<usize>) {
-        (self.data.clone(), self.data.set.is_events().then_some(self.network.steps))
+        let sequences = self.data.set.is_events() || self.data.views != Views::Same;
+        (self.data.clone(), sequences.then_some(self.network.steps))
     }
 
     /// The recipe as TOML, every default written out, but for what a network's name decides.

@@ -84,7 +84,8 @@ pub(super) fn test_set(model: &Model<'_>, args: &RecipeArgs) -> Result<DataSet, 
     if n.sequence != (data.steps() > 1) {
         let what = |sequence| if sequence { "sequences of frames" } else { "single images" };
         let (file, set) = (what(n.sequence), what(data.steps() > 1));
-        return Err(CliError::Usage(format!("the file takes {file}; {} has {set}", data.name)));
+        let todo = "--recipe names the recipe that it was trained with, for data.views has to be the same";
+        return Err(CliError::Usage(format!("the file takes {file}; {} has {set}; {todo}", data.name)));
     }
     Ok(data)
 }
