@@ -9,6 +9,7 @@ pub mod block;
 pub mod conv_binary;
 pub mod conv_real;
 pub mod dispatch;
+pub mod ede;
 pub mod gate;
 pub mod layout;
 pub mod neuron;

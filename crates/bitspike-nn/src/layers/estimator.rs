@@ -18,6 +18,7 @@
 //! Standardised weights change sign when the mean of their row moves: the weight of the network is [`Estimator::rows`], not
 //! the sign of the latent value.
 
+use crate::ops::ede::ede;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -76,11 +77,7 @@ impl Estimator {
                 // Half of the unit interval: the operation itself then passes every gradient.
                 with_gradient(z.clone().detach().clamp(-0.5, 0.5), z * inside)
             }
-            Self::Ede => {
-                let t = 10f64.powf(2.0 * progress - 1.0);
-                let curve = (w * t).tanh();
-                with_gradient(curve.clone().detach(), curve * (1.0 / t).max(1.0))
-            }
+            Self::Ede => ede(w, 10f64.powf(2.0 * progress - 1.0) as f32),
         }
     }
 }

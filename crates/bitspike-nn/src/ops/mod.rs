@@ -7,6 +7,7 @@
 pub mod adamw;
 pub mod block;
 pub mod conv;
+pub mod ede;
 #[cfg(feature = "flex")]
 pub mod flex;
 pub mod gate;

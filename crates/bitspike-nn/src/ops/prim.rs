@@ -134,6 +134,10 @@ impl<B: Backend> Val<B> {
         Self(B::sigmoid(self.0))
     }
 
+    pub fn tanh(self) -> Self {
+        Self(B::float_tanh(self.0))
+    }
+
     pub fn sqrt(self) -> Self {
         Self(B::float_sqrt(self.0))
     }

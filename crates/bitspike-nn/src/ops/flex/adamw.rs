@@ -1,10 +1,9 @@
 //! [Step of Adam](crate::ops::adamw) by `bitspike_kernels::adamw`.
 
-use super::{Buffer, contiguous, fused};
+use super::{Buffer, alike, contiguous, fused};
 use crate::ops::adamw::{AdamwOps, AdamwParams, composed};
 use bitspike_kernels::adamw as kernel;
 use burn::backend::Flex;
-use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
 impl AdamwOps for Flex {
@@ -16,17 +15,13 @@ impl AdamwOps for Flex {
         first: bool,
         p: AdamwParams,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        let len = w.layout().num_elements();
-        let fits = |x: &FlexTensor| x.dtype() == DType::F32 && x.layout().num_elements() == len;
-        if !(fused() && [&w, &m, &v, &g].into_iter().all(fits)) {
+        if !(fused() && alike(&[&w, &m, &v, &g])) {
             return composed::<Self>(w, m, v, g, first, p);
         }
-        let w = w.to_contiguous();
-        let in_place =
-            |x: FlexTensor, unused| Buffer::reuse(if x.is_contiguous() { x } else { x.to_contiguous() }, unused);
+        let (w, len) = (w.to_contiguous(), w.layout().num_elements());
         // The moments first: before the first step they are other handles to the gradient.
-        let (mut m, mut v) = (in_place(m, first), in_place(v, first));
-        let mut g = in_place(g, false);
+        let (mut m, mut v) = (Buffer::reuse(m, first), Buffer::reuse(v, first));
+        let mut g = Buffer::reuse(g, false);
         kernel::step(&p, first, contiguous(&w), &mut m, &mut v, &mut g).expect("the lengths were checked");
         (g.into_tensor(&[len]), m.into_tensor(&[len]), v.into_tensor(&[len]))
     }

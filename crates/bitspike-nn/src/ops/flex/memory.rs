@@ -148,12 +148,13 @@ impl Buffer {
     /// The values of a parameter to be changed: in its own memory if nobody else holds it, otherwise in a copy (without
     /// the values if they are `unused`).
     pub(super) fn reuse(values: FlexTensor, unused: bool) -> Self {
+        let values = if values.is_contiguous() { values } else { values.to_contiguous() };
         let len = length(&values);
         let mut pool = Pool::lock();
         let at = pool.buffers.iter().position(|given| same(&given.buffer, &values));
         // The handle of the pool goes before the others are counted, and comes back if there are any.
         let given = at.map(|at| pool.buffers.swap_remove(at)).map(|given| (given.used, given.exact, given.bits));
-        let whole = values.is_contiguous() && capacity(&values) == len;
+        let whole = capacity(&values) == len;
         if whole && values.is_unique() {
             return Self { values: flat(values, len), exact: true };
         }

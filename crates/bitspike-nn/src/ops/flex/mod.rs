@@ -11,6 +11,7 @@
 mod adamw;
 mod block;
 mod conv;
+mod ede;
 mod gate;
 mod memory;
 mod neuron;
@@ -142,6 +143,12 @@ fn tensor(values: Vec<f32>, dims: &[usize]) -> FlexTensor {
 /// A parameter (weight, γ, α, λ) as a contiguous tensor; `None` if it does not hold `f32`.
 fn parameter(x: &FlexTensor) -> Option<FlexTensor> {
     (x.dtype() == DType::F32).then(|| x.to_contiguous())
+}
+
+/// Whether all are flat `f32` of one length: what the kernels of the optimisers take.
+fn alike(all: &[&FlexTensor]) -> bool {
+    let len = |x: &FlexTensor| x.layout().num_elements();
+    all.iter().all(|x| x.dtype() == DType::F32 && len(x) == len(all[0]))
 }
 
 /// The values of a tensor made contiguous before.
