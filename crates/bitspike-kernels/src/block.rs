@@ -26,7 +26,7 @@ mod source;
 mod tests;
 
 pub use crate::par::KernelError;
-pub use backward::backward;
+pub use backward::{backward, backward_in_parts};
 pub use forward::{evaluate, forward};
 pub use source::Source;
 

@@ -1,6 +1,7 @@
 //! Spikes as bit planes.
 
 use rayon::prelude::*;
+use std::ops::Range;
 
 use super::WORD;
 use crate::dispatch::{KernelPath, selected};
@@ -94,6 +95,26 @@ impl PackedSpikes {
             self.decode(0, &mut values);
         }
         values
+    }
+
+    /// The maps `[H, W, C]` of a range of N, copied.
+    ///
+    /// ```
+    /// use bitspike_kernels::bits::PackedSpikes;
+    /// let spikes = PackedSpikes::pack(&[0.0, 1.0, 0.25], 3, 1, 1, 1).unwrap();
+    /// assert_eq!(spikes.maps(1..3).unpack(), [1.0, 0.25]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the range does not lie within N.
+    #[must_use]
+    pub fn maps(&self, range: Range<usize>) -> Self {
+        let [n, h, w, c] = self.dims;
+        assert!(range.start <= range.end && range.end <= n, "maps {range:?} of {n}");
+        let words = h * w * self.words_per_pixel();
+        let part = |b: usize| &self.plane(b)[range.start * words..range.end * words];
+        let words = (0..self.planes).map(part).collect::<Vec<_>>().concat();
+        Self { words, dims: [range.len(), h, w, c], planes: self.planes, unit: self.unit }
     }
 
     /// Sizes `[n, h, w, c]`.

@@ -11,6 +11,7 @@ use crate::neuron::{Input, tile};
 use crate::norm::{rows, scales};
 use crate::par::{self, Level, check_len, columns};
 use crate::recycle::Recycled;
+use std::ops::Range;
 
 /// Computes the gradients of [`forward`](super::forward).
 ///
@@ -75,14 +76,14 @@ pub fn backward<'a>(
         Some(dz) => {
             let sums = current_gradient(&block, x, current, gradients, wanted, dz);
             let solved = solve(&block, weights, state, &scale, &sums);
-            input_gradient(&block, x, dz, &solved, dx);
+            input_gradient(&block, x, dz, &solved, 0, dx);
             Ok(solved.weights(decay_gradient, &sums))
         }
         None if p.pool => {
             let mut own = Recycled::<f32>::new(len);
             let sums = current_gradient(&block, x, current, gradients, wanted, &mut own);
             let solved = solve(&block, weights, state, &scale, &sums);
-            input_gradient(&block, x, &own, &solved, dx);
+            input_gradient(&block, x, &own, &solved, 0, dx);
             Ok(solved.weights(decay_gradient, &sums))
         }
         None => {
@@ -92,6 +93,72 @@ pub fn backward<'a>(
             Ok(solved.weights(decay_gradient, &sums))
         }
     }
+}
+
+/// As [`backward`] of a block that ends in its only output, the neuron's spikes, but `dx` is handed to `take` in parts of up to
+/// `maps` maps `[H, W, C]`, in order: memory for one part is enough. The numbers are the same bits.
+///
+/// Shapes: `x` `[T, N, H, W, C]`, `grad_spikes` `[T, N, H', W', C]`; a part is `[maps, H, W, C]`, map `t N + n` being sample n at
+/// step t.
+///
+/// # Errors
+/// As [`backward`]; also a block without a neuron or with a residual.
+///
+/// # Example
+/// ```
+/// use bitspike_kernels::block::{BlockParams, BlockShape, Outputs, Weights, backward_in_parts, forward};
+/// use bitspike_kernels::neuron::NeuronParams;
+/// let params = BlockParams { eps: 1e-5, pool: false, gate: None, neuron: Some(NeuronParams::default()) };
+/// let shape = BlockShape { t: 2, n: 3, h: 1, w: 2, c: 1 };
+/// let weights = Weights { gamma: &[2.0], beta: &[0.0], alpha: &[] };
+/// let (x, mut spikes, mut parts) = ([0.5; 12], [0.0; 12], Vec::new());
+/// let outputs = Outputs { spikes: Some(&mut spikes), ..Outputs::default() };
+/// let state = forward(&params, &shape, &weights, &x, None, outputs).unwrap();
+/// let take = |maps: std::ops::Range<usize>, dx: &[f32]| parts.push((maps, dx.len()));
+/// backward_in_parts(&params, &shape, &weights, &state, &x, &[1.0; 12], false, 4, take).unwrap();
+/// assert_eq!(parts, [(0..4, 8), (4..6, 4)]);
+/// ```
+#[allow(clippy::too_many_arguments)]
+pub fn backward_in_parts<'a>(
+    p: &BlockParams,
+    shape: &BlockShape,
+    weights: &Weights<'_>,
+    state: &BlockState,
+    x: impl Into<Source<'a>>,
+    grad_spikes: &[f32],
+    decay_gradient: bool,
+    maps: usize,
+    mut take: impl FnMut(Range<usize>, &[f32]),
+) -> Result<WeightGradients, KernelError> {
+    const OP: &str = "block::backward_in_parts";
+    let x = x.into();
+    let pooled = p.check(OP, shape, weights, x)?;
+    let len = pooled.check(OP)?;
+    if p.neuron.is_none() || state.residual {
+        let what = "parts are for a block with a neuron and without a residual";
+        return Err(KernelError::Unsupported { op: OP, what, hint: "call `backward`" });
+    }
+    check_len(OP, "grad_spikes", len, grad_spikes.len())?;
+    check_state(OP, p, shape, state)?;
+
+    let scale = scales(OP, &state.var, weights.gamma, p.eps)?;
+    let means = p.gate.as_ref().map(|gate| Means::of_pool(&pooled, gate.pool, &state.gate_means));
+    let block = Current::new(OP, Level::selected(), p, shape, weights, x, &state.mean, &scale, means)?;
+    let mut dz = Recycled::<f32>::new(len);
+    let gradients = OutputGradients { spikes: Some(grad_spikes), current: None };
+    let wanted = tile::Wanted { broadcast: false, decay: decay_gradient };
+    let sums = current_gradient(&block, x, None, gradients, wanted, &mut dz);
+    let solved = solve(&block, weights, state, &scale, &sums);
+    let (all, maps) = (shape.t * shape.n, maps.max(1));
+    let mut dx = Recycled::<f32>::new(maps.min(all) * shape.slab());
+    for from in (0..all).step_by(maps) {
+        let here = from..(from + maps).min(all);
+        let dx = &mut dx[..here.len() * shape.slab()];
+        let dz = &dz[from * pooled.slab()..][..here.len() * pooled.slab()];
+        input_gradient(&block, x, dz, &solved, from, dx);
+        take(here, dx);
+    }
+    Ok(solved.weights(decay_gradient, &sums))
 }
 
 fn check_state(op: &'static str, p: &BlockParams, shape: &BlockShape, state: &BlockState) -> Result<(), KernelError> {
@@ -279,11 +346,12 @@ fn patterns(block: &Current<'_>, solved: &Solved, slab: usize) -> [Vec<f32>; 4] 
     [block.mean.clone(), widen(&solved.by_dz[here.clone()]), widen(&solved.by_x), widen(&solved.constant[here])]
 }
 
-/// `dx` from `dz` in a tensor of its own.
-fn input_gradient(block: &Current<'_>, x: Source<'_>, dz: &[f32], solved: &Solved, dx: &mut [f32]) {
+/// `dx` from `dz` in a tensor of its own, both from map `first` on.
+fn input_gradient(block: &Current<'_>, x: Source<'_>, dz: &[f32], solved: &Solved, first: usize, dx: &mut [f32]) {
     let (slab, pooled, row) = (block.shape.slab(), block.pooled.slab(), block.shape.w * block.shape.c);
-    let items: Vec<_> = dz.chunks(pooled).zip(dx.chunks_mut(slab)).enumerate().collect();
-    par::for_each(block.shape.len(), items, |(i, (dz, dx))| {
+    let elements = dx.len();
+    let items: Vec<_> = (first..).zip(dz.chunks(pooled).zip(dx.chunks_mut(slab))).collect();
+    par::for_each(elements, items, |(i, (dz, dx))| {
         let patterns = patterns(block, solved, i);
         let mut scratch = block.scratch();
         if !block.p.pool {

@@ -251,6 +251,29 @@ fn recomputed_current_gives_the_same_gradients_as_the_kept_one() {
 }
 
 #[test]
+fn parts_are_the_whole() {
+    let s = BlockShape { t: 2, n: 3, h: 4, w: 6, c: 37 };
+    for pool in [false, true] {
+        for gate in [gates()[0], gates()[1]] {
+            let case = Case::new(params(pool, gate, true), s, false, false, 5).with_counts(5);
+            let want = case.run(false);
+            for maps in [1, 4, 6, 100] {
+                let (mut dx, mut seen) = (Vec::new(), 0);
+                let take = |here: std::ops::Range<usize>, part: &[f32]| {
+                    assert_eq!((here.start, part.len()), (seen, here.len() * s.slab()));
+                    seen = here.end;
+                    dx.extend_from_slice(part);
+                };
+                let (weights, spikes) = (case.weights(), &case.grad_spikes);
+                let found =
+                    backward_in_parts(&case.p, &s, &weights, &want.state, case.source(), spikes, true, maps, take);
+                assert_eq!((found.unwrap(), &dx), (want.weights.clone(), &want.dx), "{maps} maps");
+            }
+        }
+    }
+}
+
+#[test]
 fn gradients_match_finite_differences() {
     let s = BlockShape { t: 2, n: 2, h: 4, w: 2, c: 3 };
     for (i, gate) in gates().into_iter().enumerate() {

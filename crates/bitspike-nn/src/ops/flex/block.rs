@@ -17,7 +17,12 @@ use bitspike_kernels::recycle::Recycled;
 use bitspike_kernels::shape::ConvShape;
 use burn::backend::Flex;
 use burn_flex::FlexTensor;
+use std::ops::Range;
 use std::sync::Arc;
+
+/// Elements of dY that are at hand at a time, where it can be computed in parts: 16 MiB. It is the largest tensor of a network, and a
+/// part is still in the cache when its products are made.
+const PART: usize = 4 << 20;
 
 const CHECKED: &str = "the sizes were checked and all lengths come from them";
 
@@ -118,6 +123,27 @@ impl Layer {
         counts
     }
 
+    /// Gradient of the input, from that of the sums, of as many maps as there are.
+    fn grad_input(&self, dy: &[f32], dx: &mut [f32]) {
+        let conv = ConvShape { n: dx.len() / self.input.step(), ..self.conv };
+        let scale = self.scale.as_deref();
+        match self.precision {
+            Precision::Exact => conv_binary::grad_input(&conv, dy, &self.signs, scale, dx),
+            Precision::Fast => conv_binary::grad_input_fast(&conv, dy, &self.signs, scale, seed_of(dy), dx),
+        }
+        .expect(CHECKED);
+    }
+
+    /// Gradient of the weight, before the window of the estimator.
+    fn grad_weight(&self, spikes: &PackedSpikes, dy: &[f32], dw: &mut [f32]) {
+        let conv = ConvShape { n: spikes.dims()[0], ..self.conv };
+        match self.precision {
+            Precision::Exact => conv_binary::grad_weight(&conv, spikes, dy, None, dw),
+            Precision::Fast => conv_binary::grad_weight_fast(&conv, spikes, dy, None, seed_of(dy), dw),
+        }
+        .expect(CHECKED);
+    }
+
     /// Runs `f` on the places for spikes and bits, and makes the tensor of them.
     fn spikes(&self, f: impl FnOnce(kernel::Outputs<'_>)) -> FlexTensor {
         let Sizes { t, n, c, h, w } = self.output;
@@ -142,6 +168,71 @@ impl Layer {
 
 fn vector(values: &[f32]) -> FlexTensor {
     tensor(values.to_vec(), &[values.len()])
+}
+
+/// The gradients, with dY of up to `part` elements at a time where a pooling lets the block compute it so.
+fn backward(saved: &Saved, grad: &FlexTensor, wanted: [bool; 6], part: usize) -> [Option<FlexTensor>; 6] {
+    let Saved { layer, spikes, counts, found } = saved;
+    let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the spikes");
+    let own;
+    let counts = match counts {
+        Some(counts) => counts,
+        None => {
+            own = layer.counts(spikes);
+            &own
+        }
+    };
+    let [x, weight, .., decay] = wanted;
+    let (p, shape, conv) = (&layer.kernel, &layer.shape, &layer.conv);
+    let (weights, source) = (layer.weights(), kernel::Source::Counts { values: counts, factor: &layer.factor });
+    let mut dw = weight.then(|| Buffer::exact(conv.c_out * conv.c_in * conv.kh * conv.kw));
+    let new_dx = || x.then(|| Buffer::new(layer.input.len()));
+    let (found, dx) = if p.pool && counts.len() > part {
+        let (mut dx, maps, map) = (new_dx(), (part / (shape.h * shape.w * shape.c)).max(1), layer.input.step());
+        let mut more = Recycled::<f32>::new(dw.as_ref().map_or(0, |dw| dw.len()));
+        let take = |here: Range<usize>, dy: &[f32]| {
+            if let Some(dw) = &mut dw {
+                let spikes = spikes.maps(here.clone());
+                if here.start == 0 {
+                    layer.grad_weight(&spikes, dy, dw);
+                } else {
+                    layer.grad_weight(&spikes, dy, &mut more);
+                    dw.iter_mut().zip(&*more).for_each(|(sum, more)| *sum += more);
+                }
+            }
+            if let Some(dx) = &mut dx {
+                layer.grad_input(dy, &mut dx[here.start * map..here.end * map]);
+            }
+        };
+        let found = kernel::backward_in_parts(p, shape, &weights, found, source, grad.values(), decay, maps, take);
+        (found, dx)
+    } else {
+        let mut dy = Buffer::new(counts.len());
+        let gradients = kernel::OutputGradients { spikes: Some(grad.values()), current: None };
+        let found = kernel::backward(p, shape, &weights, found, source, None, gradients, &mut dy, None, decay);
+        drop(grad);
+        if let Some(dw) = &mut dw {
+            layer.grad_weight(spikes, &dy, dw);
+        }
+        let mut dx = new_dx();
+        if let Some(dx) = &mut dx {
+            layer.grad_input(&dy, dx);
+        }
+        dy.give_back();
+        (found, dx)
+    };
+    let found = found.expect(CHECKED);
+    let dw = dw.map(|mut dw| {
+        straight_through(contiguous(&layer.latent), &mut dw);
+        dw.into_tensor(&[conv.c_out, conv.c_in, conv.kh, conv.kw])
+    });
+    let dx = dx.map(|dx| ChannelsLast::from_values(dx, layer.input).into_tensor());
+    let alpha = match p.gate {
+        Some(_) => tensor(found.alpha, layer.alpha.layout().shape()),
+        None => tensor(vec![0.0; layer.alpha.layout().num_elements()], layer.alpha.layout().shape()),
+    };
+    let decay = found.decay.map(|d| tensor(vec![d], &[1]));
+    [dx, dw, Some(vector(&found.gamma)), Some(vector(&found.beta)), Some(alpha), decay]
 }
 
 impl BlockKernel for Flex {
@@ -171,62 +262,7 @@ impl BlockKernel for Flex {
     }
 
     fn block_backward(state: BlockState, grad: FlexTensor, wanted: [bool; 6]) -> [Option<FlexTensor>; 6] {
-        let Saved { layer, spikes, counts, found } = &*state.0;
-        let grad = ChannelsLast::new(&grad).expect("the gradient has the element type and the shape of the spikes");
-        let own;
-        let counts = match counts {
-            Some(counts) => counts,
-            None => {
-                own = layer.counts(spikes);
-                &own
-            }
-        };
-        let mut dy = Buffer::new(counts.len());
-        let gradients = kernel::OutputGradients { spikes: Some(grad.values()), current: None };
-        let source = kernel::Source::Counts { values: counts, factor: &layer.factor };
-        let [x, weight, .., decay] = wanted;
-        let weights = layer.weights();
-        let weights = kernel::backward(
-            &layer.kernel,
-            &layer.shape,
-            &weights,
-            found,
-            source,
-            None,
-            gradients,
-            &mut dy,
-            None,
-            decay,
-        )
-        .expect(CHECKED);
-        drop(grad);
-        let (conv, scale) = (&layer.conv, layer.scale.as_deref());
-        let dw = weight.then(|| {
-            let mut dw = Buffer::exact(conv.c_out * conv.c_in * conv.kh * conv.kw);
-            match layer.precision {
-                Precision::Exact => conv_binary::grad_weight(conv, spikes, &dy, None, &mut dw),
-                Precision::Fast => conv_binary::grad_weight_fast(conv, spikes, &dy, None, seed_of(&dy), &mut dw),
-            }
-            .expect(CHECKED);
-            straight_through(contiguous(&layer.latent), &mut dw);
-            dw.into_tensor(&[conv.c_out, conv.c_in, conv.kh, conv.kw])
-        });
-        let dx = x.then(|| {
-            let mut dx = Buffer::new(layer.input.len());
-            match layer.precision {
-                Precision::Exact => conv_binary::grad_input(conv, &dy, &layer.signs, scale, &mut dx),
-                Precision::Fast => conv_binary::grad_input_fast(conv, &dy, &layer.signs, scale, seed_of(&dy), &mut dx),
-            }
-            .expect(CHECKED);
-            ChannelsLast::from_values(dx, layer.input).into_tensor()
-        });
-        dy.give_back();
-        let alpha = match layer.kernel.gate {
-            Some(_) => tensor(weights.alpha, layer.alpha.layout().shape()),
-            None => tensor(vec![0.0; layer.alpha.layout().num_elements()], layer.alpha.layout().shape()),
-        };
-        let decay = weights.decay.map(|d| tensor(vec![d], &[1]));
-        [dx, dw, Some(vector(&weights.gamma)), Some(vector(&weights.beta)), Some(alpha), decay]
+        backward(&state.0, &grad, wanted, PART)
     }
 
     fn block_evaluate(
@@ -253,5 +289,62 @@ impl BlockKernel for Flex {
         let sampled = p.gate.is_some_and(|g| g.apply == GateApply::Forward) && !gate_is_fixed;
         let means = if sampled { layer.means(p, &means) } else { layer.alpha.clone() };
         Some((spikes, means))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::conv::{ConvParams, WeightScale};
+    use crate::ops::gate::GateParams;
+    use crate::ops::neuron::{NeuronParams, Reset};
+    use crate::ops::surrogate::Surrogate;
+
+    /// dY in parts of one map, of some and of all but one gives the bits of dX and of the gradients of norm and gate that dY at once
+    /// gives, and the same gradient of the weights but for the order of the sum.
+    #[test]
+    fn parts_are_the_whole() {
+        let [t, n, c_in, c_out, side] = [2, 3, 37, 40, 6];
+        let noise = |len: usize, salt: f32| (0..len).map(|i| ((i as f32 + salt) * 1.713).sin()).collect::<Vec<f32>>();
+        let spikes = noise(t * n * c_in * side * side, 0.3).iter().map(|v| f32::from(u8::from(*v > 0.4))).collect();
+        let inputs = [
+            tensor(spikes, &[t, n, c_in, side, side]),
+            tensor(noise(c_out * c_in * 9, 1.0), &[c_out, c_in, 3, 3]),
+            tensor(vec![1.5; c_out], &[c_out]),
+            tensor(vec![0.3; c_out], &[c_out]),
+            tensor(vec![1.2; t], &[t, 1]),
+            tensor(vec![0.5], &[1]),
+        ];
+        let grad = tensor(noise(t * n * c_out * side * side / 4, 2.0), &[t, n, c_out, side / 2, side / 2]);
+        let weight = WeightKind::Binary(WeightScale::MeanAbs);
+        let p = BlockParams {
+            conv: ConvParams { stride: 1, padding: 1, weight, precision: Precision::Exact },
+            epsilon: 1e-5,
+            pool: true,
+            gate: Some(GateParams::default()),
+            neuron: NeuronParams {
+                steps: t,
+                v_threshold: 1.0,
+                reset: Reset::Soft,
+                detach_reset: true,
+                surrogate: Surrogate::Triangle,
+                width: 1.0,
+            },
+            recompute: false,
+        };
+        let run = |part: usize| {
+            let state = Flex::block_forward(&inputs, &p, true).expect("fused").state.expect("kept");
+            backward(&state.0, &grad, [true; 6], part).map(|g| contiguous(&g.expect("wanted").to_contiguous()).to_vec())
+        };
+        let map = side * side * c_out;
+        let whole = run(usize::MAX);
+        for part in [map, 4 * map + 1, 5 * map] {
+            for (i, (found, want)) in run(part).iter().zip(&whole).enumerate() {
+                let largest = want.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+                let near = if i == 1 { 1e-5 * largest } else { 0.0 };
+                assert_eq!(found.len(), want.len());
+                assert!(found.iter().zip(want).all(|(a, b)| (a - b).abs() <= near), "gradient {i}, part of {part}");
+            }
+        }
     }
 }
