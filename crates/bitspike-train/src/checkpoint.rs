@@ -6,15 +6,18 @@
 //! flips.<layer>.signs       signs now, at the start of training, at the start of the epoch: u64 words, 64 signs each
 //! flips.<layer>.start
 //! flips.<layer>.epoch_start
-//! flips.<layer>.last_flip   step of each weight's last flip, u32
+//! flips.<layer>.flipped     weights that flipped in the epoch, in the same way
+//! flips.<layer>.recent      step of each weight's last flip, modulo, u8; see LayerHistory
 //! grad.<layer>              gradient of the last diagnosed step of a running epoch, float32, flat
 //! metadata "bitspike"       JSON: format, epoch, batch, step, seed, recipe, sums of the running epoch, counters
 //! ```
 //!
 //! Random numbers need no state: every stream is a function of seed, purpose, epoch and sample (see `bitspike_data::Rng`), so
 //! seed, epoch and batch are the whole of it.
+//!
+//! Format 1 is read as well: it has `last_flip`, the step of each weight's last flip as u32, in place of the last two.
 
-use crate::flips::{FlipCounts, FlipTracker, LayerHistory};
+use crate::flips::{FlipCounts, FlipTracker, LayerHistory, WHEEL};
 use crate::optim::{MOMENT, Optimizer};
 use crate::param::{self, ParamMapper};
 use bitspike_nn::network::Network;
@@ -28,7 +31,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The oldest that is read.
+const OLDEST: u32 = 1;
 const META: &str = "bitspike";
 
 /// A checkpoint that cannot be read.
@@ -51,7 +56,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A checkpoint of another version of this program.
-    #[error("{path}: checkpoint format {found}, this program reads {FORMAT}", path = .path.display())]
+    #[error("{path}: checkpoint format {found}, this program reads {OLDEST} to {FORMAT}", path = .path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -123,6 +128,8 @@ struct Meta {
 struct FlipMeta {
     counts: FlipCounts,
     step: u32,
+    /// Step at the start of the epoch, in format 1.
+    #[serde(default, skip_serializing)]
     epoch_step: u32,
 }
 
@@ -178,17 +185,16 @@ pub fn save(
     tensors.extend(optimizer.state().map(|(n, d)| (format!("optim.{n}"), floats(d))));
     let mut flip_meta = BTreeMap::new();
     for (layer, h) in flips.layers() {
-        let last = h.last_flip.iter().flat_map(|v| v.to_le_bytes()).collect();
         for (part, raw) in [
             ("signs", words(&h.signs)),
             ("start", words(&h.start)),
             ("epoch_start", words(&h.epoch_start)),
-            ("last_flip", Raw { dtype: Dtype::U32, shape: vec![h.last_flip.len()], bytes: last }),
+            ("flipped", words(&h.flipped)),
+            ("recent", Raw { dtype: Dtype::U8, shape: vec![h.recent.len()], bytes: h.recent.clone() }),
         ] {
             tensors.push((format!("flips.{layer}.{part}"), raw));
         }
-        let meta = FlipMeta { counts: h.counts.clone(), step: h.step, epoch_step: h.epoch_step };
-        flip_meta.insert(layer.clone(), meta);
+        flip_meta.insert(layer.clone(), FlipMeta { counts: h.counts.clone(), step: h.step, epoch_step: 0 });
     }
     for (layer, g) in &progress.diagnostics.last {
         tensors.push((format!("grad.{layer}"), floats(TensorData::new(g.clone(), [g.len()]))));
@@ -228,7 +234,7 @@ impl Checkpoint {
         let json = json.ok_or_else(|| corrupt(format!("no metadata entry {META:?}: not a checkpoint of bitspike")))?;
         let version: serde_json::Value = serde_json::from_str(json).map_err(|e| corrupt(e.to_string()))?;
         let found = version["format"].as_u64().unwrap_or(0) as u32;
-        if found != FORMAT {
+        if !(OLDEST..=FORMAT).contains(&found) {
             return Err(CheckpointError::Version { path: path.to_owned(), found });
         }
         let meta: Meta = serde_json::from_value(version).map_err(|e| corrupt(e.to_string()))?;
@@ -247,18 +253,27 @@ impl Checkpoint {
                 if view.dtype() == dtype { Ok(view) } else { Err(corrupt(format!("{name}: not {dtype:?}"))) }
             };
             let bits = |name| part(name, Dtype::U64).map(|v| numbers(&v, u64::from_le_bytes));
-            let history = LayerHistory {
+            let mut history = LayerHistory {
                 counts: meta.counts,
                 signs: bits("signs")?,
                 start: bits("start")?,
                 epoch_start: bits("epoch_start")?,
-                last_flip: numbers(&part("last_flip", Dtype::U32)?, u32::from_le_bytes),
                 step: meta.step,
-                epoch_step: meta.epoch_step,
+                ..LayerHistory::default()
             };
-            let need = history.last_flip.len().div_ceil(64);
-            if [&history.signs, &history.start, &history.epoch_start].iter().any(|b| b.len() != need) {
-                return Err(corrupt(format!("flips.{layer}: lengths of signs and last_flip do not match")));
+            if found == 1 {
+                let last = numbers(&part("last_flip", Dtype::U32)?, u32::from_le_bytes);
+                history.set_last_flips(&last, meta.epoch_step);
+            } else {
+                (history.flipped, history.recent) = (bits("flipped")?, part("recent", Dtype::U8)?.data().to_vec());
+            }
+            let need = history.recent.len().div_ceil(64);
+            if [&history.signs, &history.start, &history.epoch_start, &history.flipped].iter().any(|b| b.len() != need)
+            {
+                return Err(corrupt(format!("flips.{layer}: the lengths of its tensors do not match")));
+            }
+            if let Some(wrong) = history.recent.iter().find(|code| u32::from(**code) > WHEEL) {
+                return Err(corrupt(format!("flips.{layer}.recent: expected 0 to {WHEEL}, found {wrong}")));
             }
             layers.insert(layer, history);
         }
@@ -346,7 +361,7 @@ fn check_lengths(
         }
     }
     for (layer, history) in layers {
-        compare(&format!("flips.{layer}"), history.last_flip.len(), binary.get(layer.as_str()).copied())?;
+        compare(&format!("flips.{layer}"), history.recent.len(), binary.get(layer.as_str()).copied())?;
     }
     match binary.keys().find(|layer| !layers.contains_key(**layer)) {
         Some(layer) => Err(format!("flips.{layer}: missing")),

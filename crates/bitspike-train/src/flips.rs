@@ -44,11 +44,19 @@
 
 use bitspike_nn::ops::host::with_values;
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Steps within which an undone flip counts as a back-flip.
 pub const HORIZONS: [u32; 2] = [10, 100];
+
+/// Steps after which the codes of [`LayerHistory::recent`] repeat: more than twice the longest horizon, since codes are dropped only
+/// every so many steps.
+pub(crate) const WHEEL: u32 = 250;
+
+/// Weights that one thread takes at a time, a multiple of 64.
+const BLOCK: usize = 1 << 16;
 
 /// Counts of one layer, or of all, over an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,12 +158,13 @@ pub struct LayerHistory {
     pub start: Vec<u64>,
     /// Signs at the start of the epoch.
     pub epoch_start: Vec<u64>,
-    /// Step of each weight's last flip, 0 for none; steps count from 1 over the whole training.
-    pub last_flip: Vec<u32>,
-    /// Steps observed since the start of training.
+    /// Weights that flipped in this epoch.
+    pub flipped: Vec<u64>,
+    /// Step of each weight's last flip as 1 + step mod 250, 0 if none within the longest of [`HORIZONS`] (or not long before: it is
+    /// cleared now and then). A byte in place of a number: a network has as many of these as weights.
+    pub recent: Vec<u8>,
+    /// Steps observed since the start of training, counted from 1.
     pub step: u32,
-    /// `step` at the start of the epoch.
-    pub epoch_step: u32,
 }
 
 /// Watches the signs of named weights; the example is in the [module documentation](self).
@@ -184,7 +193,7 @@ impl FlipTracker {
             self.layers.insert(layer.to_owned(), LayerHistory::begin(weights));
             return 0;
         };
-        assert_eq!(history.last_flip.len(), weights.len(), "{layer}: the number of weights changed");
+        assert_eq!(history.recent.len(), weights.len(), "{layer}: the number of weights changed");
         history.observe(weights)
     }
 
@@ -206,7 +215,7 @@ impl FlipTracker {
         let report = self.report();
         for history in self.layers.values_mut() {
             history.epoch_start.clone_from(&history.signs);
-            history.epoch_step = history.step;
+            history.flipped.fill(0);
             history.counts = FlipCounts { weights: history.counts.weights, ..FlipCounts::default() };
         }
         report
@@ -230,39 +239,78 @@ impl LayerHistory {
             counts: FlipCounts { weights: weights.len() as u64, ..FlipCounts::default() },
             start: signs.clone(),
             epoch_start: signs.clone(),
+            flipped: vec![0; signs.len()],
             signs,
-            last_flip: vec![0; weights.len()],
+            recent: vec![0; weights.len()],
             step: 0,
-            epoch_step: 0,
         }
+    }
+
+    /// Takes the history of a file that has the step of each weight's last flip, 0 for none.
+    pub(crate) fn set_last_flips(&mut self, last: &[u32], epoch_step: u32) {
+        let recent = |l: u32| l != 0 && self.step.checked_sub(l).is_some_and(|age| age <= HORIZONS[1]);
+        self.recent = last.iter().map(|&l| if recent(l) { code(l) } else { 0 }).collect();
+        let bits = |last: &[u32]| last.iter().rev().fold(0, |bits, &l| bits << 1 | u64::from(l > epoch_step));
+        self.flipped = last.chunks(64).map(bits).collect();
     }
 
     fn observe(&mut self, weights: &[f32]) -> u64 {
         self.step += 1;
         self.counts.steps += 1;
-        let mut flips = 0;
-        for (i, (chunk, signs)) in weights.chunks(64).zip(&mut self.signs).enumerate() {
-            let now = word(chunk);
-            let mut changed = now ^ *signs;
-            *signs = now;
-            flips += u64::from(changed.count_ones());
-            while changed != 0 {
-                let at = i * 64 + changed.trailing_zeros() as usize;
-                changed &= changed - 1;
-                let last = std::mem::replace(&mut self.last_flip[at], self.step);
-                if last == 0 {
-                    continue;
-                }
-                let age = self.step - last;
-                for (undone, horizon) in self.counts.undone.iter_mut().zip(HORIZONS) {
-                    *undone += u64::from(age <= horizon);
-                }
-                self.counts.undone_in_epoch += u64::from(last > self.epoch_step);
-            }
+        let now = code(self.step);
+        if self.step.is_multiple_of(HORIZONS[1]) {
+            // So that none is older than 200 steps when it is looked at.
+            self.recent.iter_mut().filter(|last| age(now, **last) > HORIZONS[1]).for_each(|last| *last = 0);
         }
+        let words = BLOCK / 64;
+        let layer = self.signs.par_chunks_mut(words).zip(self.flipped.par_chunks_mut(words));
+        let blocks = weights.par_chunks(BLOCK).zip(layer).zip(self.recent.par_chunks_mut(BLOCK));
+        let none = || (0, [0; 2], 0);
+        // Whole numbers: whatever the order of the blocks, their sum is the same.
+        let add = |a: Found, b: Found| (a.0 + b.0, [a.1[0] + b.1[0], a.1[1] + b.1[1]], a.2 + b.2);
+        let found = blocks.map(|((weights, (signs, flipped)), recent)| block(now, weights, signs, flipped, recent));
+        let (flips, undone, undone_in_epoch) = found.reduce(none, add);
+        self.counts.undone.iter_mut().zip(undone).for_each(|(sum, undone)| *sum += undone);
+        self.counts.undone_in_epoch += undone_in_epoch;
         self.counts.flips += flips;
         flips
     }
+}
+
+/// Flips, those undone within each of [`HORIZONS`], and those undone within the epoch.
+type Found = (u64, [u64; 2], u64);
+
+/// Takes the signs of a block of weights and counts what has changed; `now` is the code of this step.
+fn block(now: u8, weights: &[f32], signs: &mut [u64], flipped: &mut [u64], recent: &mut [u8]) -> Found {
+    let (mut flips, mut undone, mut in_epoch) = (0, [0; 2], 0);
+    let words = signs.iter_mut().zip(flipped).zip(recent.chunks_mut(64));
+    for (weights, ((signs, flipped), recent)) in weights.chunks(64).zip(words) {
+        let word = word(weights);
+        let mut changed = word ^ *signs;
+        *signs = word;
+        flips += u64::from(changed.count_ones());
+        in_epoch += u64::from((changed & *flipped).count_ones());
+        *flipped |= changed;
+        while changed != 0 {
+            let last = std::mem::replace(&mut recent[changed.trailing_zeros() as usize], now);
+            changed &= changed - 1;
+            if last != 0 {
+                let age = age(now, last);
+                undone.iter_mut().zip(HORIZONS).for_each(|(sum, horizon)| *sum += u64::from(age <= horizon));
+            }
+        }
+    }
+    (flips, undone, in_epoch)
+}
+
+/// A step as [`LayerHistory::recent`] has it.
+fn code(step: u32) -> u8 {
+    (1 + step % WHEEL) as u8
+}
+
+/// Steps from one code to a later one, up to [`WHEEL`].
+fn age(now: u8, last: u8) -> u32 {
+    (WHEEL + u32::from(now) - u32::from(last)) % WHEEL
 }
 
 /// Bits of up to 64 weights: 1 where the weight is at least zero. NaN counts as negative.
@@ -325,6 +373,51 @@ mod tests {
         t.observe_values("a", &[1.0, 1.0, -1.0]);
         let r = t.end_epoch().total;
         assert_eq!((r.flips, r.undone, r.undone_in_epoch, r.changed_since_start), (1, [1, 1], 0, 0));
+    }
+
+    /// Counts by the definition, from the step of every flip.
+    #[test]
+    fn counts_are_those_of_whole_step_numbers() {
+        let (n, mut state) = (150, 7u64);
+        let mut weights: Vec<f32> = vec![1.0; n];
+        let (mut tracker, mut last, mut step) = (FlipTracker::new(), vec![0u32; n], 0u32);
+        tracker.observe_values("a", &weights);
+        let (mut all, mut long_ago) = (0, 0);
+        for length in [1, 37, 260, 99, 640, 201] {
+            let (epoch_step, mut want) = (step, (0, [0; 2], 0));
+            for _ in 0..length {
+                step += 1;
+                for (i, (weight, last)) in weights.iter_mut().zip(&mut last).enumerate() {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    // Some weights flip every few steps, some every few hundred, so that ages are of every length.
+                    if !(state >> 33).is_multiple_of(2 + 5 * i as u64) {
+                        continue;
+                    }
+                    *weight = -*weight;
+                    want.0 += 1;
+                    if *last != 0 {
+                        let age = step - *last;
+                        want.1[0] += u64::from(age <= 10);
+                        want.1[1] += u64::from(age <= 100);
+                        want.2 += u64::from(*last > epoch_step);
+                        long_ago += u64::from(age > 250);
+                    }
+                    *last = step;
+                }
+                tracker.observe_values("a", &weights);
+                // A history read from a file with whole numbers goes on in the same way.
+                let mut again = tracker.layers["a"].clone();
+                again.set_last_flips(&last, epoch_step);
+                assert_eq!(again.flipped, tracker.layers["a"].flipped);
+                if step.is_multiple_of(3) {
+                    tracker = FlipTracker::from_layers([("a".to_owned(), again)].into());
+                }
+            }
+            let r = tracker.end_epoch().total;
+            assert_eq!((r.flips, r.undone, r.undone_in_epoch), want, "epoch of {length} steps");
+            all += r.flips;
+        }
+        assert!(all > 1000 && long_ago > 50, "{all} flips, {long_ago} of them long after the last");
     }
 
     #[test]

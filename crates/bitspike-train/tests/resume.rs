@@ -9,6 +9,8 @@ use bitspike_train::device::by_name;
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
 use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
 const RECIPE: &str = "method = 'agmm'\n[augment]\nflip = true\nrandom_crop = 1\n[network]\nlayers = '4-P-8-8'\n\
@@ -88,7 +90,7 @@ fn state(folder: &Path, which: Which) -> State {
     checkpoint.progress.seconds = 0.0;
     checkpoint.progress.sums.seconds = 0.0;
     let bytes = std::fs::read(&path).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut tensors: Vec<_> = file.tensors().into_iter().map(|(n, v)| (n, v.data().to_vec())).collect();
     tensors.sort();
     (format!("{:?}", checkpoint.progress), tensors)
@@ -274,6 +276,55 @@ fn results_do_not_depend_on_threads() {
     });
     assert_same_records(&folders[0], &folders[1], "1 and 3 threads");
     assert_same_state(&folders[0], &folders[1], Which::Last, "1 and 3 threads");
+}
+
+/// Rewrites a checkpoint of a run of less than a hundred steps as format 1 had it.
+fn to_format_1(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut meta: serde_json::Value = serde_json::from_str(&header.metadata().as_ref().unwrap()["bitspike"]).unwrap();
+    meta["format"] = 1.into();
+    let batch = meta["progress"]["batch"].as_u64().unwrap();
+    for layer in meta["flips"].as_object_mut().unwrap().values_mut() {
+        let step = layer["step"].as_u64().unwrap();
+        assert!((1..100).contains(&step), "the codes are the steps");
+        layer["epoch_step"] = (step - batch).into();
+    }
+    let mut tensors = Vec::new();
+    for (name, view) in file.tensors() {
+        let (dtype, shape, data) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+        match name.strip_suffix(".recent") {
+            _ if name.starts_with("flips.") && name.ends_with(".flipped") => {}
+            Some(layer) => {
+                let last = data.iter().flat_map(|code| u32::from(code.saturating_sub(1)).to_le_bytes()).collect();
+                tensors.push((format!("{layer}.last_flip"), Dtype::U32, shape, last));
+            }
+            None => tensors.push((name, dtype, shape, data)),
+        }
+    }
+    let views =
+        tensors.iter().map(|(name, dtype, shape, data)| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
+    let metadata = Some([("bitspike".to_owned(), meta.to_string())].into());
+    std::fs::write(path, safetensors::serialize(views, metadata).unwrap()).unwrap();
+}
+
+#[test]
+fn a_run_of_format_1_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, broken] = ["whole", "broken"].map(|p| dir.path().join(p));
+    let (recipe, device) = (Recipe::parse(RECIPE, "test").unwrap(), by_name("cpu").unwrap());
+    run_in_pieces(&whole, &[]);
+    // Within the second epoch, so that some weights have flipped in it and some before.
+    let data = data();
+    let mut trainer = Trainer::start(&recipe, &data, &device, &broken, &[]).unwrap();
+    assert!(matches!(trainer.run(&mut StopAfter(13)).unwrap(), Outcome::Interrupted { .. }));
+    drop(trainer);
+    to_format_1(&RunFolder::open(&broken).unwrap().checkpoint(Which::Last));
+    let mut trainer = Trainer::resume(&broken, &data, &device).unwrap();
+    assert!(matches!(trainer.run(&mut Quiet).unwrap(), Outcome::Finished(_)));
+    assert_same_records(&whole, &broken, "format 1");
+    assert_same_state(&whole, &broken, Which::Last, "format 1");
 }
 
 #[test]
