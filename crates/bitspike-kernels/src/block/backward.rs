@@ -53,8 +53,8 @@ pub fn backward<'a>(
 ) -> Result<WeightGradients, KernelError> {
     const OP: &str = "block::backward";
     let x = x.into();
-    let pooled = p.check(OP, shape, weights, x)?;
-    let len = pooled.check(OP)?;
+    let (block, scale) = prepared(OP, p, shape, weights, state, x)?;
+    let len = block.pooled.check(OP)?;
     let length = |v: Option<&[f32]>| v.map(<[f32]>::len);
     let needs_current = current.is_some() || (state.residual && p.neuron.is_some());
     let needs_gradient = gradients.current.is_some() || p.neuron.is_none();
@@ -63,31 +63,25 @@ pub fn backward<'a>(
     check_present(OP, "gradients.spikes", p.neuron.is_some(), len, length(gradients.spikes))?;
     check_present(OP, "gradients.current", needs_gradient, len, length(gradients.current))?;
     check_present(OP, "dresidual", dresidual.is_some(), len, dresidual.as_ref().map(|d| d.len()))?;
-    check_state(OP, p, shape, state)?;
-
-    let level = Level::selected();
-    let scale = scales(OP, &state.var, weights.gamma, p.eps)?;
-    let means = p.gate.as_ref().map(|gate| Means::of_pool(&pooled, gate.pool, &state.gate_means));
-    let block = Current::new(OP, level, p, shape, weights, x, &state.mean, &scale, means)?;
 
     // dz is kept where it is wanted anyway, or in dx, which has its size unless there is a pooling.
     let wanted = tile::Wanted { broadcast: false, decay: decay_gradient };
     match dresidual {
         Some(dz) => {
-            let sums = current_gradient(&block, x, current, gradients, wanted, dz);
+            let sums = current_gradient(&block, x, current, Gradients::Of(gradients), wanted, dz);
             let solved = solve(&block, weights, state, &scale, &sums);
             input_gradient(&block, x, dz, &solved, 0, dx);
             Ok(solved.weights(decay_gradient, &sums))
         }
         None if p.pool => {
             let mut own = Recycled::<f32>::new(len);
-            let sums = current_gradient(&block, x, current, gradients, wanted, &mut own);
+            let sums = current_gradient(&block, x, current, Gradients::Of(gradients), wanted, &mut own);
             let solved = solve(&block, weights, state, &scale, &sums);
             input_gradient(&block, x, &own, &solved, 0, dx);
             Ok(solved.weights(decay_gradient, &sums))
         }
         None => {
-            let sums = current_gradient(&block, x, current, gradients, wanted, dx);
+            let sums = current_gradient(&block, x, current, Gradients::Of(gradients), wanted, dx);
             let solved = solve(&block, weights, state, &scale, &sums);
             input_gradient_in_place(&block, x, &solved, dx);
             Ok(solved.weights(decay_gradient, &sums))
@@ -96,9 +90,10 @@ pub fn backward<'a>(
 }
 
 /// As [`backward`] of a block that ends in its only output, the neuron's spikes, but `dx` is handed to `take` in parts of up to
-/// `maps` maps `[H, W, C]`, in order: memory for one part is enough. The numbers are the same bits.
+/// `maps` maps `[H, W, C]`, in order, and `gradient`, that of the spikes, is overwritten by that of the current: memory for one part
+/// is enough. The numbers are the same bits.
 ///
-/// Shapes: `x` `[T, N, H, W, C]`, `grad_spikes` `[T, N, H', W', C]`; a part is `[maps, H, W, C]`, map `t N + n` being sample n at
+/// Shapes: `x` `[T, N, H, W, C]`, `gradient` `[T, N, H', W', C]`; a part is `[maps, H, W, C]`, map `t N + n` being sample n at
 /// step t.
 ///
 /// # Errors
@@ -115,7 +110,7 @@ pub fn backward<'a>(
 /// let outputs = Outputs { spikes: Some(&mut spikes), ..Outputs::default() };
 /// let state = forward(&params, &shape, &weights, &x, None, outputs).unwrap();
 /// let take = |maps: std::ops::Range<usize>, dx: &[f32]| parts.push((maps, dx.len()));
-/// backward_in_parts(&params, &shape, &weights, &state, &x, &[1.0; 12], false, 4, take).unwrap();
+/// backward_in_parts(&params, &shape, &weights, &state, &x, &mut [1.0; 12], false, 4, take).unwrap();
 /// assert_eq!(parts, [(0..4, 8), (4..6, 4)]);
 /// ```
 #[allow(clippy::too_many_arguments)]
@@ -125,48 +120,61 @@ pub fn backward_in_parts<'a>(
     weights: &Weights<'_>,
     state: &BlockState,
     x: impl Into<Source<'a>>,
-    grad_spikes: &[f32],
+    gradient: &mut [f32],
     decay_gradient: bool,
     maps: usize,
     mut take: impl FnMut(Range<usize>, &[f32]),
 ) -> Result<WeightGradients, KernelError> {
     const OP: &str = "block::backward_in_parts";
     let x = x.into();
-    let pooled = p.check(OP, shape, weights, x)?;
-    let len = pooled.check(OP)?;
+    let (block, scale) = prepared(OP, p, shape, weights, state, x)?;
     if p.neuron.is_none() || state.residual {
         let what = "parts are for a block with a neuron and without a residual";
         return Err(KernelError::Unsupported { op: OP, what, hint: "call `backward`" });
     }
-    check_len(OP, "grad_spikes", len, grad_spikes.len())?;
-    check_state(OP, p, shape, state)?;
+    check_len(OP, "gradient", block.pooled.check(OP)?, gradient.len())?;
 
-    let scale = scales(OP, &state.var, weights.gamma, p.eps)?;
-    let means = p.gate.as_ref().map(|gate| Means::of_pool(&pooled, gate.pool, &state.gate_means));
-    let block = Current::new(OP, Level::selected(), p, shape, weights, x, &state.mean, &scale, means)?;
-    let mut dz = Recycled::<f32>::new(len);
-    let gradients = OutputGradients { spikes: Some(grad_spikes), current: None };
     let wanted = tile::Wanted { broadcast: false, decay: decay_gradient };
-    let sums = current_gradient(&block, x, None, gradients, wanted, &mut dz);
+    let sums = current_gradient(&block, x, None, Gradients::InPlace, wanted, gradient);
     let solved = solve(&block, weights, state, &scale, &sums);
     let (all, maps) = (shape.t * shape.n, maps.max(1));
     let mut dx = Recycled::<f32>::new(maps.min(all) * shape.slab());
     for from in (0..all).step_by(maps) {
         let here = from..(from + maps).min(all);
         let dx = &mut dx[..here.len() * shape.slab()];
-        let dz = &dz[from * pooled.slab()..][..here.len() * pooled.slab()];
+        let dz = &gradient[from * block.pooled.slab()..][..here.len() * block.pooled.slab()];
         input_gradient(&block, x, dz, &solved, from, dx);
         take(here, dx);
     }
     Ok(solved.weights(decay_gradient, &sums))
 }
 
-fn check_state(op: &'static str, p: &BlockParams, shape: &BlockShape, state: &BlockState) -> Result<(), KernelError> {
+/// The block of the forward pass, with its arguments checked, and the scale of its batch norm.
+fn prepared<'a>(
+    op: &'static str,
+    p: &'a BlockParams,
+    shape: &'a BlockShape,
+    weights: &'a Weights<'_>,
+    state: &'a BlockState,
+    x: Source<'a>,
+) -> Result<(Current<'a>, Vec<f32>), KernelError> {
+    let pooled = p.check(op, shape, weights, x)?;
     check_len(op, "state.mean", shape.c, state.mean.len())?;
     check_len(op, "state.var", shape.c, state.var.len())?;
     check_len(op, "state.slab_means", shape.t * shape.n * shape.c, state.slab_means.len())?;
-    let means = p.gate.as_ref().map_or(0, |gate| shape.pooled(p.pool).means_len(gate.pool));
-    check_len(op, "state.gate_means", means, state.gate_means.len())
+    let means = p.gate.as_ref().map_or(0, |gate| pooled.means_len(gate.pool));
+    check_len(op, "state.gate_means", means, state.gate_means.len())?;
+    let scale = scales(op, &state.var, weights.gamma, p.eps)?;
+    let means = p.gate.as_ref().map(|gate| Means::of_pool(&pooled, gate.pool, &state.gate_means));
+    let block = Current::new(op, Level::selected(), p, shape, weights, x, &state.mean, &scale, means)?;
+    Ok((block, scale))
+}
+
+/// The incoming gradients, or that of the spikes where `dz` will stand.
+#[derive(Clone, Copy)]
+enum Gradients<'a> {
+    Of(OutputGradients<'a>),
+    InPlace,
 }
 
 /// What one sample contributes.
@@ -181,7 +189,7 @@ fn current_gradient(
     block: &Current<'_>,
     x: Source<'_>,
     current: Option<&[f32]>,
-    gradients: OutputGradients<'_>,
+    gradients: Gradients<'_>,
     wanted: tile::Wanted,
     dz: &mut [f32],
 ) -> Vec<SampleSums> {
@@ -191,6 +199,7 @@ fn current_gradient(
     par::map(shape.len(), samples, |(n, mut dz)| {
         let (factors, piece) = (block.factors(n), block.piece());
         let [mut z, mut membrane, mut spikes] = [0; 3].map(|_| vec![0.0; steps * piece]);
+        let mut incoming = if let Gradients::InPlace = gradients { vec![0.0; steps * piece] } else { Vec::new() };
         let mut scratch = block.scratch();
         let mut sums = vec![vec![0.0; 2 * width]; steps];
         let mut decay = 0.0;
@@ -198,7 +207,14 @@ fn current_gradient(
             let len = piece.min(slab - from);
             let at = |t: usize| t * m + n * slab + from;
             let mut dz: Vec<_> = dz.iter_mut().map(|row| &mut row[from..][..len]).collect();
-            if let (Some(neuron), Some(grad_spikes)) = (&block.p.neuron, gradients.spikes) {
+            let grad_spikes = match gradients {
+                Gradients::Of(of) => of.spikes.map(|values| tile::Columns { values, m, from: at(0) }),
+                Gradients::InPlace => {
+                    incoming.chunks_mut(len).zip(&dz).for_each(|(copy, row)| copy.copy_from_slice(row));
+                    Some(tile::Columns { values: &incoming, m: len, from: 0 })
+                }
+            };
+            if let Some((neuron, grad_spikes)) = block.p.neuron.as_ref().zip(grad_spikes) {
                 let input = match current {
                     Some(current) => {
                         for t in 0..steps {
@@ -218,14 +234,13 @@ fn current_gradient(
                 let mut rows: Vec<_> = membrane[..steps * len].chunks_mut(len).collect();
                 tile::forward(level, neuron, input, len, 0, &mut spikes, &mut rows);
                 let membrane = tile::Columns { values: &membrane, m: len, from: 0 };
-                let grad_spikes = tile::Columns { values: grad_spikes, m, from: at(0) };
                 let saved = tile::Saved { membrane, grad_spikes, steps };
                 decay += tile::backward(level, neuron, saved, wanted, &mut dz);
             } else {
                 dz.iter_mut().for_each(|row| row.fill(0.0));
             }
             for (t, dz) in dz.iter_mut().enumerate() {
-                if let Some(gradient) = gradients.current {
+                if let Gradients::Of(OutputGradients { current: Some(gradient), .. }) = gradients {
                     columns::add(level, &gradient[at(t)..][..len], dz);
                 }
                 let (sum, product) = sums[t].split_at_mut(width);

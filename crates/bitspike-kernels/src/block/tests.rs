@@ -264,9 +264,18 @@ fn parts_are_the_whole() {
                     seen = here.end;
                     dx.extend_from_slice(part);
                 };
-                let (weights, spikes) = (case.weights(), &case.grad_spikes);
-                let found =
-                    backward_in_parts(&case.p, &s, &weights, &want.state, case.source(), spikes, true, maps, take);
+                let (weights, mut gradient) = (case.weights(), case.grad_spikes.clone());
+                let found = backward_in_parts(
+                    &case.p,
+                    &s,
+                    &weights,
+                    &want.state,
+                    case.source(),
+                    &mut gradient,
+                    true,
+                    maps,
+                    take,
+                );
                 assert_eq!((found.unwrap(), &dx), (want.weights.clone(), &want.dx), "{maps} maps");
             }
         }

@@ -171,9 +171,10 @@ fn vector(values: &[f32]) -> FlexTensor {
 }
 
 /// The gradients, with dY of up to `part` elements at a time where a pooling lets the block compute it so.
-fn backward(saved: &Saved, grad: &FlexTensor, wanted: [bool; 6], part: usize) -> [Option<FlexTensor>; 6] {
+fn backward(saved: &Saved, grad: FlexTensor, wanted: [bool; 6], part: usize) -> [Option<FlexTensor>; 6] {
     let Saved { layer, spikes, counts, found } = saved;
-    let grad = ChannelsLast::new(grad).expect("the gradient has the element type and the shape of the spikes");
+    let last = ChannelsLast::new(&grad).expect("the gradient has the element type and the shape of the spikes");
+    drop(grad); // the last handle is `last`, so that its memory can be used again
     let own;
     let counts = match counts {
         Some(counts) => counts,
@@ -204,13 +205,15 @@ fn backward(saved: &Saved, grad: &FlexTensor, wanted: [bool; 6], part: usize) ->
                 layer.grad_input(dy, &mut dx[here.start * map..here.end * map]);
             }
         };
-        let found = kernel::backward_in_parts(p, shape, &weights, found, source, grad.values(), decay, maps, take);
+        let mut grad = last.into_values();
+        let found = kernel::backward_in_parts(p, shape, &weights, found, source, &mut grad, decay, maps, take);
+        grad.give_back();
         (found, dx)
     } else {
         let mut dy = Buffer::new(counts.len());
-        let gradients = kernel::OutputGradients { spikes: Some(grad.values()), current: None };
+        let gradients = kernel::OutputGradients { spikes: Some(last.values()), current: None };
         let found = kernel::backward(p, shape, &weights, found, source, None, gradients, &mut dy, None, decay);
-        drop(grad);
+        drop(last);
         if let Some(dw) = &mut dw {
             layer.grad_weight(spikes, &dy, dw);
         }
@@ -262,7 +265,7 @@ impl BlockKernel for Flex {
     }
 
     fn block_backward(state: BlockState, grad: FlexTensor, wanted: [bool; 6]) -> [Option<FlexTensor>; 6] {
-        backward(&state.0, &grad, wanted, PART)
+        backward(&state.0, grad, wanted, PART)
     }
 
     fn block_evaluate(
@@ -334,7 +337,8 @@ mod tests {
         };
         let run = |part: usize| {
             let state = Flex::block_forward(&inputs, &p, true).expect("fused").state.expect("kept");
-            backward(&state.0, &grad, [true; 6], part).map(|g| contiguous(&g.expect("wanted").to_contiguous()).to_vec())
+            backward(&state.0, grad.clone(), [true; 6], part)
+                .map(|g| contiguous(&g.expect("wanted").to_contiguous()).to_vec())
         };
         let map = side * side * c_out;
         let whole = run(usize::MAX);

@@ -126,6 +126,22 @@ fn flat(buffer: FlexTensor, len: usize) -> FlexTensor {
     buffer.with_layout(Layout::contiguous([len].to_vec().into()))
 }
 
+/// A tensor that nobody else holds, without the pool's handle, and whether its memory is only for requests of its size; `Err` if
+/// others hold it.
+fn sole(values: FlexTensor) -> Result<(FlexTensor, bool), FlexTensor> {
+    let mut pool = Pool::lock();
+    let at = pool.buffers.iter().position(|given| same(&given.buffer, &values));
+    // The handle of the pool goes before the others are counted, and comes back if there are any.
+    let given = at.map(|at| pool.buffers.swap_remove(at)).map(|given| (given.used, given.exact, given.bits));
+    if values.is_unique() {
+        return Ok((values, given.is_some_and(|(_, exact, _)| exact)));
+    }
+    if let Some((used, exact, bits)) = given {
+        pool.buffers.push(Given { buffer: values.clone(), used, exact, bits });
+    }
+    Err(values)
+}
+
 /// Values to be written; what they are at first is unspecified.
 pub(super) struct Buffer {
     /// Flat, and held by nobody else.
@@ -150,23 +166,25 @@ impl Buffer {
     pub(super) fn reuse(values: FlexTensor, unused: bool) -> Self {
         let values = if values.is_contiguous() { values } else { values.to_contiguous() };
         let len = length(&values);
-        let mut pool = Pool::lock();
-        let at = pool.buffers.iter().position(|given| same(&given.buffer, &values));
-        // The handle of the pool goes before the others are counted, and comes back if there are any.
-        let given = at.map(|at| pool.buffers.swap_remove(at)).map(|given| (given.used, given.exact, given.bits));
-        let whole = capacity(&values) == len;
-        if whole && values.is_unique() {
-            return Self { values: flat(values, len), exact: true };
+        match if capacity(&values) == len { sole(values) } else { Err(values) } {
+            Ok((values, _)) => Self { values: flat(values, len), exact: true },
+            Err(_) if unused => Self::exact(len),
+            Err(values) => Self::exact(len).filled(&values),
         }
-        if let Some((used, exact, bits)) = given {
-            pool.buffers.push(Given { buffer: values.clone(), used, exact, bits });
+    }
+
+    /// The values of a contiguous activation to be changed: in its own memory if nobody else holds it, otherwise in a copy.
+    pub(super) fn changed(values: FlexTensor) -> Self {
+        let len = length(&values);
+        match sole(values) {
+            Ok((values, exact)) => Self { values: flat(values, len), exact },
+            Err(values) => Self::new(len).filled(&values),
         }
-        drop(pool);
-        let mut copy = Self::exact(len);
-        if !unused {
-            copy.copy_from_slice(super::contiguous(&values));
-        }
-        copy
+    }
+
+    fn filled(mut self, values: &FlexTensor) -> Self {
+        self.copy_from_slice(super::contiguous(values));
+        self
     }
 
     /// Leaves the memory to the next request.

@@ -129,6 +129,11 @@ impl ChannelsLast {
         contiguous(&self.view)
     }
 
+    /// The values to be changed, in their own memory if nobody else holds it.
+    fn into_values(self) -> Buffer {
+        Buffer::changed(self.view)
+    }
+
     /// The tensor `[T, N, C, H, W]`, without a copy.
     fn into_tensor(self) -> FlexTensor {
         self.view.permute(&TO_FIRST)
