@@ -150,37 +150,6 @@ pub fn forward_broadcast(
     run_forward(OP, p, Input::Constant(x), t, x.len(), spikes, saved)
 }
 
-/// The membrane potential of [`forward_broadcast`] alone: what its backward pass needs, from the input again.
-///
-/// Shapes: `x` `[M]` → `membrane` `[T, M]`.
-///
-/// # Errors
-/// [`KernelError`] if a length or a parameter is wrong.
-///
-/// # Example
-/// ```
-/// use bitspike_kernels::neuron::{NeuronParams, membrane_broadcast};
-/// let mut membrane = [0.0; 3];
-/// membrane_broadcast(&NeuronParams::default(), &[0.75], 3, &mut membrane).unwrap();
-/// assert_eq!(membrane, [0.75, 1.125, 0.8125]);
-/// ```
-pub fn membrane_broadcast(p: &NeuronParams, x: &[f32], t: usize, membrane: &mut [f32]) -> Result<(), KernelError> {
-    const OP: &str = "neuron::membrane_broadcast";
-    check_nonzero(OP, "t", t)?;
-    p.check(OP)?;
-    let all = product(OP, &[t, x.len()])?;
-    check_len(OP, "membrane", all, membrane.len())?;
-    let level = Level::selected();
-    let items = par::column_tiles(membrane, x.len(), tile::TILE).into_iter().enumerate().collect();
-    par::for_each(all, items, |(i, mut membrane): (usize, Vec<&mut [f32]>)| {
-        let columns = membrane[0].len();
-        let mut spikes = vec![0.0; t * columns];
-        let mut spikes: Vec<_> = spikes.chunks_mut(columns).collect();
-        tile::forward(level, p, Input::Constant(x), x.len(), i * tile::TILE, &mut spikes, &mut membrane);
-    });
-    Ok(())
-}
-
 /// Computes the gradient of the input from the saved membrane; of the decay too when `decay_gradient` asks for it.
 ///
 /// With `G[t] = ∂L/∂u[t]`, which is also `∂L/∂x[t]`, and the surrogate `h[t]` at `u[t] - V`:
@@ -220,12 +189,21 @@ pub fn backward(
     let m = neurons(OP, "membrane", membrane.len(), t)?;
     check_len(OP, "grad_spikes", membrane.len(), grad_spikes.len())?;
     check_len(OP, "dx", membrane.len(), dx.len())?;
-    Ok(run_backward(p, membrane, grad_spikes, t, m, dx, false, decay_gradient))
+    let level = Level::selected();
+    let wanted = tile::Wanted { broadcast: false, decay: decay_gradient };
+    let items = par::column_tiles(dx, m, tile::TILE).into_iter().enumerate().collect();
+    let sums = par::map(membrane.len(), items, |(i, mut dx)| {
+        let columns = |values| tile::Columns { values, m, from: i * tile::TILE };
+        let saved = tile::Saved { membrane: columns(membrane), grad_spikes: columns(grad_spikes), steps: t };
+        tile::backward(level, p, saved, wanted, &mut dx)
+    });
+    Ok(decay_gradient.then(|| sums.iter().sum::<f64>() as f32))
 }
 
-/// Like [`backward`] for [`forward_broadcast`]: the gradient of the one input row is the sum over the steps.
+/// Like [`backward`] for [`forward_broadcast`]: the membrane follows from the one input row and is computed again, a piece at a time;
+/// the gradient of that row is the sum over the steps.
 ///
-/// Shapes: `membrane` and `grad_spikes` `[T, M]` → `dx` `[M]`.
+/// Shapes: `x` `[M]`, `grad_spikes` `[T, M]` → `dx` `[M]`.
 ///
 /// # Errors
 /// [`KernelError`] if a length or a parameter is wrong.
@@ -234,12 +212,13 @@ pub fn backward(
 /// ```
 /// use bitspike_kernels::neuron::{NeuronParams, backward_broadcast};
 /// let mut dx = [0.0; 1];
-/// backward_broadcast(&NeuronParams::default(), &[0.75, 1.125], &[1.0, 1.0], 2, &mut dx, false).unwrap();
+/// // The membrane is 0.75, then 1.125.
+/// backward_broadcast(&NeuronParams::default(), &[0.75], &[1.0, 1.0], 2, &mut dx, false).unwrap();
 /// assert_eq!(dx, [0.875 * 0.5 + 0.75 + 0.875]);
 /// ```
 pub fn backward_broadcast(
     p: &NeuronParams,
-    membrane: &[f32],
+    x: &[f32],
     grad_spikes: &[f32],
     t: usize,
     dx: &mut [f32],
@@ -247,10 +226,27 @@ pub fn backward_broadcast(
 ) -> Result<Option<f32>, KernelError> {
     const OP: &str = "neuron::backward_broadcast";
     p.check(OP)?;
-    let m = neurons(OP, "membrane", membrane.len(), t)?;
-    check_len(OP, "grad_spikes", membrane.len(), grad_spikes.len())?;
+    check_nonzero(OP, "t", t)?;
+    let m = x.len();
+    check_len(OP, "grad_spikes", product(OP, &[t, m])?, grad_spikes.len())?;
     check_len(OP, "dx", m, dx.len())?;
-    Ok(run_backward(p, membrane, grad_spikes, t, m, dx, true, decay_gradient))
+    let level = Level::selected();
+    let wanted = tile::Wanted { broadcast: true, decay: decay_gradient };
+    let items = dx.chunks_mut(tile::TILE).enumerate().collect();
+    let sums = par::map(grad_spikes.len(), items, |(i, dx): (usize, &mut [f32])| {
+        let [mut membrane, mut spikes] = [0; 2].map(|_| vec![0.0; t * tile::PIECE.min(dx.len())]);
+        let mut decay = 0.0;
+        for (j, dx) in dx.chunks_mut(tile::PIECE).enumerate() {
+            let (len, from) = (dx.len(), i * tile::TILE + j * tile::PIECE);
+            let [mut u, mut s] = [&mut membrane, &mut spikes].map(|v| v.chunks_mut(len).take(t).collect::<Vec<_>>());
+            tile::forward(level, p, Input::Constant(x), m, from, &mut s, &mut u);
+            let membrane = tile::Columns { values: &membrane, m: len, from: 0 };
+            let grad_spikes = tile::Columns { values: grad_spikes, m, from };
+            decay += tile::backward(level, p, tile::Saved { membrane, grad_spikes, steps: t }, wanted, &mut [dx]);
+        }
+        decay
+    });
+    Ok(decay_gradient.then(|| sums.iter().sum::<f64>() as f32))
 }
 
 /// Counts the elements that are not zero: the spikes of a 0/1 tensor.
@@ -301,27 +297,4 @@ fn run_forward(
         tile::forward(level, p, x, m, i * tile::TILE, &mut spikes, &mut saved);
     });
     Ok(())
-}
-
-/// `broadcast`: `dx` has one row, into which all steps are added.
-#[allow(clippy::too_many_arguments)]
-fn run_backward(
-    p: &NeuronParams,
-    membrane: &[f32],
-    grad_spikes: &[f32],
-    t: usize,
-    m: usize,
-    dx: &mut [f32],
-    broadcast: bool,
-    decay_gradient: bool,
-) -> Option<f32> {
-    let level = Level::selected();
-    let wanted = tile::Wanted { broadcast, decay: decay_gradient };
-    let items = par::column_tiles(dx, m, tile::TILE).into_iter().enumerate().collect();
-    let sums = par::map(membrane.len(), items, |(i, mut dx)| {
-        let columns = |values| tile::Columns { values, m, from: i * tile::TILE };
-        let saved = tile::Saved { membrane: columns(membrane), grad_spikes: columns(grad_spikes), steps: t };
-        tile::backward(level, p, saved, wanted, &mut dx)
-    });
-    decay_gradient.then(|| sums.iter().sum::<f64>() as f32)
 }

@@ -8,7 +8,7 @@ pub(super) const TILE: usize = 8192;
 
 /// Neurons that go through all time steps together: state, surrogate and the rows of one step fit a first-level cache,
 /// and short enough that the next piece of every row is already on its way from memory.
-const PIECE: usize = 512;
+pub(super) const PIECE: usize = 512;
 
 multiversioned! {
     /// Forward over columns `from ..`; `spikes` (and `saved`, unless empty) hold one row per step.

@@ -102,10 +102,7 @@ fn backward(state: FusedNeuronState, grad: &FlexTensor, decay_grad: bool) -> (Fl
         }
         Kept::Input(x) => {
             (input, dx) = (x.sizes, Buffer::new(x.sizes.len()));
-            let mut membrane = Buffer::new(grad.sizes.len());
-            kernel::membrane_broadcast(&params, x.values(), steps, &mut membrane).expect(CHECKED);
-            d_decay = kernel::backward_broadcast(&params, &membrane, grad.values(), steps, &mut dx, decay_grad);
-            membrane.give_back();
+            d_decay = kernel::backward_broadcast(&params, x.values(), grad.values(), steps, &mut dx, decay_grad);
         }
     }
     let d_decay = d_decay.expect(CHECKED);

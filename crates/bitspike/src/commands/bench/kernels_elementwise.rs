@@ -89,8 +89,8 @@ impl<X: FnOnce() -> Vec<f32>, G: FnOnce() -> Vec<f32>> Bench<'_, '_, X, G> {
         let hard = NeuronParams { reset: Reset::Hard, detach_reset: false, ..p };
         time!(self, "neuron.bwd.hard", 3.0, || _ = neuron::backward(&hard, &u, g, T, y, false).expect(FITS));
         time!(self, "neuron.bwd.decay", 3.0, || _ = neuron::backward(&p, &u, g, T, y, true).expect(FITS));
-        time!(self, "neuron.bwd.broadcast", 2.25, || {
-            neuron::backward_broadcast(&p, &u, g, T, &mut y[..m], false).expect(FITS);
+        time!(self, "neuron.bwd.broadcast", 1.5, || {
+            neuron::backward_broadcast(&p, &x[..m], g, T, &mut y[..m], false).expect(FITS);
         });
         time!(self, "neuron.count", 1.0, || _ = black_box(neuron::count_spikes(x)));
         Ok(())
