@@ -31,6 +31,15 @@ impl Values {
         self.len() == 0
     }
 
+    /// Bytes of memory.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(v) => v.len() as u64,
+            Self::Floats(v) => size_of_val(v.as_slice()) as u64,
+            Self::Drawn(v) => size_of_val(v.features()) as u64,
+        }
+    }
+
     /// Keeps the first `n` samples of `each` values.
     fn truncate(&mut self, samples: usize, each: usize) {
         let n = samples * each;
@@ -293,6 +302,12 @@ pub struct DataSummary {
 }
 
 impl DataSet {
+    /// Bytes of memory of the samples of all parts.
+    pub fn bytes(&self) -> u64 {
+        let parts = [Some(&self.train), self.validation.as_ref(), Some(&self.test)];
+        parts.into_iter().flatten().map(|part| part.values.bytes()).sum()
+    }
+
     /// A data set from images that are already in memory; channel statistics are computed from `train`.
     ///
     /// ```

@@ -297,3 +297,22 @@ fn unknown_names_are_answered_with_the_nearest() {
         assert_eq!(name.to_string().parse(), Ok(name));
     }
 }
+
+/// By hand: a stem of 8 channels on 4×4 pixels, a binary block of 16 with a pooling, T 2, two samples.
+#[test]
+fn the_memory_of_a_step_is_what_the_kernels_keep() {
+    let network = NetworkConfig { layers: "8-16-P".parse().unwrap(), steps: 2, ..NetworkConfig::default() };
+    let plan = |recompute| {
+        NetworkOptions { network: network.clone(), recompute, ..NetworkOptions::default() }.plan([1, 4, 4], 3).unwrap()
+    };
+    let memory = |recompute| plan(recompute).training_memory(2);
+    let [stem, conv] = [8 * 16 * 2, 16 * 16 * 2];
+    let kept_by_stem = 4 * (stem + stem) + 2 * stem / 8;
+    let (kept, again) = (memory(false), memory(true));
+    assert_eq!(kept.activations, kept_by_stem + 2 * 2 * conv + 2 * stem / 8);
+    assert_eq!(again.activations, kept_by_stem + 2 * stem / 8);
+    // Gradients of the block's spikes and input, and all of dY, since it is small.
+    assert_eq!(kept.workspace, 4 * (2 * conv / 4 + 2 * stem + 2 * conv));
+    assert_eq!(again.workspace, kept.workspace + 2 * 2 * conv);
+    assert_eq!(kept.parameters, 3 * plan(false).summary().bytes_f32());
+}

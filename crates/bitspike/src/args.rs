@@ -180,6 +180,9 @@ pub struct CompareArgs {
     /// Runs at a time; without it, one per thread
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// Memory for the data and all runs at a time, such as 4GiB: fewer runs at a time where more would not fit
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<bytesize::ByteSize>,
     /// Folder of the comparison; without it runs/compare-NAME
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

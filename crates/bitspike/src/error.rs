@@ -118,6 +118,9 @@ impl CliError {
             Self::Sensors(e) => Some(e.hint()),
             Self::Compare(CompareError::Run { source, .. }) => source.hint(),
             Self::Compare(CompareError::Data(e)) => Some(e.hint()),
+            Self::Compare(CompareError::Memory { .. }) => Some(
+                "allow more with --memory, or choose a smaller train.batch_size or train.recompute = true".to_owned(),
+            ),
             Self::Compare(CompareError::OtherRecipe { .. }) => {
                 Some("choose another --out, or move the old comparison away".to_owned())
             }

@@ -171,6 +171,26 @@ fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     assert!(text(&other.stderr).contains("another recipe"), "{}", text(&other.stderr));
 }
 
+#[test]
+fn as_many_runs_at_a_time_as_memory_allows() {
+    let dir = folder(SMALL);
+    let run = |memory: &str| {
+        let args =
+            ["compare", "r.toml", "--methods", "bsnn", "--seeds", "3", "--threads", "3", "--out", "c", "--memory"];
+        bitspike(dir.path(), &[&args[..], &[memory]].concat())
+    };
+    let little = run("1kB");
+    assert_eq!(little.status.code(), Some(2), "{}", text(&little.stderr));
+    assert!(text(&little.stderr).contains("1000 are allowed"), "{}", text(&little.stderr));
+    assert!(text(&little.stderr).contains("--memory"), "{}", text(&little.stderr));
+    assert!(!dir.path().join("c").exists());
+    let need = text(&little.stderr).split("needs about ").nth(1).and_then(|t| t.split(' ').next()).unwrap().to_owned();
+    let enough = run(&need);
+    assert!(enough.status.success(), "{}", text(&enough.stderr));
+    assert!(text(&enough.stderr).contains("1 at a time with 3 thread(s)"), "{}", text(&enough.stderr));
+    assert!(!run("much").status.success());
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_saves_and_resume_goes_on() {

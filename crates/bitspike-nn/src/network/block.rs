@@ -5,8 +5,7 @@ use super::observer::Observer;
 use super::unit::{Whole, apply_gate, build_conv, channels_first, channels_last};
 use crate::Init;
 use crate::layers::Conv2dConfig;
-use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, NormKind, RealConv2d, TimeBatchNorm};
-use crate::ops::gate::GatePool;
+use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
 use crate::ops::pool::{avg_pool, max_pool};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -44,10 +43,6 @@ impl VggBlock {
         let (o, channels) = (&plan.options, conv.conv.channels[1]);
         let gate = o.gate.as_ref().filter(|_| conv.binary);
         let gate_after_pool = o.network.pooling == Pooling::Current && plan.gate_after_pool(conv);
-        let in_order = gate.is_none_or(|g| {
-            let pool_first = !conv.pooled || gate_after_pool;
-            g.position == GatePosition::AfterNorm && g.pool != GatePool::None && pool_first
-        });
         Self {
             conv: build_conv(plan, conv, init, device),
             norm: o.norm.init(channels, o.network.steps, o.neuron.v_threshold, device),
@@ -58,10 +53,7 @@ impl VggBlock {
                 pooling: conv.pooled.then_some(o.network.pooling),
                 gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
                 gate_after_pool,
-                whole: conv.binary
-                    && in_order
-                    && o.norm.kind == NormKind::Joint
-                    && (!conv.pooled || (o.network.pooling == Pooling::Current && conv.output[0] > 1)),
+                whole: plan.fuses(conv),
                 recompute: o.recompute,
             },
         }

@@ -4,7 +4,9 @@ use super::layout::Layout;
 use super::names::{Architecture, Body, NetworkName, Stem};
 use super::residual::Junction;
 use super::spec::LayerSpec;
-use crate::layers::{AgmmConfig, AgmmError, Conv2dConfig, Estimator, NeuronConfig, NeuronKind, NormConfig};
+use crate::layers::{
+    AgmmConfig, AgmmError, Conv2dConfig, Estimator, GatePosition, NeuronConfig, NeuronKind, NormConfig, NormKind,
+};
 use crate::ops::conv::{Precision, WeightScale};
 use crate::ops::gate::GatePool;
 use serde::{Deserialize, Serialize};
@@ -393,6 +395,18 @@ impl Plan {
     pub(crate) fn gate_after_pool(&self, conv: &ConvPlan) -> bool {
         let even = conv.output.iter().all(|s| s % 2 == 0);
         even && self.options.gate.as_ref().is_some_and(|g| g.pool != GatePool::None)
+    }
+
+    /// Whether convolution to neuron of a chain's block is one [operation](crate::ops::block).
+    pub(crate) fn fuses(&self, conv: &ConvPlan) -> bool {
+        let o = &self.options;
+        let pool_first = !conv.pooled || (o.network.pooling == Pooling::Current && self.gate_after_pool(conv));
+        let gate_in_order = o
+            .gate
+            .as_ref()
+            .is_none_or(|g| g.position == GatePosition::AfterNorm && g.pool != GatePool::None && pool_first);
+        let pool_in_order = !conv.pooled || (o.network.pooling == Pooling::Current && conv.output[0] > 1);
+        conv.binary && gate_in_order && pool_in_order && o.norm.kind == NormKind::Joint
     }
 }
 

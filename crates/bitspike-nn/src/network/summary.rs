@@ -171,32 +171,43 @@ impl Plan {
 
     /// Memory of one training step with a batch of `n` on the CPU's fused kernels.
     ///
-    /// Kept per value of a layer: the convolution's result (float32, for the batch norm), the membrane potential (float32)
-    /// and the spikes as bits for the next layer's weight gradient; the gate keeps its input. Gradients of two neighbouring
-    /// layers are alive at once. Data loading and the allocator's slack are not in it.
+    /// A fused block of a chain keeps the sums of its convolution (16 bits, unless they are computed again) and its input as bits; at
+    /// work are its incoming gradient, that of its input, and that of the sums, of a pooled block 16 MiB at a time. Other layers keep the
+    /// convolution's result (float32, for the batch norm), the membrane potential (float32), the spikes as bits and the gate's input, and
+    /// gradients of two neighbouring layers are at work; in networks with shortcuts some of it is fused, so there it is an upper
+    /// bound. Data, their loading and the allocator's slack are not in it.
     pub fn training_memory(&self, n: usize) -> TrainingMemory {
-        let o = &self.options;
-        let (t, n) = (o.network.steps as u64, n as u64);
-        let s = self.summary();
+        const PART: u64 = 4 << 20;
+        let (o, n) = (&self.options, n as u64);
+        let t = o.network.steps as u64;
         let chain = matches!(self.structure, Structure::Vgg | Structure::Spikformer { .. });
-        let per = |c: &ConvPlan, static_stem: bool| {
-            let full = (c.conv.channels[1] * c.output[0] * c.output[1]) as u64 * n;
-            let steps = if static_stem { 1 } else { t };
-            let pooled_current = chain && c.pooled && o.network.pooling == Pooling::Current;
-            (full * steps, full / if pooled_current { 4 } else { 1 } * t)
-        };
-        let (mut activations, mut widest) = (0, 0);
+        let (mut activations, mut workspace) = (0, 0);
         for (i, c) in self.convs.iter().enumerate() {
-            let (conv, neuron) = per(c, i == 0);
-            let gated = if o.gate.is_some() && c.binary { neuron } else { 0 };
-            activations += 4 * (conv + neuron + gated) + neuron / 8;
-            widest = widest.max(4 * (conv + 3 * neuron));
+            let values = |channels: usize, [h, w]: [usize; 2]| (channels * h * w) as u64 * n;
+            let [c_in, c_out] = c.conv.channels;
+            let steps = if i == 0 { self.frames as u64 } else { t };
+            let pooled_current = chain && c.pooled && o.network.pooling == Pooling::Current;
+            let (conv, current) =
+                (values(c_out, c.output), values(c_out, c.output) / if pooled_current { 4 } else { 1 });
+            let even = c.output.iter().all(|side| side % 2 == 0);
+            if self.structure == Structure::Vgg && self.fuses(c) && (even || !c.pooled) {
+                let input = t * values(c_in, c.input);
+                let (kept, again) = if o.recompute { (0, 2 * t * conv) } else { (2 * t * conv, 0) };
+                activations += kept + input / 8;
+                let floats = match c.pooled {
+                    true => t * current + input + PART.min(t * conv),
+                    false => t * conv + (t * current).max(input),
+                };
+                workspace = workspace.max(4 * floats + again);
+            } else {
+                // Neurons of a static image keep their one input, and only their gradient has all steps.
+                let gated = if o.gate.is_some() && c.binary { t * current } else { 0 };
+                activations += 4 * (steps * conv + steps * current + gated) + t * current / 8;
+                let floats = if steps < t { t * current + 2 * conv } else { 2 * t * (conv + 3 * current) };
+                workspace = workspace.max(4 * floats);
+            }
         }
-        TrainingMemory {
-            // Value, gradient and velocity.
-            parameters: 3 * s.bytes_f32(),
-            activations,
-            workspace: 2 * widest,
-        }
+        // Value, gradient and velocity.
+        TrainingMemory { parameters: 3 * self.summary().bytes_f32(), activations, workspace }
     }
 }

@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::{interrupt, output};
 use bitspike_report::Comparison;
 use bitspike_run::{REPORT_FILE, RunFolder};
-use bitspike_train::compare::{Job, jobs, run as run_jobs};
+use bitspike_train::compare::{Job, jobs, parallel_within, run as run_jobs};
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,8 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     let device = device(&args.run)?;
     warn(jobs.iter().map(|job| &job.recipe));
     let threads = threads(&args.run);
-    let parallel = args.jobs.unwrap_or(threads).clamp(1, jobs.len());
+    let fit = args.memory.map(|limit| parallel_within(jobs, limit.as_u64())).transpose()?.unwrap_or(usize::MAX);
+    let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
     interrupt::install()?;
     if !args.run.quiet {
