@@ -176,7 +176,8 @@ impl Buffer {
     /// The values of a contiguous activation to be changed: in its own memory if nobody else holds it, otherwise in a copy.
     pub(super) fn changed(values: FlexTensor) -> Self {
         let len = length(&values);
-        match sole(values) {
+        // A slice that outlived the whole may begin anywhere in its memory.
+        match if values.layout().start_offset() == 0 { sole(values) } else { Err(values) } {
             Ok((values, exact)) => Self { values: flat(values, len), exact },
             Err(values) => Self::new(len).filled(&values),
         }
@@ -272,6 +273,20 @@ mod tests {
         assert!(pool.take(10).is_none());
         drop(view);
         assert!(pool.take(10).is_some());
+    }
+
+    #[test]
+    fn values_are_changed_in_place_only_where_nobody_else_sees_it() {
+        let numbers = |len: usize| tensor((0..len).map(|i| i as f32).collect(), &[len]);
+        let (alone, shared) = (numbers(4), numbers(4));
+        let address = alone.bytes().as_ptr();
+        let alone = Buffer::changed(alone);
+        assert_eq!((alone.as_ptr().cast(), &*alone), (address, &[0.0, 1.0, 2.0, 3.0][..]));
+        let mut copy = Buffer::changed(shared.clone());
+        copy[0] = 9.0;
+        assert_eq!(super::super::contiguous(&shared), [0.0, 1.0, 2.0, 3.0]);
+        let rest = Buffer::changed(numbers(6).narrow(0, 4, 2));
+        assert_eq!(*rest, [4.0, 5.0], "a slice whose whole is gone");
     }
 
     #[test]
