@@ -66,27 +66,30 @@ pub fn backward<'a>(
 
     // dz is kept where it is wanted anyway, or in dx, which has its size unless there is a pooling.
     let wanted = tile::Wanted { broadcast: false, decay: decay_gradient };
-    match dresidual {
-        Some(dz) => {
-            let sums = current_gradient(&block, x, current, Gradients::Of(gradients), wanted, dz);
-            let solved = solve(&block, weights, state, &scale, &sums);
-            input_gradient(&block, x, dz, &solved, 0, dx);
-            Ok(solved.weights(decay_gradient, &sums))
-        }
+    let mut own;
+    let apart = match dresidual {
+        Some(dz) => Some(dz),
         None if p.pool => {
-            let mut own = Recycled::<f32>::new(len);
-            let sums = current_gradient(&block, x, current, Gradients::Of(gradients), wanted, &mut own);
-            let solved = solve(&block, weights, state, &scale, &sums);
-            input_gradient(&block, x, &own, &solved, 0, dx);
-            Ok(solved.weights(decay_gradient, &sums))
+            own = Recycled::<f32>::new(len);
+            Some(&mut *own)
+        }
+        None => None,
+    };
+    let gradients = Gradients::Of(gradients);
+    let (sums, solved);
+    match apart {
+        Some(dz) => {
+            sums = current_gradient(&block, x, current, gradients, wanted, dz);
+            solved = solve(&block, weights, state, &scale, &sums);
+            input_gradient(&block, x, dz, &solved, 0, dx);
         }
         None => {
-            let sums = current_gradient(&block, x, current, Gradients::Of(gradients), wanted, dx);
-            let solved = solve(&block, weights, state, &scale, &sums);
+            sums = current_gradient(&block, x, current, gradients, wanted, dx);
+            solved = solve(&block, weights, state, &scale, &sums);
             input_gradient_in_place(&block, x, &solved, dx);
-            Ok(solved.weights(decay_gradient, &sums))
         }
     }
+    Ok(solved.weights(decay_gradient, &sums))
 }
 
 /// As [`backward`] of a block that ends in its only output, the neuron's spikes, but `dx` is handed to `take` in parts of up to

@@ -6,6 +6,7 @@
 use super::config::{ConvPlan, Plan, Pooling, Structure};
 use super::residual::Junction;
 use crate::layers::{AlphaShape, NeuronKind};
+use crate::ops::block::PART;
 
 /// Cost of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,7 +178,6 @@ impl Plan {
     /// gradients of two neighbouring layers are at work; in networks with shortcuts some of it is fused, so there it is an upper
     /// bound. Data, their loading and the allocator's slack are not in it.
     pub fn training_memory(&self, n: usize) -> TrainingMemory {
-        const PART: u64 = 4 << 20;
         let (o, n) = (&self.options, n as u64);
         let t = o.network.steps as u64;
         let chain = matches!(self.structure, Structure::Vgg | Structure::Spikformer { .. });
@@ -195,7 +195,7 @@ impl Plan {
                 let (kept, again) = if o.recompute { (0, 2 * t * conv) } else { (2 * t * conv, 0) };
                 activations += kept + input / 8;
                 let floats = match c.pooled {
-                    true => t * current + input + PART.min(t * conv),
+                    true => t * current + input + (PART as u64).min(t * conv),
                     false => t * conv + (t * current).max(input),
                 };
                 workspace = workspace.max(4 * floats + again);

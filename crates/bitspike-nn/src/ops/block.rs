@@ -25,6 +25,10 @@ use burn::backend::autodiff::{
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
+/// Elements of dY that the fused form has at hand at a time, where it can compute it in parts: 16 MiB. It is the largest tensor of a
+/// network, and a part is still in the cache when its products are made.
+pub(crate) const PART: usize = 4 << 20;
+
 /// Parameters of [`block`] that are not learned.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BlockParams {

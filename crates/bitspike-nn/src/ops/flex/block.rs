@@ -7,7 +7,7 @@ use super::conv::{input_bits, seed_of, straight_through};
 use super::gate::{kernel_params as gate_params, per_step};
 use super::neuron::kernel_params as neuron_params;
 use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, memory, parameter, tensor};
-use crate::ops::block::{BlockForward, BlockInputs, BlockKernel, BlockParams};
+use crate::ops::block::{BlockForward, BlockInputs, BlockKernel, BlockParams, PART};
 use crate::ops::conv::{Precision, WeightKind};
 use crate::ops::gate::{GateApply, GatePool};
 use bitspike_kernels::bits::{PackedSigns, PackedSpikes};
@@ -19,10 +19,6 @@ use burn::backend::Flex;
 use burn_flex::FlexTensor;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Elements of dY that are at hand at a time, where it can be computed in parts: 16 MiB. It is the largest tensor of a network, and a
-/// part is still in the cache when its products are made.
-const PART: usize = 4 << 20;
 
 const CHECKED: &str = "the sizes were checked and all lengths come from them";
 
