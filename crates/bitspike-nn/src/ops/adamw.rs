@@ -35,7 +35,9 @@ pub trait AdamwOps: Backend {
         g: FloatTensor<Self>,
         first: bool,
         p: AdamwParams,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composed::<Self>(w, m, v, g, first, p)
+    }
 }
 
 /// The new weight and moments; `None` are the moments before the first step. On the CPU they take the memory of `g`, `m` and
@@ -88,46 +90,5 @@ pub(crate) fn composed<B: Backend>(
     ((w * p.keep - change * p.lr).0, m.0, v.0)
 }
 
-impl<B: Backend, C: CheckpointStrategy> AdamwOps for Autodiff<B, C> {
-    fn bitspike_adamw(
-        w: FloatTensor<Self>,
-        m: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-        g: FloatTensor<Self>,
-        first: bool,
-        p: AdamwParams,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        composed::<Self>(w, m, v, g, first, p)
-    }
-}
-
-/// Implements the step by its composed body on a backend.
-macro_rules! composed_adamw {
-    ($(#[$m:meta])* $backend:ty) => {
-        $(#[$m])*
-        impl AdamwOps for $backend {
-            fn bitspike_adamw(
-                w: FloatTensor<Self>,
-                m: FloatTensor<Self>,
-                v: FloatTensor<Self>,
-                g: FloatTensor<Self>,
-                first: bool,
-                p: AdamwParams,
-            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-                composed::<Self>(w, m, v, g, first, p)
-            }
-        }
-    };
-}
-composed_adamw!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_adamw!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_adamw!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+impl<B: Backend, C: CheckpointStrategy> AdamwOps for Autodiff<B, C> {}
+composed_backends!(trait AdamwOps);

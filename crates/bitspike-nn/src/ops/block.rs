@@ -377,7 +377,6 @@ macro_rules! composed_block {
                 None
             }
         }
-        block_ops!($(#[$m])* $backend);
     };
 }
 
@@ -424,19 +423,5 @@ macro_rules! block_ops {
         }
     };
 }
-block_ops!(
-    #[cfg(feature = "flex")]
-    burn::backend::Flex
-);
-composed_block!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_block!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_block!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+backends!(block_ops);
+composed_backends!(composed_block);

@@ -259,7 +259,6 @@ macro_rules! composed_conv {
                 composed_backward::<Self>(state, grad, x_grad, weight_grad)
             }
         }
-        conv_ops!($(#[$m])* $backend);
     };
 }
 /// Routes the extension to a backend's own kernels.
@@ -273,19 +272,5 @@ macro_rules! conv_ops {
         }
     };
 }
-conv_ops!(
-    #[cfg(feature = "flex")]
-    burn::backend::Flex
-);
-composed_conv!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_conv!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_conv!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+backends!(conv_ops);
+composed_backends!(composed_conv);

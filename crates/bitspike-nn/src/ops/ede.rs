@@ -19,10 +19,14 @@ use burn::tensor::Tensor;
 /// What a backend does for the curve.
 pub trait EdeKernel: Backend {
     /// v.
-    fn ede_forward(w: FloatTensor<Self>, t: f32) -> FloatTensor<Self>;
+    fn ede_forward(w: FloatTensor<Self>, t: f32) -> FloatTensor<Self> {
+        composed_forward::<Self>(w, t)
+    }
 
     /// Gradient of w, from v and its gradient.
-    fn ede_backward(v: FloatTensor<Self>, grad: FloatTensor<Self>, t: f32) -> FloatTensor<Self>;
+    fn ede_backward(v: FloatTensor<Self>, grad: FloatTensor<Self>, t: f32) -> FloatTensor<Self> {
+        composed_backward::<Self>(v, grad, t)
+    }
 }
 
 /// Backend extension of the curve; use [`ede`].
@@ -90,23 +94,6 @@ impl<B: EdeKernel, C: CheckpointStrategy> EdeOps for Autodiff<B, C> {
     }
 }
 
-/// Implements the curve by its composed body on a backend.
-macro_rules! composed_ede {
-    ($(#[$m:meta])* $backend:ty) => {
-        $(#[$m])*
-        impl EdeKernel for $backend {
-            fn ede_forward(w: FloatTensor<Self>, t: f32) -> FloatTensor<Self> {
-                composed_forward::<Self>(w, t)
-            }
-
-            fn ede_backward(v: FloatTensor<Self>, grad: FloatTensor<Self>, t: f32) -> FloatTensor<Self> {
-                composed_backward::<Self>(v, grad, t)
-            }
-        }
-        ede_ops!($(#[$m])* $backend);
-    };
-}
-
 /// Routes the extension to a backend's own kernels.
 macro_rules! ede_ops {
     ($(#[$m:meta])* $backend:ty) => {
@@ -118,19 +105,5 @@ macro_rules! ede_ops {
         }
     };
 }
-ede_ops!(
-    #[cfg(feature = "flex")]
-    burn::backend::Flex
-);
-composed_ede!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_ede!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_ede!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+backends!(ede_ops);
+composed_backends!(trait EdeKernel);

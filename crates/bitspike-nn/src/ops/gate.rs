@@ -99,7 +99,9 @@ pub trait GateKernel: Backend {
     fn gate_backward(state: Self::GateState, grad: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// x times a factor `[T, 1]` or `[T, C]`.
-    fn scale_steps(x: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn scale_steps(x: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed_scale::<Self>(x, factor)
+    }
 }
 
 /// Backend extension of the gate; use [`gate`] and [`scale_steps`].
@@ -310,12 +312,7 @@ macro_rules! composed_gate {
             ) -> (FloatTensor<Self>, FloatTensor<Self>) {
                 composed_backward::<Self>(state, grad)
             }
-
-            fn scale_steps(x: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self> {
-                composed_scale::<Self>(x, factor)
-            }
         }
-        gate_ops!($(#[$m])* $backend);
     };
 }
 
@@ -339,19 +336,5 @@ macro_rules! gate_ops {
         }
     };
 }
-gate_ops!(
-    #[cfg(feature = "flex")]
-    burn::backend::Flex
-);
-composed_gate!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_gate!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_gate!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+backends!(gate_ops);
+composed_backends!(composed_gate);

@@ -4,6 +4,9 @@
 //! is the reference), the backward pass, and a function on Burn's `Tensor`. On the CPU backend the fused twins in `flex` run
 //! in its place.
 
+#[macro_use]
+mod backends;
+
 pub mod adamw;
 pub mod block;
 pub mod conv;

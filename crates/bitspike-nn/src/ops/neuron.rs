@@ -266,7 +266,6 @@ macro_rules! composed_neuron {
                 composed_backward::<Self>(state, grad, decay_grad)
             }
         }
-        neuron_ops!($(#[$m])* $backend);
     };
 }
 /// Routes the extension to a backend's own kernels.
@@ -280,19 +279,5 @@ macro_rules! neuron_ops {
         }
     };
 }
-neuron_ops!(
-    #[cfg(feature = "flex")]
-    burn::backend::Flex
-);
-composed_neuron!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_neuron!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_neuron!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+backends!(neuron_ops);
+composed_backends!(composed_neuron);

@@ -46,7 +46,9 @@ pub trait NormKernel: Backend {
     fn norm_backward(state: Self::NormState, grad: FloatTensor<Self>) -> NormGradients<Self>;
 
     /// y = scale_c x + shift_c.
-    fn affine_forward(x: FloatTensor<Self>, scale: FloatTensor<Self>, shift: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn affine_forward(x: FloatTensor<Self>, scale: FloatTensor<Self>, shift: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed_affine::<Self>(x, scale, shift)
+    }
 
     /// Gradients of x, scale and shift.
     fn affine_backward(x: FloatTensor<Self>, scale: FloatTensor<Self>, grad: FloatTensor<Self>) -> NormGradients<Self> {
@@ -261,16 +263,7 @@ macro_rules! composed_norm {
             fn norm_backward(state: Self::NormState, grad: FloatTensor<Self>) -> NormGradients<Self> {
                 composed_backward::<Self>(state, grad)
             }
-
-            fn affine_forward(
-                x: FloatTensor<Self>,
-                scale: FloatTensor<Self>,
-                shift: FloatTensor<Self>,
-            ) -> FloatTensor<Self> {
-                composed_affine::<Self>(x, scale, shift)
-            }
         }
-        norm_ops!($(#[$m])* $backend);
     };
 }
 
@@ -298,19 +291,5 @@ macro_rules! norm_ops {
         }
     };
 }
-norm_ops!(
-    #[cfg(feature = "flex")]
-    burn::backend::Flex
-);
-composed_norm!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_norm!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_norm!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+backends!(norm_ops);
+composed_backends!(composed_norm);

@@ -47,10 +47,14 @@ pub trait PoolKernel: Backend {
     fn pool_backward(state: Self::PoolState, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Mean over height and width.
-    fn global_forward(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn global_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed_global::<Self>(x)
+    }
 
     /// Gradient of x, of the given shape.
-    fn global_backward(shape: Shape, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn global_backward(shape: Shape, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed_global_backward::<Self>(shape, grad)
+    }
 }
 
 /// Backend extension of pooling; use [`avg_pool`], [`max_pool`] and [`global_avg_pool`].
@@ -243,16 +247,7 @@ macro_rules! composed_pool {
             fn pool_backward(state: Self::PoolState, grad: FloatTensor<Self>) -> FloatTensor<Self> {
                 composed_backward::<Self>(state, grad)
             }
-
-            fn global_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
-                composed_global::<Self>(x)
-            }
-
-            fn global_backward(shape: Shape, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-                composed_global_backward::<Self>(shape, grad)
-            }
         }
-        pool_ops!($(#[$m])* $backend);
     };
 }
 
@@ -271,19 +266,5 @@ macro_rules! pool_ops {
         }
     };
 }
-pool_ops!(
-    #[cfg(feature = "flex")]
-    burn::backend::Flex
-);
-composed_pool!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_pool!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_pool!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+backends!(pool_ops);
+composed_backends!(composed_pool);

@@ -30,7 +30,9 @@ pub trait SgdOps: Backend {
         g: FloatTensor<Self>,
         first: bool,
         p: SgdParams,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::<Self>(w, v, g, first, p)
+    }
 }
 
 /// The new weight and velocity; `None` is the velocity before the first step. On the CPU they take the memory of `g` and
@@ -63,44 +65,5 @@ pub(crate) fn composed<B: Backend>(
     ((w - v.clone() * p.lr).0, v.0)
 }
 
-impl<B: Backend, C: CheckpointStrategy> SgdOps for Autodiff<B, C> {
-    fn bitspike_sgd(
-        w: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-        g: FloatTensor<Self>,
-        first: bool,
-        p: SgdParams,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        composed::<Self>(w, v, g, first, p)
-    }
-}
-
-/// Implements the step by its composed body on a backend.
-macro_rules! composed_sgd {
-    ($(#[$m:meta])* $backend:ty) => {
-        $(#[$m])*
-        impl SgdOps for $backend {
-            fn bitspike_sgd(
-                w: FloatTensor<Self>,
-                v: FloatTensor<Self>,
-                g: FloatTensor<Self>,
-                first: bool,
-                p: SgdParams,
-            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-                composed::<Self>(w, v, g, first, p)
-            }
-        }
-    };
-}
-composed_sgd!(
-    #[cfg(feature = "ndarray")]
-    burn::backend::NdArray
-);
-composed_sgd!(
-    #[cfg(feature = "tch")]
-    burn::backend::LibTorch
-);
-composed_sgd!(
-    #[cfg(feature = "cube")]
-    burn_cubecl::CubeBackend
-);
+impl<B: Backend, C: CheckpointStrategy> SgdOps for Autodiff<B, C> {}
+composed_backends!(trait SgdOps);
