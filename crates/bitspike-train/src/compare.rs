@@ -128,8 +128,7 @@ pub fn state(job: &Job) -> Result<State, CompareError> {
 ///
 /// # Errors
 /// [`CompareError::Memory`] if not even that one fits; the others if its data or network cannot be had.
-pub fn parallel_within(jobs: &[Job], limit: u64) -> Result<usize, CompareError> {
-    let shelf = Shelf::default();
+pub fn parallel_within(jobs: &[Job], shelf: &Shelf, limit: u64) -> Result<usize, CompareError> {
     let mut largest: Option<(u64, u64, &Job)> = None;
     for job in jobs {
         if state(job)? == State::Done {
@@ -166,14 +165,14 @@ impl Control for JobControl<'_> {
     }
 }
 
-/// Carries out jobs, `parallel` at a time with `threads` threads each. Data sets are read when a job needs them; those that
-/// no job has are let go, but for the last one. Returns the folders of finished runs, in the order of
-/// the jobs; fewer than jobs if stopped.
+/// Carries out jobs, `parallel` at a time with `threads` threads each. Data sets come from the shelf when a job needs them.
+/// Returns the folders of finished runs, in the order of the jobs; fewer than jobs if stopped.
 ///
 /// # Errors
 /// The first [`CompareError`]; runs under way are stopped and saved.
 pub fn run(
     jobs: &[Job],
+    shelf: &Shelf,
     device: &Device,
     parallel: usize,
     threads: usize,
@@ -181,7 +180,6 @@ pub fn run(
     watch: &dyn Watch,
 ) -> Result<Vec<PathBuf>, CompareError> {
     let states: Vec<State> = jobs.iter().map(state).collect::<Result<_, _>>()?;
-    let shelf = Shelf::default();
     if let Some((job, _)) = jobs.iter().zip(&states).find(|(_, state)| **state != State::Done) {
         // Before anything is started: files that are missing are missing for all.
         shelf.get(&job.recipe)?;
@@ -200,7 +198,7 @@ pub fn run(
             let index = next.fetch_add(1, Ordering::Relaxed);
             let (Some(job), Some(state)) = (jobs.get(index), states.get(index)) else { break };
             let done = pool
-                .install(|| one(index, job, *state, &shelf, device, command, &stop))
+                .install(|| one(index, job, *state, shelf, device, command, &stop))
                 .map_err(|source| CompareError::Run { folder: job.folder.clone(), source: Box::new(source) })?;
             if done {
                 finished.lock().unwrap_or_else(|e| e.into_inner()).push(index);

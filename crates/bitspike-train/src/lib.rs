@@ -36,7 +36,7 @@ pub mod param;
 pub mod parameters;
 pub mod recipe;
 mod record;
-mod shelf;
+pub mod shelf;
 pub mod start;
 pub mod trainer;
 pub mod verify;

@@ -11,9 +11,21 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// What [`Recipe::data_key`] gives.
 type Key = (DataConfig, Option<usize>);
 
-/// What is at hand.
+/// Data sets at hand, for runs on several threads.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bitspike_train::recipe::Recipe;
+/// use bitspike_train::shelf::Shelf;
+/// let (shelf, recipe) = (Shelf::default(), Recipe::default());
+/// let first = shelf.get(&recipe)?; // read
+/// let second = shelf.get(&recipe)?; // the same set
+/// # drop((first, second));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Default)]
-pub(crate) struct Shelf {
+pub struct Shelf {
     state: Mutex<State>,
 }
 
@@ -28,7 +40,7 @@ impl Shelf {
     ///
     /// # Errors
     /// As [`Recipe::load_data`].
-    pub(crate) fn get(&self, recipe: &Recipe) -> Result<Arc<DataSet>, DataError> {
+    pub fn get(&self, recipe: &Recipe) -> Result<Arc<DataSet>, DataError> {
         // A panic while reading leaves nothing half done here.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let key = recipe.data_key();

@@ -10,6 +10,7 @@ use bitspike_run::{REPORT_FILE, RunFolder};
 use bitspike_train::compare::{Job, jobs, parallel_within, run as run_jobs};
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
+use bitspike_train::shelf::Shelf;
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &CompareArgs) -> Result<bool, CliError> {
@@ -51,7 +52,8 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     let device = device(&args.run)?;
     warn(jobs.iter().map(|job| &job.recipe));
     let threads = threads(&args.run);
-    let fit = args.memory.map(|limit| parallel_within(jobs, limit.as_u64())).transpose()?.unwrap_or(usize::MAX);
+    let shelf = Shelf::default();
+    let fit = args.memory.map(|limit| parallel_within(jobs, &shelf, limit.as_u64())).transpose()?.unwrap_or(usize::MAX);
     let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
     interrupt::install()?;
@@ -64,7 +66,7 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     }
     let command: Vec<String> = std::env::args().collect();
     let progress = Progress::new(jobs.len(), args.run.quiet);
-    let folders = run_jobs(jobs, &device, parallel, each, &command, &progress)?;
+    let folders = run_jobs(jobs, &shelf, &device, parallel, each, &command, &progress)?;
     if folders.len() < jobs.len() {
         return Err(CliError::Interrupted { resume: "the same command again".to_owned() });
     }
