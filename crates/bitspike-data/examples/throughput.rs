@@ -36,7 +36,7 @@ fn main() -> Result<(), DataError> {
             let options = LoaderOptions { batch_size: 128, augment, workers, prefetch: 4, ..Default::default() };
             let loader = Loader::new(data.train.clone(), options)?;
             let start = Instant::now();
-            let images: usize = loader.epoch(0, 0).map(|b| b.n).sum();
+            let images = loader.epoch(0, 0).map(|b| b.map(|b| b.n)).sum::<Result<usize, _>>()?;
             println!("{name:15} {workers} workers: {:8.0} images/s", images as f64 / start.elapsed().as_secs_f64());
         }
     }

@@ -176,6 +176,10 @@ pub struct DataConfig {
     /// `[height, width]` to which the images of an `image-folder` are scaled and centre-cropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
+    /// Pixels on top of `size` that an image of an `image-folder` covers before its middle is cut out.
+    pub margin: usize,
+    /// Leave the images of an `image-folder` in their files until a batch needs them.
+    pub on_demand: bool,
     /// Channels of an `image-folder`: 3 (default) or 1 (grey, Rec. 709 luma).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
@@ -257,8 +261,17 @@ impl DataConfig {
                 if let Some(size) = self.size.filter(|s| s.iter().any(|n| !(1..=MAX_SIDE).contains(n))) {
                     return bad("data.size", &format!("[height, width], each 1 to {MAX_SIDE}"), format!("{size:?}"));
                 }
+                if self.margin > 0 && self.size.is_none() {
+                    return bad("data.margin", "0 without data.size, which it is on top of", self.margin.to_string());
+                }
+                if self.margin > MAX_SIDE {
+                    return bad("data.margin", &format!("0 to {MAX_SIDE}"), self.margin.to_string());
+                }
                 if let Some(c) = self.channels.filter(|c| ![1, 3].contains(c)) {
                     return bad("data.channels", "1 or 3", c.to_string());
+                }
+                if self.on_demand && self.views != Views::Same {
+                    return bad("data.on_demand", "false with data.views: frames are made in memory", "true".into());
                 }
             }
             set => {
@@ -267,6 +280,16 @@ impl DataConfig {
                 }
                 if let Some(c) = self.channels {
                     return bad("data.channels", &format!("no such key for {set}"), c.to_string());
+                }
+                if self.margin > 0 {
+                    return bad("data.margin", &format!("no such key for {set}"), self.margin.to_string());
+                }
+                if self.on_demand {
+                    return bad(
+                        "data.on_demand",
+                        &format!("false for {set}, which is read into memory"),
+                        "true".into(),
+                    );
                 }
                 let embedded = matches!(set, SetName::FashionMnistMini | SetName::EventsDemo);
                 if let Some(path) = self.path.as_ref().filter(|_| embedded) {
@@ -340,7 +363,7 @@ pub enum Normalize {
 
 /// The `[augment]` table of a recipe. Everything except `normalize` acts on training samples only.
 ///
-/// Order: random crop, flip, roll, NDA, AutoAugment (all on bytes), EventMix, normalisation, Cutout.
+/// Order: random resized crop, random crop, flip, roll, NDA, AutoAugment (all on bytes), EventMix, normalisation, Cutout.
 ///
 /// ```
 /// use bitspike_data::{AugmentConfig, Normalize};
@@ -352,6 +375,8 @@ pub enum Normalize {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
+    /// Smallest share of an image's area that a random resized crop keeps, up to 1; 0 = off. Usual for ImageNet: 0.08.
+    pub random_resized_crop: f64,
     /// Pad with this many zero pixels on each side, then crop the original size at a random place; 0 = off.
     pub random_crop: usize,
     /// Mirror left-right with probability 1/2.
@@ -394,6 +419,11 @@ mod tests {
             ("set = 'image-folder'\npath = 'x'\nsize = [0, 4]", "data.size"),
             ("set = 'image-folder'\npath = 'x'\nsize = [4, 4097]", "data.size"),
             ("set = 'image-folder'\npath = 'x'\nchannels = 2", "data.channels"),
+            ("set = 'image-folder'\nmargin = 2", "data.margin"),
+            ("set = 'image-folder'\nsize = [4, 4]\nmargin = 4097", "data.margin"),
+            ("set = 'image-folder'\non_demand = true\nviews = 'mirrored'", "data.on_demand"),
+            ("set = 'cifar10'\nmargin = 2", "data.margin"),
+            ("set = 'cifar10'\non_demand = true", "data.on_demand"),
             ("set = 'mnist'\nsize = [28, 28]", "data.size"),
             ("set = 'mnist'\nchannels = 1", "data.channels"),
             ("path = 'x'", "data.path"),

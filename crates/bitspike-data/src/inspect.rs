@@ -1,7 +1,7 @@
 //! What is this file or folder? Format, counts, shape, classes, value range, statistics, hashes.
 
 use crate::format::cifar::{self, CifarKind};
-use crate::format::{folder, idx};
+use crate::format::{folder, idx, image_file};
 use crate::set::{ImageSet, SourceFile};
 use crate::source::{Content, Source, content_sha256, sha256_hex};
 use crate::{DataConfig, DataError, DataSet, SetName, channel_stats, find, load, official};
@@ -151,7 +151,7 @@ fn inspect_folder(path: &Path) -> Result<Inspection, DataError> {
     };
     match load(&cfg) {
         Ok(data) => {
-            out.parts = parts(&data);
+            out.parts = parts(&data)?;
             out.notes.push(data.split.clone());
             out.files = data.files;
         }
@@ -211,7 +211,7 @@ pub(crate) fn file_part(path: &Path, bytes: &[u8]) -> Result<(Kind, Part), DataE
         return Ok((Kind::IdxLabels, part));
     }
     if head.starts_with(b"\x89PNG") || head.starts_with(b"\xff\xd8") {
-        let rgb = folder::open(path, bytes)?.to_rgb8();
+        let rgb = image_file::open(path, bytes)?.to_rgb8();
         let (h, w) = (rgb.height() as usize, rgb.width() as usize);
         // Planes are not needed for range and sums: a row of pixels is as good as a plane once channels are apart.
         let pixels = (0..3).flat_map(|c| rgb.as_raw().iter().skip(c).step_by(3).copied()).collect();
@@ -226,7 +226,7 @@ pub(crate) fn file_part(path: &Path, bytes: &[u8]) -> Result<(Kind, Part), DataE
         match cifar::parse(path, bytes, cifar_kind) {
             Ok(r) => {
                 let classes = known.classes.iter().map(|c| c.to_string()).collect();
-                return Ok((kind, part("file", &ImageSet::new([3, 32, 32], r.pixels, r.labels, classes)?)));
+                return Ok((kind, part("file", &ImageSet::new([3, 32, 32], r.pixels, r.labels, classes)?)?));
             }
             Err(e @ DataError::Gzip { .. }) => return Err(e),
             Err(e) if known.files.iter().any(|f| f.name == cifar::stem(path)) => return Err(e),
@@ -242,17 +242,15 @@ pub(crate) fn recognised(hash: &str) -> Option<String> {
     official::recognise(hash).map(|(set, file)| format!("{set}/{file}"))
 }
 
-fn parts(data: &DataSet) -> Vec<Part> {
-    let mut all = vec![part("train", &data.train)];
-    all.extend(data.validation.iter().map(|v| part("validation", v)));
-    all.push(part("test", &data.test));
-    all
+fn parts(data: &DataSet) -> Result<Vec<Part>, DataError> {
+    let all = [("train", Some(&data.train)), ("validation", data.validation.as_ref()), ("test", Some(&data.test))];
+    all.into_iter().filter_map(|(name, set)| Some(part(name, set?))).collect()
 }
 
-fn part(name: &str, set: &ImageSet) -> Part {
-    let (mean, std) = channel_stats(set);
+fn part(name: &str, set: &ImageSet) -> Result<Part, DataError> {
+    let (mean, std) = channel_stats(set)?;
     let count = |(class, samples): (&String, usize)| ClassCount { class: class.clone(), samples };
-    Part {
+    Ok(Part {
         name: name.into(),
         samples: set.len(),
         shape: Some(set.shape),
@@ -260,12 +258,12 @@ fn part(name: &str, set: &ImageSet) -> Part {
         range: set.bytes().iter().min().copied().zip(set.bytes().iter().max().copied()).map(|(a, b)| [a, b]),
         mean,
         std,
-    }
+    })
 }
 
 fn unlabelled(shape: [usize; 3], pixels: Vec<u8>, n: usize) -> Result<Part, DataError> {
     let set = ImageSet::new(shape, pixels, vec![0; n], vec![String::new()])?;
-    Ok(Part { classes: Vec::new(), ..part("file", &set) })
+    Ok(Part { classes: Vec::new(), ..part("file", &set)? })
 }
 
 /// Counts alone, for images of differing size.

@@ -1,7 +1,7 @@
 //! Image data sets, augmentation and batch loading for spiking networks
 //!
 //! ```text
-//! files → load → DataSet { train, validation, test: ImageSet (bytes) } → Loader + Pipeline → Batch (f32, [N, C, H, W])
+//! files → load → DataSet { train, validation, test: ImageSet } → Loader + Pipeline → Batch (f32, [N, C, H, W])
 //! ```
 //!
 //! - [`load`] reads MNIST, Fashion-MNIST, CIFAR-10, CIFAR-100 and folders of PNG or JPEG files, or the embedded
@@ -19,7 +19,7 @@
 //! let augment = AugmentConfig { random_crop: 2, flip: true, ..AugmentConfig::default() };
 //! let options = LoaderOptions { batch_size: 32, seed: 1, augment: Pipeline::train(&augment, &data)?, ..Default::default() };
 //! let loader = Loader::new(data.train.clone(), options)?;
-//! let batch = loader.epoch(0, 0).next().unwrap();
+//! let batch = loader.epoch(0, 0).next().unwrap()?;
 //! assert_eq!((batch.n, batch.shape, batch.images.len()), (32, [1, 28, 28], 32 * 784));
 //! # Ok::<(), bitspike_data::DataError>(())
 //! ```
@@ -31,11 +31,13 @@ mod error;
 mod events;
 mod find;
 pub mod format;
+mod image_files;
 mod inspect;
 mod load;
 mod loader;
 mod mini;
 mod official;
+mod published;
 mod rng;
 mod sensors;
 mod set;
@@ -51,10 +53,12 @@ pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, Se
 pub use drawn::Drawn;
 pub use error::{DataError, ErrorKind};
 pub use find::search_path;
+pub use image_files::ImageFiles;
 pub use inspect::{ClassCount, Inspection, Kind, Part, inspect, inspect_bytes};
 pub use load::{load, load_frames};
 pub use loader::{Batch, Epoch, Loader, LoaderOptions, Mixed};
 pub use mini::EMBEDDED_LICENSE;
+pub use published::SampleShape;
 pub use rng::{Purpose, Rng};
 pub use set::{DataSet, DataSummary, ImageSet, SourceFile, Values};
 pub use stats::channel_stats;

@@ -1,7 +1,8 @@
-//! From a configuration to a data set in memory.
+//! From a configuration to a data set.
 
 use crate::config::{DataConfig, Views};
 use crate::format::cifar::{self, CifarKind};
+use crate::format::image_file::Target;
 use crate::format::{folder, idx};
 use crate::official::{self, Known};
 use crate::set::{DataSet, ImageSet, SourceFile};
@@ -17,7 +18,7 @@ struct Parts {
     split: String,
 }
 
-/// Reads a data set into memory, keeps the asked-for samples and computes channel statistics.
+/// Reads a data set into memory, but for images [on demand](DataConfig::on_demand), keeps the asked-for samples and computes channel statistics.
 ///
 /// Nothing is fetched over a network. Reading is deterministic: the same files and configuration give the same samples
 /// in the same order.
@@ -98,17 +99,21 @@ fn cifar_folder(known: &Known, kind: CifarKind, path: Option<&Path>) -> Result<P
 fn image_folder(cfg: &DataConfig) -> Result<Parts, DataError> {
     let root = cfg.path.as_deref().unwrap_or(Path::new("."));
     let scan = folder::scan(root)?;
-    let target = folder::Target::new(cfg, &scan.train)?;
+    let target = Target::new(cfg, &scan.train.samples[0].0)?;
     // Before decoding anything: reading a large folder to find out that the limit is too high would be a waste.
     check_limit(scan.train.samples.len(), cfg.train_limit, "data.train_limit", "train")?;
     check_limit(scan.test.samples.len(), cfg.test_limit, "data.test_limit", "test")?;
-    let read = |listing, n: Option<usize>| folder::decode(listing, &scan.classes, n.unwrap_or(usize::MAX), &target);
+    let part = if cfg.on_demand { folder::leave } else { folder::decode };
+    let read = |listing, n: Option<usize>| part(listing, &scan.classes, n.unwrap_or(usize::MAX), &target);
     let (train, train_file) = read(&scan.train, cfg.train_limit)?;
     let (test, test_file) = read(&scan.test, cfg.test_limit)?;
     let mut files = vec![train_file, test_file];
     let name = |l: &folder::Listing| l.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut split =
         format!("folders train/{} ({}/{})", name(&scan.test), scan.train.samples.len(), scan.test.samples.len());
+    if cfg.on_demand {
+        split += ", read on demand";
+    }
     let validation = match &scan.validation {
         Some(listing) => {
             split += &format!(", {} ({})", name(listing), listing.samples.len());

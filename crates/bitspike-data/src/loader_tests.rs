@@ -31,7 +31,7 @@ fn loader(options: LoaderOptions) -> Loader {
 fn an_epoch_is_every_sample_once() {
     for drop_last in [false, true] {
         let l = loader(LoaderOptions { drop_last, ..options(10) });
-        let batches: Vec<Batch> = l.epoch(0, 0).collect();
+        let batches: Vec<Batch> = l.epoch(0, 0).map(Result::unwrap).collect();
         let mut ids: Vec<u32> = batches.iter().flat_map(|b| b.sample_ids.clone()).collect();
         assert_eq!(ids, l.order(0)[..if drop_last { 70 } else { 75 }]);
         ids.sort_unstable();
@@ -61,7 +61,7 @@ fn golden_epoch() {
     let l = loader(options(8));
     // From a Python transcription of the text of `rng.rs`.
     assert_eq!(l.order(3)[..8], [20, 62, 53, 49, 36, 59, 44, 45]);
-    let batch = l.epoch(3, 0).next().unwrap();
+    let batch = l.epoch(3, 0).next().unwrap().unwrap();
     let bytes: Vec<u8> = batch.images.iter().flat_map(|x| x.to_le_bytes()).collect();
     assert_eq!(crate::source::sha256_hex(&bytes), "57397bd87bfc0b93b902e5c0c08e85b10047a03657eba977124f351ec25aecd9");
 }
@@ -73,9 +73,9 @@ proptest! {
         batch_size in 1usize..90, workers in 0usize..5, prefetch in 0usize..6, first in 0usize..12, epoch in 0u64..3,
     ) {
         let reference: Vec<Batch> =
-            loader(LoaderOptions { workers: 0, ..options(batch_size) }).epoch(epoch, 0).skip(first).collect();
+            loader(LoaderOptions { workers: 0, ..options(batch_size) }).epoch(epoch, 0).skip(first).map(Result::unwrap).collect();
         let got: Vec<Batch> =
-            loader(LoaderOptions { workers, prefetch, ..options(batch_size) }).epoch(epoch, first).collect();
+            loader(LoaderOptions { workers, prefetch, ..options(batch_size) }).epoch(epoch, first).map(Result::unwrap).collect();
         prop_assert_eq!(got, reference);
     }
 }
@@ -93,7 +93,7 @@ fn mixed_batches_say_of_what_they_are_whatever_the_threads() {
     let epochs = |workers, first| -> Vec<Batch> {
         let options = LoaderOptions { batch_size: 5, seed: 3, workers, augment: augment.clone(), ..Default::default() };
         let loader = Loader::new(set.clone(), options).unwrap();
-        (0..6).flat_map(|epoch| loader.epoch(epoch, first).collect::<Vec<_>>()).collect()
+        (0..6).flat_map(|epoch| loader.epoch(epoch, first).map(Result::unwrap).collect::<Vec<_>>()).collect()
     };
     let batches = epochs(0, 0);
     assert_eq!(batches, epochs(3, 0));
@@ -146,10 +146,10 @@ fn beyond_the_end_there_is_nothing() {
     assert_eq!(l.epoch(0, 8).count(), 0);
     assert_eq!(l.epoch(0, usize::MAX).count(), 0);
     let mut e = l.epoch(0, 7);
-    assert_eq!(e.next().unwrap().n, 5);
+    assert_eq!(e.next().unwrap().unwrap().n, 5);
     assert!(e.next().is_none() && e.next().is_none());
     let whole = loader(options(usize::MAX));
-    assert_eq!((whole.batches(), whole.epoch(0, 0).next().unwrap().n), (1, 75));
+    assert_eq!((whole.batches(), whole.epoch(0, 0).next().unwrap().unwrap().n), (1, 75));
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub enum Purpose {
     AutoAugment = 4,
     /// Place of the Cutout square.
     Cutout = 5,
+    /// Area, shape and place of a random resized crop.
+    ResizedCrop = 6,
 }
 
 /// One stream of random numbers.
@@ -70,6 +72,11 @@ impl Rng {
                 return (product >> 64) as u64;
             }
         }
+    }
+
+    /// A number in [0, 1), one of 2⁵³ equally far apart.
+    pub fn unit(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// True with probability 1/2.
@@ -140,6 +147,8 @@ mod tests {
         }
         // Standard deviation of one count is sqrt(90000·(1/9)·(8/9)) = 94; five of them.
         assert!(counts.iter().all(|c| c.abs_diff(10_000) < 470), "{counts:?}");
+        let (low, high) = (0..90_000).map(|_| r.unit()).fold((1.0f64, 0.0f64), |(l, h), u| (l.min(u), h.max(u)));
+        assert!((0.0..1e-3).contains(&low) && (1.0 - 1e-3..1.0).contains(&high));
         assert_eq!(r.below(0), 0);
         assert_eq!(r.below(1), 0);
     }

@@ -1,7 +1,8 @@
-//! Labelled samples in memory, and a data set with its parts.
+//! Labelled samples, and a data set with its parts.
 
-use crate::{DataError, Drawn, channel_stats};
+use crate::{DataError, Drawn, ImageFiles, channel_stats};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub enum Values {
     Floats(Vec<f32>),
     /// Bytes that are drawn anew in every epoch of training, from features in memory.
     Drawn(Drawn),
+    /// Pixels that stay in image files until they are asked for, read as `p / 255`.
+    Files(ImageFiles),
 }
 
 impl Values {
@@ -23,6 +26,7 @@ impl Values {
             Self::Bytes(v) => v.len(),
             Self::Floats(v) => v.len(),
             Self::Drawn(v) => v.len(),
+            Self::Files(v) => v.len(),
         }
     }
 
@@ -37,6 +41,7 @@ impl Values {
             Self::Bytes(v) => v.len() as u64,
             Self::Floats(v) => size_of_val(v.as_slice()) as u64,
             Self::Drawn(v) => size_of_val(v.features()) as u64,
+            Self::Files(v) => v.memory(),
         }
     }
 
@@ -53,6 +58,7 @@ impl Values {
                 v.shrink_to_fit();
             }
             Self::Drawn(v) => drop(v.split_off(samples)),
+            Self::Files(v) => drop(v.split_off(samples)),
         }
     }
 
@@ -61,6 +67,7 @@ impl Values {
             Self::Bytes(v) => Self::Bytes(v.split_off(samples * each)),
             Self::Floats(v) => Self::Floats(v.split_off(samples * each)),
             Self::Drawn(v) => Self::Drawn(v.split_off(samples)),
+            Self::Files(v) => Self::Files(v.split_off(samples)),
         }
     }
 }
@@ -139,7 +146,7 @@ impl ImageSet {
             return err("labels", format!("below {}", self.classes.len()), format!("{l} at sample {i}"));
         }
         let (values, each): (&[f32], usize) = match &self.values {
-            Values::Bytes(_) => (&[], size),
+            Values::Bytes(_) | Values::Files(_) => (&[], size),
             Values::Floats(values) => (values, size),
             Values::Drawn(drawn) => (drawn.features(), drawn.features().len() / drawn.samples().max(1)),
         };
@@ -169,11 +176,26 @@ impl ImageSet {
         self.steps * self.frame_len()
     }
 
-    /// Bytes of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are floats or drawn in
-    /// every epoch.
+    /// Bytes of sample `i`, `[T, C, H, W]`, in memory; `None` if there is no such sample, or if the values are floats, drawn
+    /// in every epoch, or in files.
     pub fn image(&self, i: usize) -> Option<&[u8]> {
         let Values::Bytes(values) = &self.values else { return None };
         values.get(self.range(i)?)
+    }
+
+    /// As [`image`](Self::image), and of images in files what evaluation sees of sample `i`.
+    ///
+    /// # Errors
+    /// [`DataError`] if the file is gone or damaged.
+    pub fn read_image(&self, i: usize) -> Result<Option<Cow<'_, [u8]>>, DataError> {
+        match &self.values {
+            Values::Files(files) if i < self.len() => {
+                let mut bytes = Vec::new();
+                files.read(i, |_| None, &mut bytes)?;
+                Ok(Some(bytes.into()))
+            }
+            _ => Ok(self.image(i).map(Cow::Borrowed)),
+        }
     }
 
     /// Floats of sample `i`, `[T, C, H, W]`; `None` if there is no such sample, or if the values are not floats.
@@ -182,11 +204,11 @@ impl ImageSet {
         values.get(self.range(i)?)
     }
 
-    /// All bytes; none if the values are floats or drawn in every epoch.
+    /// All bytes in memory; none if the values are others.
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.values {
             Values::Bytes(values) => values,
-            Values::Floats(_) | Values::Drawn(_) => &[],
+            Values::Floats(_) | Values::Drawn(_) | Values::Files(_) => &[],
         }
     }
 
@@ -247,7 +269,8 @@ pub struct SourceFile {
     /// Size as stored; of a folder, the sum over the image files that were read.
     pub bytes: u64,
     /// SHA-256 of the bytes as stored, lower-case hexadecimal. Of a folder: the SHA-256 of one line
-    /// `<sha256 of the file>  <class>/<file name>\n` per image file that was read, sorted bytewise by `<class>/<file name>`.
+    /// `<sha256 of the file>  <class>/<file name>\n` per image file that was read, sorted bytewise by `<class>/<file name>`;
+    /// with `data.on_demand` the size in bytes stands in place of each hash.
     pub sha256: String,
 }
 
@@ -267,7 +290,7 @@ pub struct DataSet {
     pub test: Arc<ImageSet>,
     /// Every file that was read.
     pub files: Vec<SourceFile>,
-    /// Mean per channel over the training part in use, of `p / 255` or of the float values.
+    /// Mean per channel over the training part in use (see [`channel_stats`]), of `p / 255` or of the float values.
     pub channel_mean: Vec<f32>,
     /// Standard deviation (population) per channel over the training part in use.
     pub channel_std: Vec<f32>,
@@ -321,7 +344,7 @@ impl DataSet {
     /// ```
     ///
     /// # Errors
-    /// [`DataError::Set`] if a part is not consistent, or if shape or classes of the parts differ.
+    /// [`DataError::Set`] if a part is not consistent, or if shape or classes of the parts differ; and as [`channel_stats`].
     pub fn from_parts(
         name: impl Into<String>,
         split: impl Into<String>,
@@ -342,7 +365,7 @@ impl DataSet {
                 return Err(DataError::Set { what: "classes of a part", expected, found });
             }
         }
-        let (channel_mean, channel_std) = channel_stats(&train);
+        let (channel_mean, channel_std) = channel_stats(&train)?;
         Ok(Self {
             name: name.into(),
             split: split.into(),

@@ -1,11 +1,14 @@
 //! Reads everything and compares it with what is known: sizes and hashes of official files, counts, labels, classes.
 
+use crate::format::folder::{self, Listing};
+use crate::format::image_file;
 use crate::inspect::{Kind, file_part, folder_kind, folder_set, recognised};
 use crate::official::{self, Known};
-use crate::source::{Source, content_sha256};
+use crate::source::{Source, content_sha256, sha256_hex};
 use crate::{DataConfig, DataError, DataSet, ImageSet, SetName, find, load, mini};
+use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// One comparison.
@@ -54,7 +57,8 @@ impl Verification {
 /// Verifies the data set of a configuration.
 ///
 /// Every file is read to its end. Official sets are compared with known sizes and SHA-256 of the uncompressed content
-/// (CIFAR-100: sizes only). Limits and hold-out of the configuration do not matter here: the whole set is read.
+/// (CIFAR-100: sizes only). Of a folder of images every file is decoded; that their sizes differ is no fault, but a note.
+/// Limits and hold-out of the configuration do not matter here: the whole set is read.
 ///
 /// ```
 /// let seen = bitspike_data::verify(&bitspike_data::DataConfig::default())?;
@@ -70,6 +74,13 @@ pub fn verify(cfg: &DataConfig) -> Result<Verification, DataError> {
     cfg.require_path()?;
     let whole = DataConfig { train_limit: None, test_limit: None, validation: 0, ..cfg.clone() };
     let mut out = Verification::new();
+    if cfg.set == SetName::ImageFolder {
+        match folder::scan(cfg.path.as_deref().unwrap_or(Path::new("."))) {
+            Ok(scan) => image_folder(&scan, &mut out),
+            Err(e) => out.push("reading everything".into(), "no error".into(), e.to_string(), false),
+        }
+        return Ok(out);
+    }
     if let Some(known) = official::known(cfg.set) {
         official_files(known, &whole, &mut out)?;
     }
@@ -144,16 +155,71 @@ fn content(data: &DataSet, known: Option<&Known>, out: &mut Verification) {
         [("train", Some(&data.train)), ("validation", data.validation.as_ref()), ("test", Some(&data.test))]
     {
         let Some(set) = set else { continue };
-        let counts = set.class_counts();
-        let present = counts.iter().filter(|n| **n > 0).count();
-        out.check(format!("{name}: classes with samples"), counts.len(), present);
-        let (lo, hi) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
-        out.notes.push(format!("{name}: {} samples, {lo} to {hi} per class", set.len()));
+        classes(name, &set.class_counts(), out);
     }
     let same = common_images(&data.train, &data.test);
     if same > 0 {
         out.notes.push(format!("{same} test images also occur, byte for byte, in train"));
     }
+}
+
+/// Whether every class has samples.
+fn classes(name: &str, counts: &[usize], out: &mut Verification) {
+    let present = counts.iter().filter(|n| **n > 0).count();
+    out.check(format!("{name}: classes with samples"), counts.len(), present);
+    let (lo, hi) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+    out.notes.push(format!("{name}: {} samples, {lo} to {hi} per class", counts.iter().sum::<usize>()));
+}
+
+/// Decodes every image of a folder, one at a time in each thread.
+fn image_folder(scan: &folder::Scan, out: &mut Verification) {
+    let parts = [("train", Some(&scan.train)), ("validation", scan.validation.as_ref()), ("test", Some(&scan.test))];
+    let (mut sizes, mut hashes) = (Vec::new(), HashMap::new());
+    for (name, listing) in parts {
+        let Some(listing) = listing else { continue };
+        let (seen, wrong) = decode_all(listing);
+        let found = match wrong.first() {
+            None => "no error".into(),
+            Some(first) => format!("{} of {} files cannot be read; first: {first}", wrong.len(), listing.samples.len()),
+        };
+        out.push(format!("{name}: decoding every image"), "no error".into(), found, wrong.is_empty());
+        let mut counts = vec![0; scan.classes.len()];
+        listing.samples.iter().for_each(|(_, class)| counts[*class as usize] += 1);
+        classes(name, &counts, out);
+        sizes.extend(seen.iter().map(|(size, _)| *size));
+        hashes.insert(name, seen.into_iter().map(|(_, hash)| hash).collect::<Vec<_>>());
+    }
+    let range = |k: usize| sizes.iter().map(move |s| s[k]).min().zip(sizes.iter().map(move |s| s[k]).max());
+    if let (Some((low_h, high_h)), Some((low_w, high_w))) = (range(0), range(1))
+        && (low_h, low_w) != (high_h, high_w)
+    {
+        out.notes.push(format!(
+            "images have {low_h} to {high_h} rows and {low_w} to {high_w} columns: a recipe has to set data.size"
+        ));
+    }
+    let train: HashSet<&String> = hashes["train"].iter().collect();
+    let same = hashes["test"].iter().filter(|hash| train.contains(hash)).count();
+    if same > 0 {
+        out.notes.push(format!("{same} test images also occur, byte for byte, in train"));
+    }
+}
+
+/// Rows and columns, and hash, of every image that can be decoded; what is wrong with the others, in sample order.
+fn decode_all(listing: &Listing) -> (Vec<([u32; 2], String)>, Vec<DataError>) {
+    let one = |path: &Path| -> Result<([u32; 2], String), DataError> {
+        let bytes = image_file::read(path)?;
+        let image = image_file::open(path, &bytes)?;
+        Ok(([image.height(), image.width()], sha256_hex(&bytes)))
+    };
+    let all: Vec<_> = listing.samples.par_iter().map(|(path, _)| one(path)).collect();
+    let (mut seen, mut wrong) = (Vec::with_capacity(all.len()), Vec::new());
+    for result in all {
+        match result {
+            Ok(image) => seen.push(image),
+            Err(e) => wrong.push(e),
+        }
+    }
+    (seen, wrong)
 }
 
 /// Test images whose bytes are also those of a training image.
@@ -233,6 +299,12 @@ mod tests {
         assert!(verify_path(&file).unwrap().ok);
         fs::write(&file, b"no image").unwrap();
         assert!(!verify_path(&file).unwrap().ok);
+        fs::write(dir.path().join("train/a/2.PNG"), png(5, 2, [1, 1, 1])).unwrap();
+        let v = verify_path(dir.path()).unwrap();
+        assert_eq!(failed(&v), ["train: decoding every image", "test: classes with samples"]);
+        let found = &v.checks[0].found;
+        assert!(found.starts_with("1 of 4 files") && found.contains("1.png"), "{found}");
+        assert!(v.notes.iter().any(|n| n.contains("2 to 2 rows and 3 to 5 columns")), "{:?}", v.notes);
         assert!(matches!(verify_path(dir.path().join("test/b")), Err(DataError::Unrecognised { .. })));
     }
 }

@@ -1,6 +1,6 @@
 //! Evaluation: accuracy, loss, firing rates and gates over a data set.
 
-use bitspike_data::{Batch, Loader};
+use bitspike_data::{Batch, DataError, Loader};
 use bitspike_nn::network::{Network, Observer};
 use bitspike_nn::{Loss, Targets};
 use burn::tensor::{Device, Tensor, TensorData, activation::sigmoid};
@@ -133,10 +133,14 @@ pub fn count_correct(logits: Tensor<3>, labels: &[i64]) -> u64 {
 }
 
 /// Runs a network over a data set on a device without autodiff.
-pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device) -> Evaluation {
+///
+/// # Errors
+/// [`DataError`] if an image file is gone or damaged.
+pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device) -> Result<Evaluation, DataError> {
     let mut activity = Activity::default();
     let mut result = Evaluation::default();
     for batch in loader.epoch(0, 0) {
+        let batch = batch?;
         let (n, labels) = (batch.n, batch.labels.clone());
         let (images, targets) = tensors(batch, device);
         let start = std::time::Instant::now();
@@ -150,7 +154,7 @@ pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device)
     result.loss /= result.samples.max(1) as f64;
     result.layers = activity.layers.into_iter().map(|(name, s)| (name, s.finish())).collect();
     result.counts = activity.counts.into_iter().map(|(name, s)| (name, s.finish().mean_rate())).collect();
-    result
+    Ok(result)
 }
 
 impl Sums {

@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
 use crate::recipe::Recipe;
-use bitspike_data::DataSet;
+use bitspike_data::{DataSet, SampleShape};
 use bitspike_nn::Init;
 use bitspike_nn::network::{Network, Plan};
 use burn::tensor::Device;
@@ -13,11 +13,19 @@ use burn::tensor::Device;
 /// # Errors
 /// [`TrainError`]: a network that does not fit the frames, or sequences of another length than T.
 pub fn plan(recipe: &Recipe, data: &DataSet) -> Result<Plan, TrainError> {
-    let (steps, frames) = (recipe.network.steps, data.steps());
+    plan_for(recipe, &SampleShape { frames: data.steps(), shape: data.shape(), classes: data.classes() })
+}
+
+/// As [`plan`], for samples of a known shape.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_for(recipe: &Recipe, samples: &SampleShape) -> Result<Plan, TrainError> {
+    let (steps, frames) = (recipe.network.steps, samples.frames);
     if frames != 1 && frames != steps {
         return Err(TrainError::Frames { steps, frames });
     }
-    Ok(recipe.network_options().plan(data.shape(), data.classes())?.with_frames(frames))
+    Ok(recipe.network_options().plan(samples.shape, samples.classes)?.with_frames(frames))
 }
 
 /// The network of a checkpoint on a device without autodiff, and its plan.

@@ -244,7 +244,7 @@ impl<'a> Trainer<'a> {
         let test = match last {
             // Without a validation part the last epoch was evaluated on the test part already.
             Some(evaluation) if self.data.validation.is_none() => evaluation,
-            _ => self.evaluate(&self.loaders.test),
+            _ => self.evaluate(&self.loaders.test)?,
         };
         let energy = self.energy(&test);
         let summary = summary(&self.recipe, &self.plan, &self.progress, &test, energy, self.evaluated_on());
@@ -276,6 +276,7 @@ impl<'a> Trainer<'a> {
         self.network.set_progress(self.progress.epoch as f64 / self.recipe.train.epochs as f64);
         let mut start = Instant::now();
         for batch in self.loaders.train.epoch(self.progress.epoch, first) {
+            let batch = batch?;
             // Of mixed samples the class that counts most.
             let (index, n, labels) = (batch.index, batch.n, batch.dominant());
             let lr = self.recipe.schedule.lr(
@@ -382,7 +383,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn end_epoch(&mut self, control: &mut dyn Control) -> Result<Evaluation, TrainError> {
-        let evaluation = self.evaluate(&self.loaders.held_out);
+        let evaluation = self.evaluate(&self.loaders.held_out)?;
         let flips = self.flips.end_epoch();
         let lr = self.recipe.schedule.lr(
             self.recipe.optim.lr,
@@ -413,8 +414,8 @@ impl<'a> Trainer<'a> {
         Ok(evaluation)
     }
 
-    fn evaluate(&self, loader: &Loader) -> Evaluation {
-        evaluate(&self.network.valid(), loader, self.recipe.train.loss, &self.device)
+    fn evaluate(&self, loader: &Loader) -> Result<Evaluation, TrainError> {
+        Ok(evaluate(&self.network.valid(), loader, self.recipe.train.loss, &self.device)?)
     }
 
     fn evaluated_on(&self) -> &'static str {

@@ -15,7 +15,7 @@
 
 use crate::folded::{Folded, Signals};
 use crate::param::host;
-use bitspike_data::Loader;
+use bitspike_data::{DataError, Loader};
 use bitspike_format::{Block, Layer, Map, Model, ModelSpec, Pool, WriteError, write};
 use bitspike_infer::fast::Engine;
 use bitspike_infer::{InferError, best};
@@ -143,6 +143,9 @@ pub enum VerifyError {
     /// The runtime refused a call.
     #[error(transparent)]
     Infer(#[from] InferError),
+    /// An image file is gone or damaged.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 /// The trainer's spikes of a batch, layer by layer.
@@ -205,6 +208,7 @@ pub fn verify(
         largest_distance: 0.0,
     };
     for batch in loader.epoch(0, 0) {
+        let batch = batch?;
         let (images, labels, ids) = (batch.images.clone(), batch.labels.clone(), batch.sample_ids.clone());
         let (tensors, _) = crate::evaluate::tensors(batch, device);
         let mut trained = Trained::default();

@@ -210,6 +210,12 @@ pub struct InspectArgs {
     /// Set any key of the recipe; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// Data set (data.set), such as fashion-mnist or cifar10
+    #[arg(long, value_name = "SET")]
+    pub data: Option<String>,
+    /// Folder with the data set's files (data.path); sets of a published shape need none
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Print machine-readable JSON on standard output
     #[arg(long)]
     pub json: bool,

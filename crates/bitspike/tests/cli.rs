@@ -115,6 +115,19 @@ fn train_eval_and_inspect_agree() {
     assert!(bitspike(dir.path(), &["eval", "run"]).status.success());
 }
 
+/// The sizes of a published network can be looked up before its data are fetched; those of a set of one's own cannot.
+#[test]
+fn inspect_needs_no_files_of_published_sets() {
+    let dir = folder("[network]\nname = 'resnet19'\n[data]\npath = 'nowhere'\nset = 'cifar100'\n");
+    let out = bitspike(dir.path(), &["inspect", "r.toml", "--json"]);
+    assert!(text(&out.stderr).contains("files not found"), "{}", text(&out.stderr));
+    let inspected: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    assert_eq!((inspected["classes"].as_u64(), inspected["data"].as_str()), (Some(100), Some("cifar100")));
+    let out = bitspike(dir.path(), &["inspect", "r.toml", "--data", "image-folder", "--data-dir", "elsewhere"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("elsewhere"), "{}", text(&out.stderr));
+}
+
 /// Every T has frames of its own, read for its runs; a second time nothing is left to do.
 #[test]
 fn a_sweep_goes_over_the_time_steps_of_event_frames() {

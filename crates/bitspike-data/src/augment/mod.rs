@@ -15,6 +15,7 @@ mod invert;
 mod normalize;
 mod pipeline;
 mod posterize;
+mod resized_crop;
 mod rotate;
 mod sharpness;
 mod shear;
@@ -24,6 +25,7 @@ mod work;
 
 pub use pipeline::Pipeline;
 pub(crate) use pipeline::{Mix, Scratch};
+pub(crate) use resized_crop::Rectangle;
 
 #[cfg(test)]
 mod pillow_tests;

@@ -1,7 +1,7 @@
 //! From stored values to the floats a network sees.
 
 use super::work::Work;
-use super::{auto_augment, crop, cutout, flip, normalize};
+use super::{auto_augment, crop, cutout, flip, normalize, resized_crop};
 use crate::config::{AugmentConfig, AutoAugment, Normalize};
 use crate::rng::{Purpose, Rng};
 use crate::{DataError, DataSet, ImageSet, Values};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Augmentation and normalisation of one sample, fully determined by (seed, epoch, sample): the frames of a sequence are
 /// changed alike.
 ///
-/// Order: random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats). The default is
+/// Order: random resized crop, random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats). The default is
 /// `x = p / 255` for any number of channels, without augmentation.
 ///
 /// ```
@@ -21,14 +21,16 @@ use std::sync::Arc;
 /// let cfg = AugmentConfig { random_crop: 2, flip: true, ..AugmentConfig::default() };
 /// let (train, eval) = (Pipeline::train(&cfg, &data)?, Pipeline::eval(&cfg, &data)?);
 /// // The same sample in two epochs differs in training, and does not in evaluation.
-/// assert_ne!(train.image(&data.train, 5, 0, 0), train.image(&data.train, 5, 0, 1));
-/// assert_eq!(eval.image(&data.test, 5, 0, 0), eval.image(&data.test, 5, 0, 1));
+/// assert_ne!(train.image(&data.train, 5, 0, 0)?, train.image(&data.train, 5, 0, 1)?);
+/// assert_eq!(eval.image(&data.test, 5, 0, 0)?, eval.image(&data.test, 5, 0, 1)?);
 /// # Ok::<(), bitspike_data::DataError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Pipeline {
     /// Numbers per channel; none means p / 255, and floats as they are.
     scale: Option<Arc<Scale>>,
+    /// Smallest share of the area that is kept; 0: off.
+    random_resized_crop: f64,
     random_crop: usize,
     flip: bool,
     auto_augment: bool,
@@ -50,6 +52,8 @@ struct Scale {
 #[derive(Default)]
 pub(crate) struct Scratch {
     work: Work,
+    /// An image after a random resized crop.
+    cut: Work,
     unit: Vec<[f32; 256]>,
     /// A sample as it was drawn, or changed, and the one that it is mixed with.
     sample: Vec<u8>,
@@ -74,6 +78,9 @@ impl Pipeline {
         let [c, h, w] = data.shape();
         let small = h.min(w);
         let bad = |key, expected: String, found: String| Err(DataError::Config { key, expected, found });
+        if !(0.0..=1.0).contains(&cfg.random_resized_crop) {
+            return bad("augment.random_resized_crop", "0 to 1".into(), cfg.random_resized_crop.to_string());
+        }
         if cfg.random_crop > small {
             let found = cfg.random_crop.to_string();
             return bad("augment.random_crop", format!("at most {small}, the smaller side of the image"), found);
@@ -93,6 +100,11 @@ impl Pipeline {
             let expected = "0: only frames of events are mixed".into();
             return bad("augment.event_mix", expected, cfg.event_mix.to_string());
         }
+        let signals = matches!(data.train.values, Values::Floats(_) | Values::Drawn(_));
+        if cfg.random_resized_crop > 0.0 && (signals || cfg.event_mix > 0.0) {
+            let expected = "0: only images are scaled".into();
+            return bad("augment.random_resized_crop", expected, cfg.random_resized_crop.to_string());
+        }
         if matches!(data.train.values, Values::Floats(_))
             && (cfg.random_crop > 0 || cfg.flip || auto_augment || frames != FrameAugment::default())
         {
@@ -103,7 +115,15 @@ impl Pipeline {
             return bad("augment.auto_augment", "images with 1 or 3 channels".into(), format!("{c} channels"));
         }
         let eval = Self::eval(cfg, data)?;
-        Ok(Self { random_crop: cfg.random_crop, flip: cfg.flip, auto_augment, cutout: cfg.cutout, frames, ..eval })
+        Ok(Self {
+            random_resized_crop: cfg.random_resized_crop,
+            random_crop: cfg.random_crop,
+            flip: cfg.flip,
+            auto_augment,
+            cutout: cfg.cutout,
+            frames,
+            ..eval
+        })
     }
 
     /// For evaluation: normalisation only, with the statistics of the training part.
@@ -129,14 +149,20 @@ impl Pipeline {
         Ok(Self { scale: Some(Arc::new(Scale { tables, moments })), ..Self::default() })
     }
 
-    /// Sample `index` of `set` as the network would see it in `epoch`; `None` if there is no such sample.
+    /// Sample `index` of `set` as the network would see it in `epoch`.
     ///
     /// Shapes: returns `[T, C, H, W]`.
-    pub fn image(&self, set: &ImageSet, index: usize, seed: u64, epoch: u64) -> Option<Vec<f32>> {
-        (index < set.len()).then_some(())?;
+    ///
+    /// # Errors
+    /// [`DataError::Set`] if there is no such sample; another if it is in a file that is gone or damaged.
+    pub fn image(&self, set: &ImageSet, index: usize, seed: u64, epoch: u64) -> Result<Vec<f32>, DataError> {
+        if index >= set.len() {
+            let (expected, found) = (format!("below {}", set.len()), index.to_string());
+            return Err(DataError::Set { what: "number of the sample", expected, found });
+        }
         let mut out = vec![0.0; set.image_len()];
-        self.sample(set, index, [seed, epoch], (0, 1), &mut Scratch::default(), &mut out);
-        Some(out)
+        self.sample(set, index, [seed, epoch], (0, 1), &mut Scratch::default(), &mut out)?;
+        Ok(out)
     }
 
     /// Whether samples may get a second label.
@@ -152,6 +178,9 @@ impl Pipeline {
     /// Sample `id` of a set, as sample `place.0` of `place.1` in a batch. `run` is seed and epoch. Shapes: `out` is
     /// `[T, N, C, H, W]` with N = `place.1`, of which `[.., place.0, ..]` is written. Says how the sample was mixed, if it was.
     ///
+    /// # Errors
+    /// [`DataError`] if the sample is in a file that is gone or damaged.
+    ///
     /// # Panics
     /// If there is no such sample or place.
     pub(crate) fn sample(
@@ -162,7 +191,7 @@ impl Pipeline {
         place: (usize, usize),
         scratch: &mut Scratch,
         out: &mut [f32],
-    ) -> Option<Mix> {
+    ) -> Result<Option<Mix>, DataError> {
         let (shape, len, key) = (set.shape, set.frame_len(), [run[0], run[1], id as u64]);
         let all = id * set.image_len()..(id + 1) * set.image_len();
         let out = out.chunks_exact_mut(len).skip(place.0).step_by(place.1);
@@ -180,7 +209,15 @@ impl Pipeline {
             Values::Bytes(values) => match self.partner(set, key) {
                 None => {
                     for (pixels, out) in values[all].chunks_exact(len).zip(out) {
-                        self.finish(shape, pixels, key, scratch, out);
+                        if self.random_resized_crop == 0.0 {
+                            self.finish(shape, pixels, key, scratch, out);
+                            continue;
+                        }
+                        let (mut cut, mut rng) = (take(&mut scratch.cut), self.resized_crop_rng(key));
+                        cut.set(shape, pixels);
+                        resized_crop::resized_crop(&mut cut, self.random_resized_crop, &mut rng);
+                        self.finish(shape, &cut.pixels, key, scratch, out);
+                        scratch.cut = cut;
                     }
                 }
                 Some(partner) => {
@@ -208,8 +245,25 @@ impl Pipeline {
                 }
                 scratch.sample = spikes;
             }
+            Values::Files(files) => {
+                let mut image = take(&mut scratch.sample);
+                let smallest = self.random_resized_crop;
+                let cut = |size| {
+                    let mut rng = self.resized_crop_rng(key);
+                    (smallest > 0.0).then(|| resized_crop::rectangle(size, smallest, &mut rng))
+                };
+                files.read(id, cut, &mut image)?;
+                for out in out {
+                    self.finish(shape, &image, key, scratch, out);
+                }
+                scratch.sample = image;
+            }
         }
-        mix
+        Ok(mix)
+    }
+
+    fn resized_crop_rng(&self, [seed, epoch, sample]: [u64; 3]) -> Rng {
+        Rng::new(seed, Purpose::ResizedCrop, epoch, sample)
     }
 
     /// The sample that a sample is mixed with, if it is.
@@ -352,7 +406,7 @@ mod tests {
             for id in 0..6 {
                 let own = a.image(&set, id, 9, epoch).unwrap();
                 let mut out = vec![0.0; set.image_len()];
-                let Some(mix) = b.sample(&set, id, [9, epoch], (0, 1), &mut scratch, &mut out) else {
+                let Some(mix) = b.sample(&set, id, [9, epoch], (0, 1), &mut scratch, &mut out).unwrap() else {
                     assert_eq!(out, own);
                     continue;
                 };
@@ -395,13 +449,14 @@ mod tests {
         assert_eq!(x, want);
         let none = AugmentConfig { normalize: Normalize::None, ..AugmentConfig::default() };
         assert_eq!(Pipeline::eval(&none, &d).unwrap().image(&d.train, 0, 0, 0).unwrap(), want);
-        assert_eq!(Pipeline::default().image(&d.train, 50, 0, 0), None);
+        assert!(matches!(Pipeline::default().image(&d.train, 50, 0, 0), Err(DataError::Set { .. })));
     }
 
     #[test]
     fn everything_switched_on_runs_and_is_repeatable() {
         let d = data();
         let cfg = AugmentConfig {
+            random_resized_crop: 0.3,
             random_crop: 4,
             flip: true,
             cutout: 9,
@@ -409,7 +464,7 @@ mod tests {
             normalize: Normalize::DataSet,
             roll: 3,
             nda: 1.0,
-            event_mix: 0.5,
+            event_mix: 0.0,
         };
         let p = Pipeline::train(&cfg, &d).unwrap();
         let all = |seed| -> Vec<f32> { (0..50).flat_map(|i| p.image(&d.train, i, seed, 1).unwrap()).collect() };
@@ -425,6 +480,12 @@ mod tests {
         let rows = [
             (AugmentConfig { random_crop: 29, ..Default::default() }, "augment.random_crop"),
             (AugmentConfig { cutout: 29, ..Default::default() }, "augment.cutout"),
+            (AugmentConfig { random_resized_crop: 1.1, ..Default::default() }, "augment.random_resized_crop"),
+            (AugmentConfig { random_resized_crop: f64::NAN, ..Default::default() }, "augment.random_resized_crop"),
+            (
+                AugmentConfig { random_resized_crop: 0.1, event_mix: 0.5, ..Default::default() },
+                "augment.random_resized_crop",
+            ),
             (AugmentConfig { nda: 1.5, ..Default::default() }, "augment.nda"),
             (AugmentConfig { event_mix: -0.1, ..Default::default() }, "augment.event_mix"),
             (AugmentConfig { event_mix: f64::NAN, ..Default::default() }, "augment.event_mix"),

@@ -6,25 +6,21 @@
 //! - `test/` is the test part. Without it, `val/` (or `validation/`) is. With both, `val/` is the validation part unless
 //!   `data.validation` takes one from the training part.
 //! - Alpha is dropped, 16-bit samples are reduced to 8, EXIF orientation is not applied.
-//! - With `data.size` an image is scaled (triangle filter, aspect ratio kept) until it covers the size, then cropped at
-//!   the centre. Without it every image must have the size of the first.
+//! - With `data.size` an image is scaled (triangle filter, aspect ratio kept) until it covers the size (and `data.margin`
+//!   more), then cropped at the centre. Without it every image must have the size of the first.
 //!
-//! Everything is held in memory as bytes: 100,000 images of 3x64x64 take 1.2 GB.
+//! Everything is held in memory as bytes, 100,000 images of 3x64x64 take 1.2 GB; or stays in the files with
+//! `data.on_demand`.
 
-use crate::config::MAX_SIDE;
-use crate::set::{ImageSet, SourceFile};
+use super::image_file::{Target, read};
+use crate::set::{ImageSet, SourceFile, Values};
 use crate::source::{hex, sha256_hex};
-use crate::{DataConfig, DataError};
-use image::imageops::FilterType;
+use crate::{DataError, ImageFiles};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-/// Largest height or width a file may have before scaling; bounds the memory one file can ask for.
-const MAX_FILE_SIDE: u32 = 16_384;
-const MAX_DECODE_BYTES: u64 = 1 << 30;
 const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// Files of one part, in sample order, each with its class.
@@ -94,8 +90,7 @@ pub(crate) fn scan(root: &Path) -> Result<Scan, DataError> {
 
 /// Decodes the first `limit` samples of a listing.
 ///
-/// `shape` is `[C, H, W]`; a height of 0 means: take the size of the first image. Returns the set, the shape's source
-/// for messages, and the provenance.
+/// Returns the set and the provenance.
 pub(crate) fn decode(
     listing: &Listing,
     classes: &[String],
@@ -118,116 +113,62 @@ pub(crate) fn decode(
         .par_chunks_exact_mut(size)
         .zip(samples.par_iter())
         .map(|(out, (path, _))| {
-            let bytes = fs::read(path).map_err(|source| DataError::Io { path: path.clone(), source })?;
-            decode_into(path, &bytes, target, out)?;
+            let bytes = read(path)?;
+            target.decode(path, &bytes, |_| None, out)?;
             Ok((bytes.len() as u64, sha256_hex(&bytes)))
         })
         .collect();
     // In sample order, so that the same error is reported whatever the thread count.
-    let mut bytes = 0;
-    let mut lines = Vec::with_capacity(samples.len());
-    for (result, (path, class)) in results.into_iter().zip(samples) {
+    let (mut bytes, mut hashes) = (0, Vec::with_capacity(samples.len()));
+    for result in results {
         let (n, hash) = result?;
         bytes += n;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        lines.push((format!("{}/{name}", classes[*class as usize]), hash));
-    }
-    lines.sort_unstable();
-    let mut hasher = Sha256::new();
-    for (name, hash) in &lines {
-        hasher.update(format!("{hash}  {name}\n"));
+        hashes.push(hash);
     }
     let set = ImageSet::new(target.shape, pixels, samples.iter().map(|s| s.1).collect(), classes.to_vec())?;
-    Ok((set, SourceFile { path: listing.folder.clone(), bytes, sha256: hex(&hasher.finalize()) }))
+    Ok((set, source_file(listing, samples, classes, bytes, hashes)))
 }
 
-/// Shape every image must get, and where that shape comes from.
-pub(crate) struct Target {
-    pub(crate) shape: [usize; 3],
-    resize: bool,
-    reference: PathBuf,
+/// The first `limit` samples of a listing, left in their files. The provenance has the size of a file where that of
+/// [`decode`] has its hash: to hash a set that memory does not hold would take as long as an epoch.
+pub(crate) fn leave(
+    listing: &Listing,
+    classes: &[String],
+    limit: usize,
+    target: &Target,
+) -> Result<(ImageSet, SourceFile), DataError> {
+    let samples = &listing.samples[..limit.min(listing.samples.len())];
+    let (mut bytes, mut sizes) = (0, Vec::with_capacity(samples.len()));
+    for (path, _) in samples {
+        let n = fs::metadata(path).map_err(|source| DataError::Io { path: path.clone(), source })?.len();
+        bytes += n;
+        sizes.push(n.to_string());
+    }
+    let paths = samples.iter().map(|s| s.0.clone()).collect();
+    let values = Values::Files(ImageFiles::new(target.clone(), paths));
+    let labels = samples.iter().map(|s| s.1).collect();
+    let set = ImageSet::sequences(1, target.shape, values, labels, classes.to_vec())?;
+    Ok((set, source_file(listing, samples, classes, bytes, sizes)))
 }
 
-impl Target {
-    /// From the configuration, or from the first training image.
-    pub(crate) fn new(cfg: &DataConfig, train: &Listing) -> Result<Self, DataError> {
-        let c = cfg.channels.unwrap_or(3);
-        let reference = train.samples[0].0.clone();
-        if let Some([h, w]) = cfg.size {
-            return Ok(Self { shape: [c, h, w], resize: true, reference });
-        }
-        let bytes = fs::read(&reference).map_err(|source| DataError::Io { path: reference.clone(), source })?;
-        let image = open(&reference, &bytes)?;
-        let (h, w) = (image.height() as usize, image.width() as usize);
-        if h.max(w) > MAX_SIDE {
-            return Err(DataError::Config {
-                key: "data.size",
-                expected: format!("[height, width] for images larger than {MAX_SIDE} ({})", reference.display()),
-                found: "no such key".into(),
-            });
-        }
-        Ok(Self { shape: [c, h, w], resize: false, reference })
+/// Provenance of a part: its files with what identifies each.
+fn source_file(
+    listing: &Listing,
+    samples: &[(PathBuf, u32)],
+    classes: &[String],
+    bytes: u64,
+    of_each: Vec<String>,
+) -> SourceFile {
+    let name = |(path, class): &(PathBuf, u32)| {
+        format!("{}/{}", classes[*class as usize], path.file_name().unwrap_or_default().to_string_lossy())
+    };
+    let mut lines: Vec<(String, String)> = samples.iter().map(name).zip(of_each).collect();
+    lines.sort_unstable();
+    let mut hasher = Sha256::new();
+    for (name, what) in &lines {
+        hasher.update(format!("{what}  {name}\n"));
     }
-}
-
-/// Decodes, scales and writes one image as `[C, H, W]`.
-fn decode_into(path: &Path, bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<(), DataError> {
-    let [c, h, w] = target.shape;
-    let mut image = open(path, bytes)?;
-    let found = [c, image.height() as usize, image.width() as usize];
-    if found != target.shape {
-        if !target.resize {
-            let (expected, reference) = (target.shape, target.reference.clone());
-            return Err(DataError::Shape { path: path.into(), found, expected, reference });
-        }
-        image = image.resize_to_fill(w as u32, h as u32, FilterType::Triangle);
-    }
-    if c == 1 {
-        out.copy_from_slice(image.to_luma8().as_raw());
-        return Ok(());
-    }
-    // The decoder gives H·W·C; planes are wanted.
-    for (i, rgb) in image.to_rgb8().as_raw().chunks_exact(3).enumerate() {
-        for (k, &v) in rgb.iter().enumerate() {
-            out[k * h * w + i] = v;
-        }
-    }
-    Ok(())
-}
-
-/// Decodes a PNG or JPEG file, with limits, and refuses files that are cut off.
-pub(crate) fn open(path: &Path, bytes: &[u8]) -> Result<image::DynamicImage, DataError> {
-    let bad = |reason: String| DataError::Decode { path: path.into(), reason };
-    // Decoders fill up what is missing at the end with grey and report success; a data set must not contain that.
-    if let Some(reason) = cut_off(bytes) {
-        return Err(bad(reason.into()));
-    }
-    let mut reader = image::ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|source| DataError::Io { path: path.into(), source })?;
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MAX_FILE_SIDE);
-    limits.max_image_height = Some(MAX_FILE_SIDE);
-    limits.max_alloc = Some(MAX_DECODE_BYTES);
-    reader.limits(limits);
-    reader.decode().map_err(|e| bad(e.to_string()))
-}
-
-/// Says why a PNG or JPEG file is incomplete, if it is.
-fn cut_off(bytes: &[u8]) -> Option<&'static str> {
-    const IEND: &[u8] = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82";
-    if bytes.starts_with(b"\x89PNG") {
-        let whole = bytes.windows(IEND.len()).rev().any(|w| w == IEND);
-        return (!whole).then_some("PNG without its end (IEND chunk): the file is cut off");
-    }
-    if bytes.starts_with(b"\xff\xd8") {
-        // Inside a scan 0xff is followed by 0x00 or a restart marker, so the last start of scan (ff da) followed by
-        // an end of image (ff d9) means that the last scan is whole.
-        let scan = bytes.windows(2).rposition(|w| w == b"\xff\xda");
-        let whole = scan.is_some_and(|at| bytes[at..].windows(2).any(|w| w == b"\xff\xd9"));
-        return (!whole).then_some("JPEG without its end (EOI marker): the file is cut off");
-    }
-    None
+    SourceFile { path: listing.folder.clone(), bytes, sha256: hex(&hasher.finalize()) }
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {

@@ -1,7 +1,8 @@
 //! Tests of the image folder reader, on files made here.
 
 use super::*;
-use crate::{SetName, load};
+use crate::format::image_file::open;
+use crate::{DataConfig, SetName, load};
 use image::{ExtendedColorType, ImageEncoder};
 
 /// A PNG of one colour.
@@ -22,7 +23,7 @@ fn jpeg(w: u32, h: u32) -> Vec<u8> {
     out
 }
 
-fn put(root: &Path, name: &str, bytes: &[u8]) {
+pub(crate) fn put(root: &Path, name: &str, bytes: &[u8]) {
     let path = root.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();

@@ -3,3 +3,4 @@
 pub mod cifar;
 pub mod folder;
 pub mod idx;
+pub(crate) mod image_file;

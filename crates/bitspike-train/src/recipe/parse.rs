@@ -6,6 +6,7 @@
 use super::Recipe;
 use super::error::{Origin, RecipeError};
 use crate::optim::BinaryRule;
+use bitspike_data::{DataError, SetName};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{Estimator, NormKind};
 use bitspike_nn::network::{Family, NetworkName};
@@ -294,6 +295,12 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ("schedule.factor", finite(s.factor, 0.0), s.factor.to_string(), "a finite number, at least 0"),
         ("augment.nda", (0.0..=1.0).contains(&a.nda), a.nda.to_string(), "0 to 1"),
         ("augment.event_mix", (0.0..=1.0).contains(&a.event_mix), a.event_mix.to_string(), "0 to 1"),
+        (
+            "augment.random_resized_crop",
+            (0.0..=1.0).contains(&a.random_resized_crop),
+            a.random_resized_crop.to_string(),
+            "0 to 1",
+        ),
         ("distill.weight", (0.0..=1.0).contains(&d.weight), d.weight.to_string(), "0 to 1"),
         (
             "distill.temperature",
@@ -318,7 +325,8 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
     }
     let range = |key: &str, reason: String| Err(RecipeError::Range { origin: of(key), reason });
     if let Err(e) = recipe.data.validate() {
-        return range("data", e.to_string());
+        let key = if let DataError::Config { key, .. } = e { key } else { "data" };
+        return range(key, e.to_string());
     }
     if let Some((key, reason)) = contradiction(recipe) {
         return range(key, reason);
@@ -344,6 +352,14 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
             recipe.augment.event_mix
         );
         return Some(("augment.event_mix", reason));
+    }
+    if recipe.augment.random_resized_crop > 0.0 && (set.is_events() || set == SetName::Sensors) {
+        let reason = format!(
+            "augment.random_resized_crop is {} with data.set = \"{set}\": only images are cropped and scaled; set it to 0 (event \
+             frames have random_crop and roll)",
+            recipe.augment.random_resized_crop
+        );
+        return Some(("augment.random_resized_crop", reason));
     }
     let rule = match optim.binary_rule {
         BinaryRule::Latent => return None,
@@ -423,6 +439,13 @@ mod tests {
             ("method = 't-bso'\n[network]\nfamily = 'bi-real'\n", &[], &["r.toml:3", "\"vgg\""]),
             ("method = 't-bso'\n[train]\nloss = 'mean-output'\n", &[], &["r.toml:3", "\"tet\""]),
             ("[data]\ntrain_limit = 0\n", &[], &["r.toml", "data.train_limit"]),
+            (
+                "[data]\nset = 'n-mnist'\n[augment]\nrandom_resized_crop = 0.08\n",
+                &[],
+                &["r.toml:4", "augment.random_resized_crop is 0.08", "only images"],
+            ),
+            ("[augment]\nrandom_resized_crop = 2\n", &[], &["r.toml:2", "augment.random_resized_crop is 2", "0 to 1"]),
+            ("[data]\non_demand = true\n", &[], &["r.toml:2", "data.on_demand", "fashion-mnist-mini"]),
             ("[augment]\n\nevent_mix = 0.5\n", &[], &["r.toml:3", "augment.event_mix is 0.5", "fashion-mnist-mini"]),
             (
                 "[data]\nset = 'events-demo'\n[augment]\nevent_mix = 1.5\n",

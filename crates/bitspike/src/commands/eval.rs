@@ -45,7 +45,7 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         _ => data.test.clone(),
     };
     let loader = eval_loader(&recipe, &data, set)?;
-    let e = evaluate(&network, &loader, recipe.train.loss, &device);
+    let e = evaluate(&network, &loader, recipe.train.loss, &device)?;
     let (size, progress) = (plan.summary(), &checkpoint.progress);
     let result = Scores {
         run: args.run_folder.display().to_string(),

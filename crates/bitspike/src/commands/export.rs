@@ -126,7 +126,7 @@ fn write_c(
 ) -> Result<String, CliError> {
     const NAME: &str = "bsnn_model";
     let count = samples.clamp(1, set.len());
-    let images: Vec<f32> = (0..count).flat_map(|i| input(model, set, i)).collect();
+    let images = inputs(model, set, count)?;
     let c = bitspike_infer::c99::export(model, NAME, &images)?;
     std::fs::create_dir_all(folder).map_err(|source| CliError::Read { path: folder.to_owned(), source })?;
     for (ending, text) in [(".h", &c.header), (".c", &c.source), ("_test.c", &c.test)] {
@@ -136,10 +136,15 @@ fn write_c(
     Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test"))
 }
 
-/// A sample as the network wants it, `[C, H, W]` or `[T, C, H, W]`.
-pub(super) fn input(model: &Model<'_>, set: &bitspike_data::ImageSet, i: usize) -> Vec<f32> {
+/// The first samples as the network wants them, each `[C, H, W]` or `[T, C, H, W]`.
+pub(super) fn inputs(model: &Model<'_>, set: &bitspike_data::ImageSet, count: usize) -> Result<Vec<f32>, CliError> {
     let n = model.network();
-    let bytes = set.image(i).unwrap_or_default().iter().enumerate().map(|(k, byte)| n.pixel(n.channel(k), *byte));
-    let floats = set.floats(i).unwrap_or_default().iter().enumerate().map(|(k, value)| n.value(n.channel(k), *value));
-    bytes.chain(floats).collect()
+    let mut inputs = Vec::with_capacity(count * n.input_len());
+    for i in 0..count {
+        let bytes = set.read_image(i)?.unwrap_or_default();
+        inputs.extend(bytes.iter().enumerate().map(|(k, byte)| n.pixel(n.channel(k), *byte)));
+        let floats = set.floats(i).unwrap_or_default();
+        inputs.extend(floats.iter().enumerate().map(|(k, value)| n.value(n.channel(k), *value)));
+    }
+    Ok(inputs)
 }

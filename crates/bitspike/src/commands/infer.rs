@@ -106,7 +106,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     let (n, set) = (model.network(), &data.test);
     let samples = if args.samples == 0 { set.len() } else { args.samples.min(set.len()) };
     let engine = engine(&model, args.kernels.as_deref())?;
-    let inputs: Vec<f32> = (0..samples).flat_map(|i| super::export::input(&model, set, i)).collect();
+    let inputs = super::export::inputs(&model, set, samples)?;
     let mut logits = vec![0.0; samples * n.classes];
     let mut all = || {
         let start = Instant::now();

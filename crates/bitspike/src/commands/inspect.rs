@@ -1,10 +1,11 @@
 //! `bitspike inspect`: what a network is and costs, before anything is trained.
 
-use super::{bytes, read};
-use crate::args::InspectArgs;
+use super::{bytes, recipe};
+use crate::args::{InspectArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
-use bitspike_nn::network::{LayerSummary, NetworkName};
+use bitspike_data::ErrorKind;
+use bitspike_nn::network::{LayerSummary, NetworkName, Plan};
 use bitspike_run::{RECIPE_FILE, RunFolder};
 use bitspike_train::export::deployable;
 use bitspike_train::network;
@@ -47,27 +48,48 @@ struct Layer<'a> {
     output: &'a [usize],
 }
 
+/// The name of the data, and the network for them; where their files are not at hand, for what was published of them.
+fn plan(recipe: &Recipe) -> Result<(String, Plan), CliError> {
+    match recipe.load_data() {
+        Ok(data) => Ok((data.name.clone(), network::plan(recipe, &data)?)),
+        Err(e) if e.kind() == ErrorKind::Missing => {
+            let Some(published) = recipe.data.published(recipe.network.steps) else { return Err(e.into()) };
+            output::note(&format!(
+                "{}: files not found; shape and classes are those that were published",
+                recipe.data.set
+            ));
+            Ok((recipe.data.set.to_string(), network::plan_for(recipe, &published)?))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
 pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
     if let Some(path) = args.target.as_deref().filter(|p| p.extension().is_some_and(|e| e == "bsnn")) {
         return super::infer::inspect(path, args.json);
     }
-    let recipe = match &args.target {
-        None => Recipe::parse_with("", "default recipe", &args.sets)?,
-        Some(path) if path.is_dir() => {
-            let folder = RunFolder::open(path)?;
-            Recipe::parse_with(&folder.read_recipe()?, &folder.file(RECIPE_FILE).display().to_string(), &args.sets)?
-        }
-        Some(path) => Recipe::parse_with(&read(path)?, &path.display().to_string(), &args.sets)?,
+    let file = match &args.target {
+        Some(path) if path.is_dir() => Some(RunFolder::open(path)?.file(RECIPE_FILE)),
+        target => target.clone(),
     };
-    let data = recipe.load_data()?;
-    let plan = network::plan(&recipe, &data)?;
+    let recipe = recipe(
+        &RecipeArgs {
+            recipe: file,
+            sets: args.sets.clone(),
+            data: args.data.clone(),
+            data_dir: args.data_dir.clone(),
+            ..RecipeArgs::default()
+        },
+        None,
+    )?;
+    let (name, plan) = plan(&recipe)?;
     let (size, memory) = (plan.summary(), plan.training_memory(recipe.train.batch_size));
     let layer_bytes = |l: &LayerSummary| l.extra * 4 + if l.binary { l.weights.div_ceil(8) } else { 4 * l.weights };
     if args.json {
         output::json(&Report {
             name: &recipe.name,
             method: recipe.method.as_str(),
-            data: &data.name,
+            data: &name,
             input: plan.input,
             classes: plan.classes,
             t: recipe.network.steps,
@@ -109,7 +131,7 @@ pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
         "{} | method {} | {} {c}x{h}x{w}, {} classes | {} | T = {}\n\n{:20} {:9} {:>6} {:>18} {:>10} {:>10} {:>14} {:>3}  {}\n",
         recipe.name,
         recipe.method,
-        data.name,
+        name,
         plan.classes,
         title,
         recipe.network.steps,

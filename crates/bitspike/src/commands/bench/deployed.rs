@@ -154,7 +154,7 @@ fn images(args: &BenchArgs, model: &Model<'_>) -> Result<(String, Vec<f32>), Cli
     };
     let data = test_set(model, &keys)?;
     let count = args.batch.min(data.test.len());
-    let values = (0..count).flat_map(|i| export::input(model, &data.test, i)).collect();
+    let values = export::inputs(model, &data.test, count)?;
     Ok((format!("{count} test images of {}", data.name), values))
 }
 
