@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// Augmentation and normalisation of one sample, fully determined by (seed, epoch, sample): the frames of a sequence are
 /// changed alike.
 ///
-/// Order: random resized crop, random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats). The default is
-/// `x = p / 255` for any number of channels, without augmentation.
+/// Order: random resized crop, random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats).
+/// The default is `x = p / 255` for any number of channels, without augmentation.
 ///
 /// ```
 /// use bitspike_data::{AugmentConfig, DataConfig, Pipeline, load};
@@ -213,7 +213,7 @@ impl Pipeline {
                             self.finish(shape, pixels, key, scratch, out);
                             continue;
                         }
-                        let (mut cut, mut rng) = (take(&mut scratch.cut), self.resized_crop_rng(key));
+                        let (mut cut, mut rng) = (take(&mut scratch.cut), resized_crop_rng(key));
                         cut.set(shape, pixels);
                         resized_crop::resized_crop(&mut cut, self.random_resized_crop, &mut rng);
                         self.finish(shape, &cut.pixels, key, scratch, out);
@@ -249,7 +249,7 @@ impl Pipeline {
                 let mut image = take(&mut scratch.sample);
                 let smallest = self.random_resized_crop;
                 let cut = |size| {
-                    let mut rng = self.resized_crop_rng(key);
+                    let mut rng = resized_crop_rng(key);
                     (smallest > 0.0).then(|| resized_crop::rectangle(size, smallest, &mut rng))
                 };
                 files.read(id, cut, &mut image)?;
@@ -260,10 +260,6 @@ impl Pipeline {
             }
         }
         Ok(mix)
-    }
-
-    fn resized_crop_rng(&self, [seed, epoch, sample]: [u64; 3]) -> Rng {
-        Rng::new(seed, Purpose::ResizedCrop, epoch, sample)
     }
 
     /// The sample that a sample is mixed with, if it is.
@@ -333,6 +329,10 @@ impl Pipeline {
             cutout::cutout(out, shape, self.cutout, &mut Rng::new(seed, Purpose::Cutout, epoch, sample));
         }
     }
+}
+
+fn resized_crop_rng([seed, epoch, sample]: [u64; 3]) -> Rng {
+    Rng::new(seed, Purpose::ResizedCrop, epoch, sample)
 }
 
 fn sample_key([seed, epoch, sample]: [u64; 3]) -> SampleKey {
