@@ -1,7 +1,7 @@
 //! Training methods by name: what each changes in a recipe, and nothing else.
 
 use crate::optim::{BinaryRule, OptimConfig};
-use bitspike_nn::layers::{AgmmConfig, AlphaShape, Estimator};
+use bitspike_nn::layers::{AgmmConfig, AlphaShape, Estimator, EvalGate};
 use bitspike_nn::ops::gate::{GateApply, GatePool};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub enum Method {
     Agmm,
     /// AGMM with one gate per channel: `agmm.pool = "hw"`.
     AgmmHw,
+    /// AGMM with a gate of its own for every current: `agmm.pool = "none"`, with no mean to keep.
+    AgmmElement,
     /// AGMM on the gradient only: `agmm.apply = "gradient"`.
     AgmmGradient,
     /// AGMM with α kept at its start: `agmm.alpha = "fixed"`.
@@ -54,11 +56,12 @@ pub enum Method {
 
 impl Method {
     /// Every method, in the order of tables.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::FullPrecision,
         Self::Bsnn,
         Self::Agmm,
         Self::AgmmHw,
+        Self::AgmmElement,
         Self::AgmmGradient,
         Self::AgmmFixed,
         Self::ConstGate,
@@ -83,6 +86,7 @@ impl Method {
             Self::Bsnn => "bsnn",
             Self::Agmm => "agmm",
             Self::AgmmHw => "agmm-hw",
+            Self::AgmmElement => "agmm-element",
             Self::AgmmGradient => "agmm-gradient",
             Self::AgmmFixed => "agmm-fixed",
             Self::ConstGate => "const-gate",
@@ -105,6 +109,7 @@ impl Method {
             Self::Bsnn => "baseline binary spiking network: sign and straight-through gradient",
             Self::Agmm => "the AGMM gate as the [agmm] table says",
             Self::AgmmHw => "AGMM with one gate per channel (pool = hw)",
+            Self::AgmmElement => "AGMM with a gate of its own for every current (pool = none); not exported",
             Self::AgmmGradient => "AGMM on the gradient only: the deployed network is the baseline network",
             Self::AgmmFixed => "AGMM with alpha kept at its start",
             Self::ConstGate => "control: the constant gate 1/2, not learned",
@@ -131,6 +136,7 @@ impl Method {
         match self {
             Self::Agmm => Some(base),
             Self::AgmmHw => Some(AgmmConfig { pool: GatePool::Hw, ..base }),
+            Self::AgmmElement => Some(AgmmConfig { pool: GatePool::None, eval_gate: EvalGate::Sample, ..base }),
             Self::AgmmGradient => Some(AgmmConfig { apply: GateApply::Gradient, ..base }),
             Self::AgmmFixed => Some(AgmmConfig { alpha: AlphaShape::Fixed, ..base }),
             Self::ConstGate => {
