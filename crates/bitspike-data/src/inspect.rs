@@ -269,8 +269,7 @@ fn unlabelled(shape: [usize; 3], pixels: Vec<u8>, n: usize) -> Result<Part, Data
 /// Counts alone, for images of differing size.
 fn unequal_parts(scan: &folder::Scan) -> Vec<Part> {
     let count = |name: &str, listing: &folder::Listing| {
-        let mut counts = vec![0; scan.classes.len()];
-        listing.samples.iter().for_each(|(_, c)| counts[*c as usize] += 1);
+        let counts = listing.class_counts(scan.classes.len());
         let classes = scan.classes.iter().zip(counts).map(|(c, samples)| ClassCount { class: c.clone(), samples });
         Part { name: name.into(), samples: listing.samples.len(), classes: classes.collect(), ..Part::default() }
     };

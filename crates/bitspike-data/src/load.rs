@@ -18,7 +18,8 @@ struct Parts {
     split: String,
 }
 
-/// Reads a data set into memory, but for images [on demand](DataConfig::on_demand), keeps the asked-for samples and computes channel statistics.
+/// Reads a data set into memory, but for images [on demand](DataConfig::on_demand), keeps the asked-for samples and computes
+/// channel statistics.
 ///
 /// Nothing is fetched over a network. Reading is deterministic: the same files and configuration give the same samples
 /// in the same order.

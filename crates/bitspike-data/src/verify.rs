@@ -183,9 +183,7 @@ fn image_folder(scan: &folder::Scan, out: &mut Verification) {
             Some(first) => format!("{} of {} files cannot be read; first: {first}", wrong.len(), listing.samples.len()),
         };
         out.push(format!("{name}: decoding every image"), "no error".into(), found, wrong.is_empty());
-        let mut counts = vec![0; scan.classes.len()];
-        listing.samples.iter().for_each(|(_, class)| counts[*class as usize] += 1);
-        classes(name, &counts, out);
+        classes(name, &listing.class_counts(scan.classes.len()), out);
         sizes.extend(seen.iter().map(|(size, _)| *size));
         hashes.insert(name, seen.into_iter().map(|(_, hash)| hash).collect::<Vec<_>>());
     }

@@ -52,8 +52,6 @@ struct Scale {
 #[derive(Default)]
 pub(crate) struct Scratch {
     work: Work,
-    /// An image after a random resized crop.
-    cut: Work,
     unit: Vec<[f32; 256]>,
     /// A sample as it was drawn, or changed, and the one that it is mixed with.
     sample: Vec<u8>,
@@ -78,9 +76,6 @@ impl Pipeline {
         let [c, h, w] = data.shape();
         let small = h.min(w);
         let bad = |key, expected: String, found: String| Err(DataError::Config { key, expected, found });
-        if !(0.0..=1.0).contains(&cfg.random_resized_crop) {
-            return bad("augment.random_resized_crop", "0 to 1".into(), cfg.random_resized_crop.to_string());
-        }
         if cfg.random_crop > small {
             let found = cfg.random_crop.to_string();
             return bad("augment.random_crop", format!("at most {small}, the smaller side of the image"), found);
@@ -91,7 +86,11 @@ impl Pipeline {
         }
         let auto_augment = cfg.auto_augment == AutoAugment::Cifar10;
         let frames = FrameAugment { flip: false, roll: cfg.roll, nda: cfg.nda, event_mix: cfg.event_mix };
-        for (key, value) in [("augment.nda", cfg.nda), ("augment.event_mix", cfg.event_mix)] {
+        for (key, value) in [
+            ("augment.random_resized_crop", cfg.random_resized_crop),
+            ("augment.nda", cfg.nda),
+            ("augment.event_mix", cfg.event_mix),
+        ] {
             if !(0.0..=1.0).contains(&value) {
                 return bad(key, "0 to 1".into(), value.to_string());
             }
@@ -209,15 +208,7 @@ impl Pipeline {
             Values::Bytes(values) => match self.partner(set, key) {
                 None => {
                     for (pixels, out) in values[all].chunks_exact(len).zip(out) {
-                        if self.random_resized_crop == 0.0 {
-                            self.finish(shape, pixels, key, scratch, out);
-                            continue;
-                        }
-                        let (mut cut, mut rng) = (take(&mut scratch.cut), resized_crop_rng(key));
-                        cut.set(shape, pixels);
-                        resized_crop::resized_crop(&mut cut, self.random_resized_crop, &mut rng);
-                        self.finish(shape, &cut.pixels, key, scratch, out);
-                        scratch.cut = cut;
+                        self.finish(shape, pixels, key, scratch, out);
                     }
                 }
                 Some(partner) => {
@@ -253,8 +244,10 @@ impl Pipeline {
                     (smallest > 0.0).then(|| resized_crop::rectangle(size, smallest, &mut rng))
                 };
                 files.read(id, cut, &mut image)?;
+                // Cut already, from the whole image.
+                let rest = Self { random_resized_crop: 0.0, ..self.clone() };
                 for out in out {
-                    self.finish(shape, &image, key, scratch, out);
+                    rest.finish(shape, &image, key, scratch, out);
                 }
                 scratch.sample = image;
             }
@@ -288,10 +281,14 @@ impl Pipeline {
         let rng = |purpose| Rng::new(seed, purpose, epoch, sample);
         let flip_it = self.flip && rng(Purpose::Flip).coin();
         let moved = self.frames.roll > 0 || self.frames.nda > 0.0;
-        if !(self.random_crop > 0 || flip_it || moved || self.auto_augment) {
+        let resized = self.random_resized_crop > 0.0;
+        if !(resized || self.random_crop > 0 || flip_it || moved || self.auto_augment) {
             return pixels;
         }
         work.set(shape, pixels);
+        if resized {
+            resized_crop::resized_crop(work, self.random_resized_crop, &mut resized_crop_rng(key));
+        }
         if self.random_crop > 0 {
             crop::random_crop(work, self.random_crop, &mut rng(Purpose::Crop));
         }

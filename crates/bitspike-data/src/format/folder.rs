@@ -29,6 +29,15 @@ pub(crate) struct Listing {
     pub(crate) samples: Vec<(PathBuf, u32)>,
 }
 
+impl Listing {
+    /// Number of samples of each of `classes` classes.
+    pub(crate) fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        self.samples.iter().for_each(|(_, class)| counts[*class as usize] += 1);
+        counts
+    }
+}
+
 /// An image folder before any image is decoded.
 pub(crate) struct Scan {
     pub(crate) classes: Vec<String>,

@@ -4,26 +4,32 @@
 /// `m` with each, behind the attribute of its feature; `composed_backends!(trait X)` takes the bodies that the trait has.
 macro_rules! composed_backends {
     (trait $operation:ident) => {
-        #[cfg(feature = "ndarray")]
-        impl $operation for burn::backend::NdArray {}
-        #[cfg(feature = "tch")]
-        impl $operation for burn::backend::LibTorch {}
-        #[cfg(feature = "cube")]
-        impl $operation for burn_cubecl::CubeBackend {}
+        composed_backends!(default_bodies, $operation);
     };
-    ($implement:ident) => {
+    ($implement:ident $(, $operation:ident)?) => {
         $implement!(
+            $($operation,)?
             #[cfg(feature = "ndarray")]
             burn::backend::NdArray
         );
         $implement!(
+            $($operation,)?
             #[cfg(feature = "tch")]
             burn::backend::LibTorch
         );
         $implement!(
+            $($operation,)?
             #[cfg(feature = "cube")]
             burn_cubecl::CubeBackend
         );
+    };
+}
+
+/// Implements a trait by the bodies it has.
+macro_rules! default_bodies {
+    ($operation:ident, $(#[$m:meta])* $backend:ty) => {
+        $(#[$m])*
+        impl $operation for $backend {}
     };
 }
 
