@@ -3,6 +3,7 @@
 use crate::config::Views;
 use crate::official;
 use crate::{DataConfig, SetName};
+use bitspike_events::dataset::EventSetName;
 
 /// Shape and classes of samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +34,16 @@ impl DataConfig {
             let frames = if self.views == Views::Mirrored { steps } else { 1 };
             return Some(SampleShape { frames, shape, classes: known.classes.len() });
         }
-        // Rows and columns of the sensor. The recordings of N-Caltech101 differ in size.
-        let (sensor, classes) = match self.set {
-            SetName::NMnist => (Some([34, 34]), 10),
-            SetName::Cifar10Dvs => (Some([128, 128]), 10),
-            SetName::Dvs128Gesture => (Some([128, 128]), 11),
-            SetName::AslDvs => (Some([180, 240]), 24),
-            SetName::NCaltech101 => (None, 101),
+        let set = self.set.events()?;
+        let classes = match set {
+            EventSetName::NMnist | EventSetName::Cifar10Dvs => 10,
+            EventSetName::Dvs128Gesture => 11,
+            EventSetName::AslDvs => 24,
+            EventSetName::NCaltech101 => 101,
             _ => return None,
         };
-        let [height, width] = self.events.as_ref().and_then(|e| e.size).or(sensor)?;
-        Some(SampleShape { frames: steps, shape: [2, height, width], classes })
+        let [height, width] = self.events.as_ref().and_then(|e| e.size).or(set.sensor())?;
+        Some(SampleShape { frames: steps, shape: [set.channels(), height, width], classes })
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         };
         assert_eq!(of(SetName::Cifar10Dvs, None), Some((5, [2, 128, 128], 10)));
         assert_eq!(of(SetName::Cifar10Dvs, Some([48, 40])), Some((5, [2, 48, 40], 10)));
-        assert_eq!(of(SetName::NCaltech101, None), None);
+        assert_eq!(of(SetName::NCaltech101, None), Some((5, [2, 180, 240], 101)));
         assert_eq!(of(SetName::NCaltech101, Some([9, 8])), Some((5, [2, 9, 8], 101)));
         assert_eq!(of(SetName::EventFolder, Some([9, 8])), None);
     }
