@@ -18,5 +18,6 @@ pub(crate) mod par;
 pub mod peak;
 pub mod pool;
 pub mod recycle;
+pub mod rms;
 pub mod sgd;
 pub mod shape;

@@ -94,8 +94,8 @@ pub fn measure(
 ) -> Result<StepTimes, TrainError> {
     let plan = recipe.network_options().plan(input, classes)?;
     let autodiff = device.clone().autodiff();
-    let mut network = Network::new(&plan, &Init::new(1), &autodiff);
     let (mut optimizer, mut flips) = (Optimizer::new(recipe.optim_config()), FlipTracker::new());
+    let mut network = optimizer.prepare(Network::new(&plan, &Init::new(1), &autodiff));
     observe(&network, recipe.estimator(), &mut flips);
     let n = recipe.train.batch_size;
     let (pixels, labels) = random_batch(n, input, classes);

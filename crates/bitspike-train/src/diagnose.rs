@@ -96,7 +96,10 @@ impl ParamVisitor for Sample<'_> {
             let (lr, _) = config.group(role, self.lr);
             // The theory is that of SGD with momentum.
             let sgd = config.kind == OptimizerKind::Sgd;
-            if let Some(p) = sgd.then(|| predicted_ratio(&w, mean, var.sqrt(), lr, config.momentum)).flatten() {
+            // What the optimiser divides the gradient by.
+            let size = if config.unit_gradient() { (mean.powi(2) + var).sqrt() } else { 1.0 };
+            let predict = || predicted_ratio(&w, mean / size, var.sqrt() / size, lr, config.momentum);
+            if let Some(p) = sgd.then(predict).flatten() {
                 sums.predicted += p;
                 sums.predictions += 1;
             }

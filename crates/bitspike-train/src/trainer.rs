@@ -19,7 +19,7 @@ use crate::loaders::Loaders;
 use crate::machine;
 use crate::network;
 use crate::online;
-use crate::optim::{BinaryRule, Optimizer};
+use crate::optim::{BinaryRule, BinaryStep, Optimizer};
 use crate::param::{ParamVisitor, Role, layer_of, plain, visit};
 use crate::recipe::Recipe;
 use crate::record::{epoch_record, network_info, summary};
@@ -121,7 +121,8 @@ impl<'a> Trainer<'a> {
         let plan = network::plan(recipe, data)?;
         let loaders = Loaders::new(recipe, data)?;
         let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
-        let network = start::apply(&recipe.init, network)?;
+        let optimizer = Optimizer::new(recipe.optim_config());
+        let network = optimizer.prepare(start::apply(&recipe.init, network)?);
         let teacher = Teacher::load(&recipe.distill, data, device)?;
         let folder = RunFolder::create(folder)?;
         let info = RunInfo {
@@ -143,7 +144,6 @@ impl<'a> Trainer<'a> {
         let mut flips = FlipTracker::new();
         observe(&network, plan.options.estimator, &mut flips);
         let progress = Progress { seed: recipe.seed, ..Progress::default() };
-        let optimizer = Optimizer::new(recipe.optim_config());
         let (metrics, events) = (folder.append_metrics()?, folder.create_events()?);
         let recipe = recipe.clone();
         let device = device.clone();
@@ -456,7 +456,13 @@ pub fn observe<M: Module>(module: &M, estimator: Estimator, flips: &mut FlipTrac
 /// [`TrainError`] if it is missing or was edited into something invalid.
 pub fn read_recipe(folder: &RunFolder) -> Result<Recipe, TrainError> {
     let origin = folder.file(bitspike_run::RECIPE_FILE).display().to_string();
-    Ok(Recipe::parse(&folder.read_recipe()?, &origin)?)
+    let text = folder.read_recipe()?;
+    let mut recipe = Recipe::parse(&text, &origin)?;
+    // A run writes every key. One without this key is from before the relative step, and goes on as it began.
+    if !text.contains("binary_step") {
+        recipe.optim.binary_step = BinaryStep::Absolute;
+    }
+    Ok(recipe)
 }
 
 /// Checks that the data are those a run was started with.

@@ -13,7 +13,7 @@ use bitspike_nn::ops::pool::{avg_pool, global_avg_pool};
 use bitspike_nn::ops::surrogate::Surrogate;
 use bitspike_train::flips::FlipTracker;
 use bitspike_train::optim::tbso::{Tbso, TbsoParams};
-use bitspike_train::optim::{OptimConfig, Optimizer};
+use bitspike_train::optim::{BinaryStep, OptimConfig, Optimizer};
 use bitspike_train::param::host;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -307,6 +307,7 @@ fn net(c: &mut Case) {
         lr,
         momentum: f64::from(c.f("momentum")),
         weight_decay: f64::from(c.f("weight_decay")),
+        binary_step: BinaryStep::Absolute, // the vectors are PyTorch's SGD
         ..OptimConfig::default()
     };
     let (mut optimizer, mut flips) = (Optimizer::new(config), FlipTracker::new());

@@ -19,5 +19,6 @@ pub mod neuron;
 pub mod norm;
 pub mod pool;
 pub(crate) mod prim;
+pub mod rms;
 pub mod sgd;
 pub mod surrogate;

@@ -4,11 +4,13 @@ mod adamw;
 mod flip;
 mod freeze;
 mod online;
+pub mod relative;
 mod schedule;
 mod sgd;
 pub mod tbso;
 
 use crate::param::{self, ParamMapper, Role};
+use bitspike_nn::ops::rms::scale_to_rms;
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,17 @@ pub enum BinaryRule {
     Online,
 }
 
+/// What the learning rate of latent weights is relative to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BinaryStep {
+    /// To the size of the weights at the start and to that of their gradient, layer by layer. Formula in [`relative`].
+    #[default]
+    Relative,
+    /// To nothing: the step is lr · g, as for real weights. How often signs change then depends on the starting values.
+    Absolute,
+}
+
 /// Configuration of the optimiser: the `[optim]` table of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,6 +68,8 @@ pub struct OptimConfig {
     pub weight_decay: f64,
     /// Factor on the learning rate of binary weights: the control experiment of every gate.
     pub lr_binary_mult: f64,
+    /// What the learning rate of latent weights is relative to.
+    pub binary_step: BinaryStep,
     /// How binary weights are updated.
     pub binary_rule: BinaryRule,
     /// Rules `flip` and `online`: share of the new gradient in the momentum, at the top of the schedule.
@@ -81,6 +96,7 @@ impl Default for OptimConfig {
             momentum: 0.9,
             weight_decay: 1e-4,
             lr_binary_mult: 1.0,
+            binary_step: BinaryStep::Relative,
             binary_rule: BinaryRule::Latent,
             flip_rate: 1e-3,
             flip_threshold: 1e-6,
@@ -94,14 +110,18 @@ impl Default for OptimConfig {
 }
 
 impl OptimConfig {
-    /// Learning rate and weight decay of a parameter, for a scheduled learning rate.
+    /// Learning rate and weight decay of a parameter, for a scheduled learning rate; of binary weights by the rule
+    /// [`relative`] for gradients divided by their root mean square.
     pub fn group(&self, role: Role, lr: f64) -> (f64, f64) {
-        let lr = match role {
-            Role::Binary => lr * self.lr_binary_mult,
-            Role::Alpha => lr * self.lr_alpha_mult,
-            _ => lr,
-        };
-        (lr, if role.decays() { self.weight_decay } else { 0.0 })
+        let decay = if role.decays() { self.weight_decay } else { 0.0 };
+        match role {
+            Role::Binary if self.unit_gradient() => {
+                (lr * self.lr_binary_mult * relative::STEP * relative::UNIT, decay / relative::UNIT)
+            }
+            Role::Binary => (lr * self.lr_binary_mult, decay),
+            Role::Alpha => (lr * self.lr_alpha_mult, decay),
+            _ => (lr, decay),
+        }
     }
 }
 
@@ -143,6 +163,12 @@ impl Optimizer {
     /// The configuration.
     pub fn config(&self) -> &OptimConfig {
         &self.config
+    }
+
+    /// Brings the latent weights of a module to the unit of the rule [`relative`], where that holds: once, in front of the
+    /// first step. Signs stay, so outputs do too, but for `weight_scale = "mean-abs"` without a norm behind it.
+    pub fn prepare<M: Module>(&self, module: M) -> M {
+        if self.config.relative() { relative::to_unit(module) } else { module }
     }
 
     /// Updates every trained parameter of a module at learning rate `lr`.
@@ -226,6 +252,7 @@ impl ParamMapper for Step<'_> {
             }
             _ => {}
         }
+        let g = if binary && config.unit_gradient() { scale_to_rms(g, 1.0) } else { g };
         let freeze = binary && config.freeze_above > 0.0;
         let old = freeze.then(|| w.clone());
         let new = match config.kind {

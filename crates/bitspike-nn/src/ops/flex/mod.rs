@@ -17,6 +17,7 @@ mod memory;
 mod neuron;
 mod norm;
 mod pool;
+mod rms;
 mod sgd;
 #[cfg(test)]
 mod tests;
