@@ -25,6 +25,7 @@ from bitspike.torch._check import InputError, label_layers
 from bitspike.torch.agmm import Agmm
 from bitspike.torch.binary import BinaryConv1d, BinaryConv2d, BinaryLayer, BinaryLinear, binarize
 from bitspike.torch.flips import FlipCounts, FlipReport, FlipTracker, predicted_ratio
+from bitspike.torch.fold import FoldError, fold, run
 from bitspike.torch.loss import mean_output_loss, tet_loss
 from bitspike.torch.neuron import IF, LIF, PLIF, Neuron, lif, spike
 from bitspike.torch.norm import TimeBatchNorm
@@ -45,18 +46,21 @@ __all__ = [
     "FlipCounts",
     "FlipReport",
     "FlipTracker",
+    "FoldError",
     "InputError",
     "Neuron",
     "TimeBatchNorm",
     "TimeDistributed",
     "binarize",
     "binary_parameters",
+    "fold",
     "label_layers",
     "lif",
     "mean_output_loss",
     "param_groups",
     "predicted_ratio",
     "repeat_steps",
+    "run",
     "spike",
     "tet_loss",
 ]
