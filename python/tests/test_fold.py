@@ -167,6 +167,20 @@ class Branch(nn.Module):
         return self.net(x) if x.sum() > 0 else self.net(-x)
 
 
+class Two(nn.Module):
+    """Two layers side by side, of which one is used."""
+
+    def __init__(self, used: int) -> None:
+        super().__init__()
+        self.used, self.front = used, nn.Sequential(*stem(), bt.LIF())
+        self.sides = nn.ModuleList([nn.Sequential(binary(), norm(), bt.LIF()) for _ in range(2)])
+        self.end = nn.Sequential(nn.Flatten(2), nn.Linear(80, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        s = self.front(x)
+        return self.end([side(s) for side in self.sides][self.used])
+
+
 @pytest.mark.parametrize(
     "net, text",
     [
@@ -182,6 +196,8 @@ class Branch(nn.Module):
         (lambda: chain(norm(6), binary(), norm(), bt.LIF()), r"3 \(TimeBatchNorm\): expected right behind a convolution"),
         (lambda: nn.Sequential(*stem(), bt.LIF()), "logits"),
         (Branch, "traced"),
+        (lambda: Two(0), r"sides\.1\.2: .*no branches"),
+        (lambda: Two(1), r"sides\.1\.2: .*no branches"),
     ],
 )  # fmt: skip
 def test_what_the_format_lacks_is_refused_by_name(net, text) -> None:

@@ -85,6 +85,7 @@ class _Value:
     source: _Value | None = None  # spikes: the current of a residual chain that they come from; pooled: what was pooled
     neuron: fmt.Neuron | None = None
     average: bool = False
+    depth: int = 0  # layers of the file in front of it
 
 
 class _Fold:
@@ -165,7 +166,7 @@ class _Fold:
                 projection = (weight, _array(shortcut.slope), _array(shortcut.offset))
             if inner.map != around.map:
                 raise FoldError(f"{name}: expected a shortcut of {list(inner.map)}, found {list(around.map)}")
-            self.layers.append(fmt.Residual(_block(conv, conv.source.neuron), projection))
+            self._emit(name, fmt.Residual(_block(conv, conv.source.neuron), projection), conv.source)
             return _Value("current", inner.map, node)
         raise FoldError(f"{name}: the format adds x + norm(conv(neuron(x))) alone, with the identity, or with 2x2 average pooling, "
                         "1x1 convolution and norm around")
@@ -286,11 +287,17 @@ class _Fold:
             assert conv is not None
             if len(x.node.users) > 1:
                 raise refuse("the current of a binary convolution goes to one layer in the format")
-            self.layers.append(_block(conv, neuron))
-            return _Value("spikes", x.map, node)
+            self._emit(str(node.target), _block(conv, neuron), conv.source)
+            return _Value("spikes", x.map, node, depth=len(self.layers))
         if conv is not None:
             self._stem(x)
-        return _Value("spikes", x.map, node, source=x, neuron=neuron)
+        return _Value("spikes", x.map, node, source=x, neuron=neuron, depth=len(self.layers))
+
+    def _emit(self, name: str, layer: fmt.Block | fmt.Residual, source: _Value) -> None:
+        """The next layer of the file, if it is fed by the one before."""
+        if source.depth != len(self.layers):
+            raise FoldError(f"{name}: expected behind the last layer: the format has no branches but shortcuts")
+        self.layers.append(layer)
 
     def _stem(self, x: _Value) -> None:
         """The first convolution of a residual chain, whose current goes out."""
@@ -315,7 +322,7 @@ class _Fold:
             if not isinstance(block, fmt.Block) or block.pool != "none" or len(x.node.users) > 1:
                 raise refuse("the format pools once behind the neurons of a convolution")
             self.layers[-1] = replace(block, pool="spikes" if average else "max-spikes")
-            return _Value("spikes", out, node, unit=1 / (window[0] * 2) if average else 1.0)
+            return _Value("spikes", out, node, depth=x.depth, unit=1 / (window[0] * 2) if average else 1.0)
         if x.kind == "current" and average:
             conv = x.conv
             if conv is None or (not conv.binary and len(x.node.users) > 1):
@@ -332,6 +339,8 @@ class _Fold:
             raise refuse(f"the classifier sees spikes in the format, not the {x.kind}")
         if x.kind == "spikes" and not x.average and x.map[1:] != (1, 1):
             raise refuse("expected a flattened map or its mean in front of the classifier")
+        if x.depth != len(self.layers):
+            raise refuse("expected behind the last layer: the format has no branches but shortcuts")
         if x.neuron is not None:
             self.layers.append(x.neuron)
         bias = torch.zeros(m.out_features) if m.bias is None else m.bias
