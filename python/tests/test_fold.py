@@ -283,6 +283,17 @@ def test_the_writer_makes_the_bytes_of_the_rust_writer(trained) -> None:
     assert spec.to_bytes() == rust
 
 
+class Around(nn.Module):
+    """A residual block."""
+
+    def __init__(self, inner: nn.Module, around: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.around = inner, around
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.around(x) + self.inner(x)
+
+
 def rebuild(trained: Path) -> tuple[nn.Module, fmt.Spec]:
     """The trained network in PyTorch, from the raw parameters of its checkpoint, and its fold."""
     t, _ = tensors(trained / "run/checkpoints/last.safetensors")
@@ -306,6 +317,10 @@ def rebuild(trained: Path) -> tuple[nn.Module, fmt.Spec]:
     modules: list[nn.Module] = []
     for layer in about["layers"][:-1]:
         name = layer["name"]
+        if layer["kind"] == "neurons":
+            modules.append(neuron(name, layer["neuron"]))
+            continue
+        first = len(modules)
         weight = p[f"{name}.conv.weight" if name == "stem" else f"{name}.conv.latent"]
         out, inputs = weight.shape[:2]
         if name == "stem":
@@ -319,7 +334,19 @@ def rebuild(trained: Path) -> tuple[nn.Module, fmt.Spec]:
             gate = bt.Agmm(steps, out, pool="hw" if layer["gate"]["per_channel"] else "chw")
             gate.alpha.data = p[f"{name}.gate.alpha"]
             modules.append(gate)
-        pool = {"none": [], "current": [over(nn.AvgPool2d(2))], "spikes": [over(nn.AvgPool2d(2))]}[layer["pool"]]
+        pool = {"none": [], "current": [over(nn.AvgPool2d(2))], "spikes": [over(nn.AvgPool2d(2))]}[layer.get("pool", "none")]
+        if layer["kind"] == "residual":
+            around: nn.Module = nn.Identity()
+            if f"{name}.shortcut.conv.weight" in p:
+                weight = p[f"{name}.shortcut.conv.weight"]
+                real = nn.Conv2d(inputs, out, 1, bias=False)
+                real.weight.data = weight.reshape(out, inputs, 1, 1)
+                around = nn.Sequential(over(nn.AvgPool2d(2)), over(real), normed(f"{name}.shortcut"))
+            inner = nn.Sequential(neuron(name, layer["neuron"]), *modules[first:])
+            modules[first:] = [Around(inner, around)]
+            continue
+        if layer.get("neuron") is None:
+            continue
         fire = neuron(name, layer["neuron"])
         modules += [*pool, fire] if layer["pool"] == "current" else [fire, *pool]
     classes, features = p["head.weight"].shape
@@ -332,8 +359,6 @@ def rebuild(trained: Path) -> tuple[nn.Module, fmt.Spec]:
 
 
 def test_logits_are_those_of_the_rust_runtime(trained) -> None:
-    if "bi-real" in (trained / "r.toml").read_text():
-        pytest.skip("the network of this test is a chain")
     net, spec = rebuild(trained)
     spec.save(trained / "python.bsnn")
     csv, raw = trained / "out.csv", trained / "in.f32"
