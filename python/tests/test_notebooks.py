@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import bitspike
 
-def test_the_spikingjelly_notebook_runs(tmp_path) -> None:
+
+def test_the_spikingjelly_notebook_runs(tmp_path, monkeypatch) -> None:
     pytest.importorskip("spikingjelly")
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
+    # The package under test, installed or not, is the one that the kernel sees.
+    monkeypatch.setenv("PYTHONPATH", str(Path(bitspike.__file__).parent.parent))
     notebook = nbformat.read(Path(__file__).parent.parent / "notebooks/spikingjelly.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     text = "".join(o.get("text", "") for cell in notebook.cells for o in cell.get("outputs", []))
