@@ -4,7 +4,7 @@
 //! |---|---|
 //! | binary convolution | spike by spike, so the cost follows the firing rate; 256 output channels are counted at once, as bits (on NEON 128) |
 //! | static image | the stem's convolution once for all T |
-//! | gate, affine map, neuron | one pass over the 16-bit sums, all T of a neuron in registers, spikes written as bits |
+//! | gate, affine map, neuron | one pass over the 16-bit sums, all T of a neuron in registers, spikes written as bits; with a gate per element and a pooled current two, of which the first writes currents |
 //! | residual block | layer by layer too, so the currents of all T are kept: 4 bytes per neuron and step |
 //!
 //! Results are those of [`run`](crate::run()) to the last bit: sums are integers, and every float operation is the one that the
@@ -50,7 +50,7 @@ use crate::head::{head, mean};
 use crate::run::check;
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
-use bitspike_format::integer::{IntegerBlock, IntegerNeuron};
+use bitspike_format::integer::{IntegerBlock, IntegerGate, IntegerNeuron};
 use bitspike_format::{Block, Gate, Layer, Map, Model, Pool};
 use lists::Lists;
 use prepare::{Binary, Prepared, Stem};
@@ -81,6 +81,7 @@ pub struct Workspace {
     gate: Vec<u32>,
     factors: Vec<f32>,
     integers: Vec<i32>,
+    whole: Vec<i32>,
     scratch: Vec<u32>,
 }
 
@@ -245,7 +246,7 @@ impl<'m> Engine<'m> {
             width: stem.width,
             slope: &stem.slope,
             offset: &stem.offset,
-            factors: None,
+            factors: Factors::None,
             neuron: b.neuron?,
         };
         self.fire(b, &job, &mut ws.to, &mut ws.unpooled)
@@ -255,10 +256,14 @@ impl<'m> Engine<'m> {
         let steps = self.model.network().steps;
         let bits = Bits { words: &ws.from, map: b.conv.input };
         ws.lists.fill(bits.words, &b.conv.input, steps);
-        let rows = b.neurons().pixels();
+        let rows = b.totals().pixels();
         ws.sums.resize(steps * rows * binary.width, 0);
         path::events(self.path, binary, b, &ws.lists, steps, &mut ws.sums);
         let sums = &ws.sums[..steps * rows * binary.width];
+        if let Some((integer, gate)) = b.integer.as_ref().and_then(|i| Some((i, i.gate.filter(|gate| gate.element)?))) {
+            let (scratch, out) = ((&mut ws.integers, &mut ws.whole), (&mut ws.to, &mut ws.unpooled));
+            return self.integer_element(binary, (b, integer, &gate), sums, scratch, out);
+        }
         if let Some(integer) = &b.integer {
             let width = binary.width;
             let gated = self.integer_factors(binary, (b, integer), bits, sums, &mut ws.gate, &mut ws.integers)?;
@@ -267,19 +272,62 @@ impl<'m> Engine<'m> {
             return self.pooled(b, &mut ws.to, &mut ws.unpooled, |out| path::integers(self.path, &job, out));
         }
         let factors = self.factors(binary, b, bits, sums, &mut ws.gate, &mut ws.factors)?;
-        let job = Job {
-            sums: Sums::Integers(sums),
-            steps,
-            width: binary.width,
-            slope: &binary.slope,
-            offset: &binary.offset,
-            factors: factors.then_some(&ws.factors),
-            neuron: b.neuron?,
-        };
+        let (sums, width) = (Sums::Integers(sums), binary.width);
+        let (slope, offset) = (&binary.slope[..], &binary.offset[..]);
+        let factors = Factors::new(&b.gate, factors.then_some(&ws.factors));
+        let neuron = b.neuron?;
+        if b.sums() == b.seen() {
+            let job = Job { sums, steps, width, slope, offset, factors, neuron };
+            return self.fire(b, &job, &mut ws.to, &mut ws.unpooled);
+        }
+        // Every current of a window has its own gate: they are computed first, then added.
+        ws.reals.resize(steps * rows * width, 0.0);
+        let mix = Mix { sums, rows, width, slope, offset, factors, shortcut: None };
+        path::currents(self.path, &mix, &mut ws.reals);
+        let map = b.totals();
+        portable::pool(&ws.reals, [steps, map.rows, map.columns, width], &mut ws.pooled);
+        let share = 1.0 / b.seen().iter().product::<usize>() as f32;
+        ws.currents.clear();
+        ws.currents.resize(width, share);
+        ws.currents.resize(2 * width, 0.0);
+        // `(share · x) + 0` is `share · x` but for the sign of a zero, which no comparison sees.
+        let (slope, offset) = ws.currents.split_at(width);
+        let sums = Sums::Reals(&ws.pooled, false);
+        let job = Job { sums, steps, width, slope, offset, factors: Factors::None, neuron };
         self.fire(b, &job, &mut ws.to, &mut ws.unpooled)
     }
 
-    /// Factors `[step][width]` of the gate, if there is one.
+    /// A block with integers and a gate per element.
+    #[allow(clippy::too_many_arguments)]
+    fn integer_element(
+        &self,
+        binary: &Binary,
+        (b, integer, gate): (&Block<'_>, &IntegerBlock<'_>, &IntegerGate<'_>),
+        sums: &[i16],
+        (alpha, currents): (&mut Vec<i32>, &mut Vec<i32>),
+        (to, unpooled): (&mut Vec<u32>, &mut Vec<u32>),
+    ) -> Option<()> {
+        let (steps, width, channels) = (self.model.network().steps, binary.width, b.conv.channels);
+        alpha.clear();
+        for t in 0..steps {
+            alpha.extend((0..width).map(|c| gate.alpha(t, c.min(channels - 1))));
+        }
+        let mix = IntegerMix {
+            sums,
+            map: b.totals(),
+            window: b.seen(),
+            width,
+            affine: &binary.integers,
+            alpha,
+            gate: *gate,
+            shift: integer.shift,
+        };
+        currents.resize(steps * b.neurons().pixels() * width, 0);
+        path::integer_currents(self.path, &mix, currents);
+        self.pooled(b, to, unpooled, |out| portable::integer_neurons(&integer.neuron, (currents, steps), out))
+    }
+
+    /// Factors `[step][width]` of the gate, if there is one; α where every current has its own.
     fn factors(
         &self,
         binary: &Binary,
@@ -293,7 +341,7 @@ impl<'m> Engine<'m> {
         factors.clear();
         match &b.gate {
             Gate::None => return Some(false),
-            Gate::Fixed(factor) => {
+            Gate::Fixed(factor) | Gate::Element { alpha: factor, .. } => {
                 for t in 0..steps {
                     factors.extend((0..width).map(|c| factor.at(t, c.min(channels - 1))));
                 }
@@ -406,7 +454,7 @@ impl<'m> Engine<'m> {
     fn other(&self, b: &Block<'_>, ws: &mut Workspace, layer: usize, input: &[f32]) -> Option<()> {
         let steps = self.model.network().steps;
         let gate = crate::arena::gate_words(&b.gate, b.conv.input.channels, b.conv.channels, steps)?;
-        ws.scratch.resize(ws.scratch.len().max(2 * steps + gate), 0);
+        ws.scratch.resize(ws.scratch.len().max(crate::arena::block_words(b) * steps + gate), 0);
         ws.to.resize(steps * b.output().bit_words(), 0);
         let bits = block::Input::Bits(Bits { words: &ws.from, map: b.conv.input });
         let input = if layer == 0 { block::Input::Frames(input) } else { bits };
@@ -421,6 +469,54 @@ pub(crate) enum Sums<'a> {
     Integers(&'a [i16]),
     /// Of a frame; the flag says that there is one for all steps.
     Reals(&'a [f32], bool),
+}
+
+/// What multiplies a current.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Factors<'a> {
+    /// Nothing.
+    None,
+    /// k, `[step][width]`.
+    Given(&'a [f32]),
+    /// k of the current itself, with α `[step][width]`; the flag says that α is inside.
+    Element(&'a [f32], bool),
+}
+
+impl<'a> Factors<'a> {
+    fn new(gate: &Gate<'_>, values: Option<&'a Vec<f32>>) -> Self {
+        match (values, gate) {
+            (None, _) => Self::None,
+            (Some(alpha), Gate::Element { inside, .. }) => Self::Element(alpha, *inside),
+            (Some(factors), _) => Self::Given(factors),
+        }
+    }
+
+    /// The numbers of all steps.
+    fn values(&self) -> Option<&'a [f32]> {
+        match *self {
+            Self::None => None,
+            Self::Given(values) | Self::Element(values, _) => Some(values),
+        }
+    }
+}
+
+/// What makes currents of sums where layers with integers have a gate per element.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IntegerMix<'a> {
+    /// `[step][pixel][width]`.
+    pub(crate) sums: &'a [i16],
+    /// Shape of a step's sums.
+    pub(crate) map: Map,
+    /// Rows and columns of the windows that are averaged.
+    pub(crate) window: [usize; 2],
+    pub(crate) width: usize,
+    /// A and B, `[width]` or `[step][width]`.
+    pub(crate) affine: &'a [[i32; 2]],
+    /// α, `[step][width]`.
+    pub(crate) alpha: &'a [i32],
+    pub(crate) gate: IntegerGate<'a>,
+    /// Bits after the point of a current.
+    pub(crate) shift: u32,
 }
 
 /// As [`Job`], for layers with integers.
@@ -445,7 +541,7 @@ pub(crate) struct Mix<'a> {
     pub(crate) width: usize,
     pub(crate) slope: &'a [f32],
     pub(crate) offset: &'a [f32],
-    pub(crate) factors: Option<&'a [f32]>,
+    pub(crate) factors: Factors<'a>,
     /// `[step][pixel][width]`; the flag says that there is one for all steps.
     pub(crate) shortcut: Option<(&'a [f32], bool)>,
 }
@@ -461,8 +557,7 @@ pub(crate) struct Job<'a> {
     pub(crate) slope: &'a [f32],
     /// `[width]`.
     pub(crate) offset: &'a [f32],
-    /// `[step][width]`.
-    pub(crate) factors: Option<&'a [f32]>,
+    pub(crate) factors: Factors<'a>,
     pub(crate) neuron: bitspike_format::Neuron,
 }
 
@@ -480,7 +575,7 @@ impl Job<'_> {
         assert!(self.width.is_multiple_of(32) && out.len() == self.steps * rows * (self.width / 32), "whole words");
         assert_eq!(len, steps * rows * self.width, "a sum per neuron and step");
         assert!(self.slope.len() == self.width && self.offset.len() == self.width, "slopes and offsets");
-        assert!(self.factors.is_none_or(|f| f.len() == self.steps * self.width), "a factor per step and channel");
+        assert!(self.factors.values().is_none_or(|f| f.len() == self.steps * self.width), "a factor per step and channel");
         rows
     }
 }

@@ -2,10 +2,11 @@
 
 use super::lists::Lists;
 use super::prepare::{Binary, Bytes, Shortcut, Signs, Stem};
-use super::{IntegerJob, Job, Mix, Sums};
+use super::{Factors, IntegerJob, IntegerMix, Job, Mix, Sums};
 use crate::block::fire;
-use bitspike_format::integer::gated;
-use bitspike_format::{Block, Conv};
+use crate::integer::element;
+use bitspike_format::integer::{IntegerNeuron, gated, window_mean};
+use bitspike_format::{Block, Conv, element_factor};
 
 /// First and past-the-last kernel index at an output position.
 #[inline(always)]
@@ -59,7 +60,7 @@ pub(super) fn pool(sums: &[f32], [frames, rows, columns, width]: [usize; 4], out
 
 pub(super) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize, sums: &mut [i16]) {
     let Signs::Bytes(Bytes { weights, kernel, stride }) = &binary.signs else { unreachable!("prepared for this path") };
-    let (map, out, c_in, width) = (b.conv.input, b.neurons(), b.conv.input.channels, binary.width);
+    let (map, out, c_in, width) = (b.conv.input, b.totals(), b.conv.input.channels, binary.width);
     let ([kernel_rows, kernel], [stride_rows, stride], [above, left]) = (*kernel, *stride, b.conv.padding);
     for (row, sums) in sums.chunks_exact_mut(width).enumerate().take(steps * out.pixels()) {
         let (t, pixel) = (row / out.pixels(), row % out.pixels());
@@ -110,8 +111,12 @@ pub(super) fn currents(mix: &Mix<'_>, out: &mut [f32]) {
                 }
             }
         }
-        if let Some(factors) = mix.factors {
-            out.iter_mut().zip(&factors[t * width..]).for_each(|(z, k)| *z *= k);
+        match mix.factors {
+            Factors::None => {}
+            Factors::Given(k) => out.iter_mut().zip(&k[t * width..]).for_each(|(z, k)| *z *= k),
+            Factors::Element(alpha, inside) => {
+                out.iter_mut().zip(&alpha[t * width..]).for_each(|(z, a)| *z *= element_factor(*a, inside, *z));
+            }
         }
         if let Some((shortcut, constant)) = mix.shortcut {
             out.iter_mut().zip(&shortcut[at(constant)..]).for_each(|(z, x)| *z += x);
@@ -156,11 +161,56 @@ pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
                     Sums::Reals(sums, constant) => sums[if constant { row * width + c } else { i }],
                 };
                 let z = (job.slope[c] * sum) + job.offset[c];
-                let z = job.factors.map_or(z, |k| z * k[t * width + c]);
+                let z = match job.factors {
+                    Factors::None => z,
+                    Factors::Given(k) => z * k[t * width + c],
+                    Factors::Element(alpha, inside) => z * element_factor(alpha[t * width + c], inside, z),
+                };
                 let (next, spike) = fire(&job.neuron, v, z);
                 v = next;
                 out[(i - c) / 32 + c / 32] |= u32::from(spike) << (c % 32);
             }
+        }
+    }
+}
+
+/// Currents of a gate per element with integers, `[step][neuron][width]`: of every sum, or the means of windows of
+/// `rows` × `columns` of them.
+#[inline(always)]
+pub(super) fn integer_currents(mix: &IntegerMix<'_>, out: &mut [i32]) {
+    let (width, map, [rows, columns]) = (mix.width, mix.map, mix.window);
+    let (down, across) = (map.rows / rows, map.columns / columns);
+    for (i, out) in out.chunks_exact_mut(width).enumerate() {
+        let (t, y, x) = (i / (down * across), i / across % down, i % across);
+        for (c, out) in out.iter_mut().enumerate() {
+            let alpha = mix.alpha[t * width + c];
+            let [a, b] = mix.affine[if mix.affine.len() == width { c } else { t * width + c }];
+            let mut sum = 0i64;
+            for part in 0..rows * columns {
+                let (y, x) = (y * rows + part / columns, x * columns + part % columns);
+                let s = mix.sums[((t * map.rows + y) * map.columns + x) * width + c];
+                let z = a.wrapping_mul(i32::from(s)).wrapping_add(b);
+                sum += i64::from(element(&mix.gate, alpha, z, mix.shift));
+            }
+            *out = window_mean(sum, rows * columns);
+        }
+    }
+}
+
+/// Spikes of neurons with integers that see the currents `[step][pixel][width]`.
+#[inline(always)]
+pub(super) fn integer_neurons(neuron: &IntegerNeuron, (currents, steps): (&[i32], usize), out: &mut [u32]) {
+    let per_step = currents.len() / steps;
+    for first in (0..per_step).step_by(32) {
+        let mut v = [0; 32];
+        for t in 0..steps {
+            let mut word = 0;
+            for (lane, (v, z)) in v.iter_mut().zip(&currents[t * per_step + first..][..32]).enumerate() {
+                let (next, spike) = neuron.fire(*v, *z);
+                *v = next;
+                word |= u32::from(spike) << lane;
+            }
+            out[(t * per_step + first) / 32] = word;
         }
     }
 }

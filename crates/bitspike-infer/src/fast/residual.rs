@@ -4,7 +4,7 @@
 //! image. The width is the number of channels, padded to whole words; padded channels hold 0.
 
 use super::prepare::{Binary, Shortcut, Stem};
-use super::{Engine, Job, Mix, Sums, Workspace, path};
+use super::{Engine, Factors, Job, Mix, Sums, Workspace, path};
 use crate::source::Bits;
 use bitspike_format::{Block, Map, Neuron, Residual};
 
@@ -20,7 +20,7 @@ impl Engine<'_> {
             width,
             slope: &stem.slope,
             offset: &stem.offset,
-            factors: None,
+            factors: Factors::None,
             shortcut: None,
         };
         path::currents(self.path, &mix, &mut ws.currents);
@@ -37,7 +37,7 @@ impl Engine<'_> {
         let (slope, offset) = ws.pooled.split_at(width);
         let constant = ws.currents.len() != steps * rows * width;
         let sums = Sums::Reals(&ws.currents, constant);
-        let job = Job { sums, steps, width, slope, offset, factors: None, neuron: *neuron };
+        let job = Job { sums, steps, width, slope, offset, factors: Factors::None, neuron: *neuron };
         ws.to.resize(steps * rows * map.words(), 0);
         path::neurons(self.path, &job, &mut ws.to);
     }
@@ -70,7 +70,7 @@ impl Engine<'_> {
                 width,
                 slope: &p.slope,
                 offset: &p.offset,
-                factors: None,
+                factors: Factors::None,
                 shortcut: None,
             };
             ws.currents.resize(frames * rows * width, 0.0);
@@ -82,7 +82,7 @@ impl Engine<'_> {
             width,
             slope: &binary.slope,
             offset: &binary.offset,
-            factors: gated.then_some(&ws.factors),
+            factors: Factors::new(&r.gate, gated.then_some(&ws.factors)),
             shortcut: Some((&ws.currents, frames != steps)),
         };
         ws.next.resize(steps * rows * width, 0.0);
