@@ -1,5 +1,6 @@
 //! What the figures say, in words. No sentence claims more than the interval beside it.
 
+use crate::learned::{self, Facts};
 use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, points};
 
 /// Headline and points.
@@ -10,10 +11,14 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             points: Vec::new(),
         };
     };
+    let doubts = doubts(c, focus);
+    let learned = doubts.is_empty();
     let mut points = Vec::new();
     let headline = match c.to_baseline(Figure::Accuracy, &focus.label) {
         Some(difference) => {
-            flips(c, focus, &mut points);
+            if learned {
+                flips(c, focus, &mut points);
+            }
             spikes(c, focus, &mut points);
             reach(c, focus, &mut points);
             match points::sentences(c, &focus.method) {
@@ -23,11 +28,31 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             versus(c, focus, difference)
         }
         None => {
-            by_itself(focus, &mut points);
+            by_itself(focus, learned, &mut points);
             alone(c, focus)
         }
     };
-    Conclusion { headline, points }
+    // What speaks against any conclusion comes before it.
+    let mut doubts = doubts.into_iter();
+    match doubts.next() {
+        None => Conclusion { headline, points },
+        Some(first) => Conclusion { headline: first, points: doubts.chain([headline]).chain(points).collect() },
+    }
+}
+
+/// What speaks against a conclusion about `focus` and what it is compared with: the mean over seeds of what was measured, the
+/// fewest steps.
+fn doubts(c: &Comparison, focus: &MethodResult) -> Vec<String> {
+    let facts = |method: &MethodResult| -> Option<Facts> {
+        let counted = c.loaded_of(&method.label).filter(|(run, _)| run.counted);
+        let all = counted.filter_map(|(_, run)| Some(Facts::of(&run.info, run.summary.as_ref()?)));
+        let fewest = all.min_by_key(|facts| facts.steps)?;
+        let accuracy = method.accuracy.map(|spread| spread.mean);
+        Some(Facts { accuracy, unchanged: method.unchanged_since_start.map(|spread| spread.mean), ..fewest })
+    };
+    let who = base_of(c).filter(|base| base.label != focus.label).into_iter().chain([focus]);
+    let who: Vec<(&str, Facts)> = who.filter_map(|method| Some((method.label.as_str(), facts(method)?))).collect();
+    learned::sentences(&who)
 }
 
 /// The method the headline is about: AGMM if it is there, else the most accurate that is not the baseline.
@@ -219,8 +244,8 @@ fn others(c: &Comparison, focus: &MethodResult, out: &mut Vec<String>) {
 }
 
 /// Flips, spikes and size of a method that is compared with nothing.
-fn by_itself(method: &MethodResult, out: &mut Vec<String>) {
-    if let (Some(flips), Some(back)) = (method.flips_per_weight, method.back_10) {
+fn by_itself(method: &MethodResult, learned: bool, out: &mut Vec<String>) {
+    if let (true, Some(flips), Some(back)) = (learned, method.flips_per_weight, method.back_10) {
         out.push(format!(
             "It flipped each binary weight {} times on average; {} % of the flips were undone within 10 steps.",
             fmt::significant(flips.mean, 3),
