@@ -14,6 +14,7 @@
 //! ```
 
 pub mod bench;
+pub mod check_run;
 pub mod checkpoint;
 pub mod compare;
 pub mod device;
@@ -36,6 +37,7 @@ pub mod param;
 pub mod parameters;
 pub mod recipe;
 mod record;
+mod seal;
 pub mod shelf;
 pub mod start;
 pub mod trainer;

@@ -15,6 +15,7 @@
 //! lists them all.
 
 use crate::param::{self, ParamMapper};
+use crate::seal;
 use bitspike_nn::network::Network;
 use bitspike_run::{Checkpoint as Which, RunFolder};
 use burn::tensor::{Tensor, TensorData};
@@ -125,6 +126,7 @@ fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, StartError> {
     let bytes = std::fs::read(path).map_err(|source| StartError::Io { path: path.to_owned(), source })?;
     let format = |reason: String| StartError::Format { path: path.to_owned(), reason };
     let file = SafeTensors::deserialize(&bytes).map_err(|e| format(format!("not a whole safetensors file: {e}")))?;
+    seal::check(&bytes, &file).map_err(format)?;
     let checkpoint = file.names().iter().any(|name| name.starts_with("param."));
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
@@ -146,6 +148,9 @@ fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, StartError> {
             Dtype::I64 => continue,
             other => return Err(format(format!("{name}: element type {other:?}; expected F32, F64 or BF16"))),
         };
+        if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+            return Err(format(format!("{name}: value {index} is {}, expected a finite number", values[index])));
+        }
         tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
     }
     Ok(tensors)
