@@ -60,6 +60,34 @@ fn a_constant_gate_with_alpha_two_is_the_baseline_bit_for_bit() {
     }
 }
 
+/// The constant c is α twice c times the constant ½, and γ started at c is a gate of c as far as the value goes.
+#[test]
+fn constants_of_the_gate_are_factors_of_alpha_and_of_the_start_of_gamma() {
+    let gate = |constant, alpha_init| {
+        let alpha = AlphaShape::Fixed;
+        Some(AgmmConfig { pool: GatePool::Const, alpha, constant, alpha_init, ..AgmmConfig::default() })
+    };
+    for family in [Family::Vgg, Family::BiReal] {
+        let quarter = run(&options(family, gate(0.25, 1.0)), &image(), IMAGE);
+        let half = run(&options(family, gate(0.5, 0.5)), &image(), IMAGE);
+        assert_eq!(quarter.0, half.0, "logits");
+        assert_eq!(quarter.2, half.2, "gradients");
+        let mut small = options(family, None);
+        small.norm.gamma_init = 0.25;
+        let small = run(&small, &image(), IMAGE);
+        // Powers of two: the same bits.
+        assert_eq!(quarter.0, small.0, "logits");
+        assert_ne!(run(&options(family, None), &image(), IMAGE).0, small.0);
+        for ((name, gated), (_, plain)) in quarter.2.iter().zip(&small.2) {
+            // The slope of a gated norm gets a quarter of the gradient; other norms and layers get the same one.
+            let behind = name.contains("blocks.") && !name.contains("shortcut");
+            let factor = if behind && (name.ends_with("gamma") || name.ends_with("beta")) { 0.25 } else { 1.0 };
+            let expected: Vec<f32> = plain.iter().map(|g| g * factor).collect();
+            check_close(name, gated, &expected, 1e-5, 1e-6).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_gate_on_the_gradient_leaves_the_forward_result_alone() {
     for family in [Family::Vgg, Family::BiReal] {

@@ -52,6 +52,8 @@ pub enum EvalGate {
 pub struct AgmmConfig {
     /// Over which elements the mean is taken.
     pub pool: GatePool,
+    /// The gate of the pool `const`, between 0 and 1 as every σ; no other pool uses it.
+    pub constant: f64,
     /// Shape of α.
     pub alpha: AlphaShape,
     /// Start of α. 1 halves activations and gradients at the start, since σ(0) = ½; 2 starts neutral.
@@ -74,6 +76,7 @@ impl Default for AgmmConfig {
     fn default() -> Self {
         Self {
             pool: GatePool::Chw,
+            constant: 0.5,
             alpha: AlphaShape::Step,
             alpha_init: 1.0,
             alpha_inside: false,
@@ -148,6 +151,7 @@ impl AgmmConfig {
                 detach_gate: self.detach_gate,
                 apply: self.apply,
             },
+            constant: self.constant as f32,
             eval_gate: self.eval_gate,
             momentum: self.ema_momentum as f32,
         }
@@ -164,6 +168,8 @@ pub struct Agmm {
     #[module(skip)]
     params: GateParams,
     #[module(skip)]
+    constant: f32,
+    #[module(skip)]
     eval_gate: EvalGate,
     #[module(skip)]
     momentum: f32,
@@ -175,17 +181,33 @@ impl Agmm {
     /// Shapes: x `[T, N, C, H, W]` → y as x, m `[T, N or 1, C or 1]`.
     pub fn forward(&self, x: Tensor<5>) -> (Tensor<5>, Tensor<3>) {
         if x.device().is_autodiff() {
-            let (y, means) = gate(x, self.alpha.val(), self.params);
+            let (y, means) = gate(x, self.strength(), self.params);
             self.keep(means.clone());
             return (y, means);
         }
-        let kept = || self.running_means.value().unsqueeze_dim(1);
+        let kept = || self.kept_means().unsqueeze_dim(1);
         match self.fixed_factor() {
             // Modulation of the gradient costs nothing here: the network is the baseline network.
             _ if self.params.apply == GateApply::Gradient => (x, kept()),
             Some(factor) => (scale_steps(x, factor), kept()),
-            None => gate(x, self.alpha.val(), self.params),
+            None => gate(x, self.strength(), self.params),
         }
+    }
+
+    /// α as the operations take it. They know the constant ½ only; another one, c, is α twice c times as large, the same bits
+    /// as α c since ½ and 2 are powers of two.
+    pub(crate) fn strength(&self) -> Tensor<2> {
+        let twice = 2.0 * self.constant;
+        if self.params.pool != GatePool::Const || twice == 1.0 { self.alpha.val() } else { self.alpha.val() * twice }
+    }
+
+    /// The means whose σ is the gate where it does not depend on the sample.
+    fn kept_means(&self) -> Tensor<2> {
+        let kept = self.running_means.value();
+        if self.params.pool != GatePool::Const {
+            return kept;
+        }
+        Tensor::full(kept.dims(), (self.constant / (1.0 - self.constant)).ln(), &kept.device())
     }
 
     /// Moves the running means towards those of a batch.
@@ -199,13 +221,13 @@ impl Agmm {
 
     /// The running means, where the gate is a constant at evaluation (whatever they are, it then ignores the sample).
     pub(crate) fn fixed_means(&self) -> Option<Tensor<2>> {
-        self.fixed_factor().map(|_| self.running_means.value())
+        self.fixed_factor().map(|_| self.kept_means())
     }
 
     /// The factor `[T, 1 or C]` that the gate is at evaluation, if it is a constant there: then it folds into the batch norm.
     pub fn fixed_factor(&self) -> Option<Tensor<2>> {
         let p = &self.params;
-        let alpha = || self.alpha.val();
+        let alpha = || self.strength();
         let constant = p.pool == GatePool::Const || p.pool == GatePool::Nchw || self.eval_gate == EvalGate::Ema;
         match p.apply {
             GateApply::Gradient => Some(Tensor::ones([alpha().dims()[0], 1], &alpha().device())),
@@ -219,5 +241,31 @@ impl Agmm {
     /// The parameters that are not learned.
     pub fn params(&self) -> &GateParams {
         &self.params
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_gate_says_its_constant() {
+        let host = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
+        let device = Device::default();
+        for (constant, alpha) in [(0.5, 1.0), (0.35, 1.0), (0.7, 3.0)] {
+            let config = AgmmConfig { pool: GatePool::Const, constant, alpha_init: alpha, ..AgmmConfig::default() };
+            let gate = config.init(2, 3, &device);
+            assert_eq!(host(gate.fixed_factor().unwrap()), [constant as f32 * alpha as f32; 2]);
+            for g in host(sigmoid(gate.fixed_means().unwrap())) {
+                assert!((f64::from(g) - constant).abs() < 1e-6, "{g} of {constant}");
+            }
+            let x = Tensor::<5>::ones([2, 1, 3, 1, 1], &device);
+            let (y, means) = gate.forward(x);
+            assert_eq!(host(y.reshape([2, 3])), [constant as f32 * alpha as f32; 6]);
+            assert_eq!(means.dims(), [2, 1, 1]);
+        }
+        // Other pools have no constant.
+        let config = AgmmConfig { constant: 0.25, ..AgmmConfig::default() };
+        assert_eq!(host(config.init(2, 3, &device).strength()), [1.0; 2]);
     }
 }

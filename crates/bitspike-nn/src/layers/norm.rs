@@ -41,21 +41,53 @@ pub struct NormConfig {
     pub momentum: f64,
     /// Multiply γ by V_th (tdBN).
     pub threshold_dependent: bool,
+    /// Start of γ in the norms behind binary convolutions, where a gate would stand; every other norm starts at 1.
+    pub gamma_init: f64,
 }
 
 impl Default for NormConfig {
     fn default() -> Self {
-        Self { kind: NormKind::Joint, epsilon: 1e-5, momentum: 0.1, threshold_dependent: false }
+        Self { kind: NormKind::Joint, epsilon: 1e-5, momentum: 0.1, threshold_dependent: false, gamma_init: 1.0 }
     }
 }
 
 impl NormConfig {
-    /// Builds the layer for `steps` time steps; `v_threshold` counts for tdBN only.
+    /// Builds the layer for `steps` time steps with γ = 1; `v_threshold` counts for tdBN only.
     pub fn init(&self, channels: usize, steps: usize, v_threshold: f64, device: &Device) -> TimeBatchNorm {
+        self.init_from(1.0, channels, steps, v_threshold, device)
+    }
+
+    /// The same behind a binary layer: γ starts at `gamma_init`.
+    ///
+    /// ```
+    /// use bitspike_nn::layers::NormConfig;
+    /// use burn::tensor::Device;
+    /// let config = NormConfig { gamma_init: 0.5, ..NormConfig::default() };
+    /// let norm = config.init_behind_binary(2, 1, 1.0, &Device::default());
+    /// assert_eq!(norm.gamma.val().into_data().try_to_vec::<f32>().unwrap(), [0.5, 0.5]);
+    /// ```
+    pub fn init_behind_binary(
+        &self,
+        channels: usize,
+        steps: usize,
+        v_threshold: f64,
+        device: &Device,
+    ) -> TimeBatchNorm {
+        self.init_from(self.gamma_init, channels, steps, v_threshold, device)
+    }
+
+    fn init_from(
+        &self,
+        gamma: f64,
+        channels: usize,
+        steps: usize,
+        v_threshold: f64,
+        device: &Device,
+    ) -> TimeBatchNorm {
         let sets = if self.kind == NormKind::Bntt { steps } else { 1 };
         let values = channels * sets;
         TimeBatchNorm {
-            gamma: Param::from_tensor(Tensor::ones([values], device)),
+            gamma: Param::from_tensor(Tensor::full([values], gamma as f32, device)),
             beta: Param::from_tensor(Tensor::zeros([values], device)),
             time_scale: (self.kind == NormKind::Tebn).then(|| Param::from_tensor(Tensor::ones([steps], device))),
             running_mean: RunningState::new(Tensor::zeros([values], device)),

@@ -2,7 +2,7 @@
 
 use super::config::{ConvPlan, Plan, Pooling};
 use super::observer::Observer;
-use super::unit::{Whole, apply_gate, build_conv, channels_first, channels_last};
+use super::unit::{Whole, apply_gate, build_conv, build_norm, channels_first, channels_last};
 use crate::Init;
 use crate::layers::Conv2dConfig;
 use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
@@ -45,7 +45,7 @@ impl VggBlock {
         let gate_after_pool = o.network.pooling == Pooling::Current && plan.gate_after_pool(conv);
         Self {
             conv: build_conv(plan, conv, init, device),
-            norm: o.norm.init(channels, o.network.steps, o.neuron.v_threshold, device),
+            norm: build_norm(plan, conv, device),
             gate: gate.map(|g| g.init(o.network.steps, channels, device)),
             neuron: o.neuron.init(o.network.steps, device),
             place: Place {
@@ -164,7 +164,7 @@ impl BiRealBlock {
         Self {
             neuron: o.neuron.init(o.network.steps, device),
             conv: build_conv(plan, conv, init, device),
-            norm: o.norm.init(channels, o.network.steps, o.neuron.v_threshold, device),
+            norm: build_norm(plan, conv, device),
             gate: gate.map(|g| g.init(o.network.steps, channels, device)),
             shortcut,
             place: Place {

@@ -370,7 +370,11 @@ impl NetworkOptions {
         let (e, m) = (self.norm.epsilon, self.norm.momentum);
         range("norm.epsilon", e.is_finite() && e > 0.0, e.to_string(), "a finite number above 0")?;
         range("norm.momentum", (0.0..=1.0).contains(&m), m.to_string(), "0 to 1")?;
+        let g = self.norm.gamma_init;
+        range("norm.gamma_init", g.is_finite(), g.to_string(), "a finite number")?;
         if let Some(g) = &self.gate {
+            let c = g.constant;
+            range("agmm.constant", c > 0.0 && c < 1.0, c.to_string(), "a number between 0 and 1, without these")?;
             range("agmm.alpha_init", g.alpha_init.is_finite(), g.alpha_init.to_string(), "a finite number")?;
             let m = g.ema_momentum;
             range("agmm.ema_momentum", (0.0..=1.0).contains(&m), m.to_string(), "0 to 1")?;

@@ -3,7 +3,7 @@
 use super::config::{ConvPlan, Plan};
 use super::observer::Observer;
 use crate::Init;
-use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, NormKind, TimeBatchNorm};
+use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, NormConfig, NormKind, TimeBatchNorm};
 use crate::ops::block::{BlockParams, BlockStatistics, BlockWeights, block, block_evaluate};
 use crate::ops::gate::GatePool;
 use burn::module::Module;
@@ -46,7 +46,7 @@ impl Unit {
         let in_order = gate.is_none_or(|g| g.position == GatePosition::AfterNorm && g.pool != GatePool::None);
         Self {
             conv: build_conv(plan, conv, init, device),
-            norm: o.norm.init(channels, steps, o.neuron.v_threshold, device),
+            norm: build_norm(plan, conv, device),
             gate: gate.map(|g| g.init(steps, channels, device)),
             neuron: conv.neurons.then(|| o.neuron.init(steps, device)),
             place: Place {
@@ -125,7 +125,7 @@ impl Whole<'_> {
             weight: self.conv.weight(),
             gamma: self.norm.slope(),
             beta: self.norm.beta.val(),
-            alpha: self.gate.map_or_else(|| Tensor::ones([steps, 1], &device), |g| g.alpha.val()),
+            alpha: self.gate.map_or_else(|| Tensor::ones([steps, 1], &device), Agmm::strength),
             decay: self.neuron.decay(&device),
         };
         if device.is_autodiff() {
@@ -181,6 +181,13 @@ pub(super) fn build_conv(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Dev
         }
         false => Conv2d::Real(conv.conv.init_real(init, &path, device)),
     }
+}
+
+/// The norm behind a convolution.
+pub(super) fn build_norm(plan: &Plan, conv: &ConvPlan, device: &Device) -> TimeBatchNorm {
+    let o = &plan.options;
+    let build = if conv.binary { NormConfig::init_behind_binary } else { NormConfig::init };
+    build(&o.norm, conv.conv.channels[1], o.network.steps, o.neuron.v_threshold, device)
 }
 
 pub(super) fn apply_gate(gate: &Option<Agmm>, x: Tensor<5>, name: &str, observer: &mut dyn Observer) -> Tensor<5> {

@@ -44,7 +44,7 @@ pub enum GatePool {
     Nchw,
     /// No mean: each element is its own gate, σ(x)·x.
     None,
-    /// The constant ½: the control every claim about the gate has to beat.
+    /// The constant ½ (times α): the control every claim about the gate has to beat.
     Const,
 }
 

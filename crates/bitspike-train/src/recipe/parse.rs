@@ -433,6 +433,8 @@ mod tests {
             ("[network]\nname = 'spikformer'\npooling = 'spikes'\n", &[], &["r.toml:3", "network.pooling", "quarters"]),
             ("[network]\nT = 0\n", &[], &["r.toml:2", "network.T is 0"]),
             ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
+            ("[agmm]\nconstant = 1\n", &[], &["r.toml:2", "agmm.constant is 1", "between 0 and 1"]),
+            ("[norm]\ngamma_init = nan\n", &[], &["r.toml:2", "norm.gamma_init is NaN"]),
             ("[optim]\nbinary_rule = 'flip'\n", &[], &["r.toml:2", "method agmm", "gradient step"]),
             ("method = 't-bso'\n[norm]\nkind = 'bntt'\n", &[], &["r.toml:3", "norm.kind = \"joint\""]),
             ("method = 'bop'\n[network]\nestimator = 'ede'\n", &[], &["r.toml:3", "latent weights"]),
