@@ -4,6 +4,7 @@
 //! tet:         mean over t of CE(logits[t], label)         (Deng et al., ICLR 2022)
 //! mean-output: CE(mean over t of logits[t], label)
 //! mixed:       CE(z, y) becomes w · CE(z, label) + (1 − w) · CE(z, second label), the cross entropy with a soft label
+//! smoothed:    CE(z, y) becomes (1 − ε) · CE(z, y) − ε · mean over classes of log softmax(z)   (Szegedy et al., CVPR 2016)
 //! ```
 //!
 //! Shapes: logits `[T, N, K]`, labels and w `[N]` → a scalar, the mean over the batch.
@@ -27,6 +28,8 @@ pub enum Loss {
 pub struct Targets {
     labels: Tensor<1, Int>,
     second: Option<(Tensor<1, Int>, Tensor<1>)>,
+    /// ε.
+    smoothing: f64,
 }
 
 impl Targets {
@@ -43,19 +46,35 @@ impl Targets {
     /// assert!((loss - (2f32.exp() + 1.0).ln() + 0.75 * 2.0).abs() < 1e-6);
     /// ```
     pub fn mixed(labels: Tensor<1, Int>, second: Tensor<1, Int>, own: Tensor<1>) -> Self {
-        Self { labels, second: Some((second, own)) }
+        Self { labels, second: Some((second, own)), smoothing: 0.0 }
+    }
+
+    /// The same with label smoothing: a share `epsilon` of every target, mixed ones too, is spread evenly over all classes. 0
+    /// leaves it out, and the loss with the bits it has without.
+    ///
+    /// ```
+    /// use bitspike_nn::{Loss, Targets};
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// let device = Device::default();
+    /// let logits = Tensor::<3>::from_floats([[[2.0, 0.0]]], &device);
+    /// let smoothed = Targets::from(Tensor::<1, Int>::from_ints([0], &device)).smoothed(0.5);
+    /// let loss: f32 = Loss::MeanOutput.forward(logits, smoothed).into_scalar();
+    /// assert!((loss - (2f32.exp() + 1.0).ln() + 0.75 * 2.0).abs() < 1e-6); // ¾ of one class, ¼ of the other
+    /// ```
+    pub fn smoothed(self, epsilon: f64) -> Self {
+        Self { smoothing: epsilon, ..self }
     }
 
     /// Every target `t` times, one set after the other.
     fn repeat(self, t: usize) -> Self {
         let second = self.second.map(|(second, own)| (second.repeat_dim(0, t), own.repeat_dim(0, t)));
-        Self { labels: self.labels.repeat_dim(0, t), second }
+        Self { labels: self.labels.repeat_dim(0, t), second, ..self }
     }
 }
 
 impl From<Tensor<1, Int>> for Targets {
     fn from(labels: Tensor<1, Int>) -> Self {
-        Self { labels, second: None }
+        Self { labels, second: None, smoothing: 0.0 }
     }
 }
 
@@ -90,14 +109,16 @@ fn cross_entropy(logits: Tensor<2>, targets: Targets) -> Tensor<1> {
     let n = targets.labels.dims()[0];
     let logs = log_softmax(logits, 1);
     let of = |labels: Tensor<1, Int>| logs.clone().gather(1, labels.reshape([n, 1]));
-    match targets.second {
+    let loss = match targets.second {
         None => of(targets.labels).mean().neg(),
         Some((second, own)) => {
             let own = own.reshape([n, 1]);
             let rest = own.clone().neg() + 1.0;
             (of(targets.labels) * own + of(second) * rest).mean().neg()
         }
-    }
+    };
+    let epsilon = targets.smoothing;
+    if epsilon == 0.0 { loss } else { loss * (1.0 - epsilon) - logs.mean() * epsilon }
 }
 
 #[cfg(test)]
@@ -109,7 +130,7 @@ mod tests {
     const WEIGHTS: [f64; 2] = [0.3, 0.85];
 
     /// T = 2, N = 2, K = 3; sample 0 is of 2 and 0, sample 1 of 1 and 1.
-    fn run(loss: Loss, mixed: bool) -> (f64, Vec<f64>) {
+    fn run(loss: Loss, mixed: bool, smoothing: f64) -> (f64, Vec<f64>) {
         let device = Device::default().autodiff();
         let logits = Tensor::<3>::from_data(TensorData::new(LOGITS.to_vec(), [2, 2, 3]), &device).require_grad();
         let labels = Tensor::<1, Int>::from_ints([2, 1], &device);
@@ -121,7 +142,7 @@ mod tests {
                 Tensor::from_floats(WEIGHTS.map(|w| w as f32), &device),
             ),
         };
-        let value = loss.forward(logits.clone(), targets);
+        let value = loss.forward(logits.clone(), targets.smoothed(smoothing));
         let grads = logits.grad(&value.backward()).unwrap().into_data().try_to_vec::<f32>().unwrap();
         (value.into_scalar::<f32>().into(), grads.into_iter().map(f64::from).collect())
     }
@@ -134,10 +155,13 @@ mod tests {
     /// The loss and its gradient, (softmax − soft label) over the number of rows, in double precision.
     #[test]
     fn soft_labels_have_their_loss_and_gradient() {
-        let soft = [[1.0 - WEIGHTS[0], 0.0, WEIGHTS[0]], [0.0, 1.0, 0.0]];
+        let two = [[1.0 - WEIGHTS[0], 0.0, WEIGHTS[0]], [0.0, 1.0, 0.0]];
+        let one = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
         let z = |t: usize, n: usize| LOGITS[(t * 2 + n) * 3..][..3].iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
         let mean = |n: usize| z(0, n).iter().zip(z(1, n)).map(|(a, b)| (a + b) / 2.0).collect::<Vec<_>>();
-        for loss in [Loss::Tet, Loss::MeanOutput] {
+        let cases = [(true, 0.0), (true, 0.1), (false, 0.1), (false, 1.0)];
+        for (loss, (mixed, epsilon)) in [Loss::Tet, Loss::MeanOutput].into_iter().flat_map(|l| cases.map(|c| (l, c))) {
+            let soft = if mixed { two } else { one }.map(|row| row.map(|y| (1.0 - epsilon) * y + epsilon / 3.0));
             let rows: Vec<(usize, usize, Vec<f64>)> = match loss {
                 Loss::Tet => (0..4).map(|i| (i / 2, i % 2, z(i / 2, i % 2))).collect(),
                 Loss::MeanOutput => (0..2).map(|n| (0, n, mean(n))).collect(),
@@ -155,12 +179,13 @@ mod tests {
                     }
                 }
             }
-            let (found, grads) = run(loss, true);
+            let (found, grads) = run(loss, mixed, epsilon);
             assert!((found - value).abs() < 1e-6, "{loss:?}: {found} {value}");
             for (found, expected) in grads.iter().zip(&gradient) {
                 assert!((found - expected).abs() < 1e-6, "{loss:?}: {grads:?} {gradient:?}");
             }
-            assert_ne!(run(loss, false).0, found, "sample 0 is mixed");
+            // All of the target spread evenly is the same target, mixed or not.
+            assert!(epsilon == 1.0 || run(loss, !mixed, epsilon).0 != found, "sample 0 is mixed");
         }
     }
 }

@@ -286,6 +286,7 @@ impl<'a> Trainer<'a> {
                 self.recipe.train.epochs,
             );
             let (images, targets) = tensors(batch, &device);
+            let targets = targets.smoothed(self.recipe.train.label_smoothing);
             let (logits, value) = if self.optimizer.config().binary_rule == BinaryRule::Online {
                 self.update_online(&images, &targets, lr)
             } else {

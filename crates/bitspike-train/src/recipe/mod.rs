@@ -32,6 +32,8 @@ pub struct TrainConfig {
     pub eval_batch_size: usize,
     /// Loss over the time steps.
     pub loss: Loss,
+    /// Label smoothing ε: that share of every training target is spread evenly over all classes; 0 for none.
+    pub label_smoothing: f64,
     /// Weight of the firing-rate regulariser: that times the mean over layers of (rate − ½)² joins the loss; 0 for none.
     pub rate_weight: f64,
     /// Keep less memory between forward and backward pass and convolve again in the backward pass; the same results.
@@ -53,6 +55,7 @@ impl Default for TrainConfig {
             batch_size: 64,
             eval_batch_size: 250,
             loss: Loss::Tet,
+            label_smoothing: 0.0,
             rate_weight: 0.0,
             recompute: false,
             workers: 1,
