@@ -219,6 +219,27 @@ fn every_method_learns_and_resumes_bit_for_bit() {
     }
 }
 
+/// Each of these changes the run; interrupted, resumed and on other threads it has the same bits.
+#[test]
+fn options_of_training_resume_bit_for_bit_on_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("plain");
+    run_in_pieces(&plain, &[]);
+    let rows = ["train.label_smoothing=0.1", "optim.clip_norm=0.5"];
+    for row in rows {
+        let recipe = Recipe::parse_with(RECIPE, "test", &[row.to_owned()]).unwrap();
+        let [whole, broken] = ["whole", "broken"].map(|part| dir.path().join(format!("{part} {row}")));
+        run_recipe_in_pieces(&recipe, &whole, &[]);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| run_recipe_in_pieces(&recipe, &broken, &[5, 6, 9]));
+        assert_same_records(&broken, &whole, row);
+        for which in [Which::Last, Which::Best] {
+            assert_same_state(&broken, &whole, which, row);
+        }
+        assert_ne!(records(&whole), records(&plain), "{row}: nothing changed");
+    }
+}
+
 #[test]
 fn a_crash_between_checkpoints_loses_only_steps_since_the_last() {
     let dir = tempfile::tempdir().unwrap();

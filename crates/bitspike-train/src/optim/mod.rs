@@ -1,6 +1,7 @@
 //! Optimisers with a learning rate and weight decay per kind of parameter, and learning-rate schedules.
 
 mod adamw;
+mod clip;
 mod flip;
 mod freeze;
 mod online;
@@ -70,6 +71,8 @@ pub struct OptimConfig {
     pub lr_binary_mult: f64,
     /// What the learning rate of latent weights is relative to.
     pub binary_step: BinaryStep,
+    /// Largest norm of all gradients together, which are scaled down to it; 0 for no limit. Formula in `optim/clip.rs`.
+    pub clip_norm: f64,
     /// How binary weights are updated.
     pub binary_rule: BinaryRule,
     /// Rules `flip` and `online`: share of the new gradient in the momentum, at the top of the schedule.
@@ -97,6 +100,7 @@ impl Default for OptimConfig {
             weight_decay: 1e-4,
             lr_binary_mult: 1.0,
             binary_step: BinaryStep::Relative,
+            clip_norm: 0.0,
             binary_rule: BinaryRule::Latent,
             flip_rate: 1e-3,
             flip_threshold: 1e-6,
@@ -176,7 +180,8 @@ impl Optimizer {
     /// Takes the gradients of the parameters out of `grads`, so that their memory can hold the new values.
     pub fn step<M: Module>(&mut self, module: M, grads: &mut Gradients, lr: f64) -> M {
         self.steps += 1;
-        param::map(module, &mut Step { optimizer: self, grads, lr })
+        let scale = clip::factor(&module, grads, self.config.clip_norm);
+        param::map(module, &mut Step { optimizer: self, grads, lr, scale })
     }
 
     /// Says which of `steps` time steps the next gradients are of; only the rule `online` asks.
@@ -229,11 +234,14 @@ struct Step<'a> {
     optimizer: &'a mut Optimizer,
     grads: &'a mut Gradients,
     lr: f64,
+    /// Factor on every gradient, if their norm is clipped.
+    scale: Option<f64>,
 }
 
 impl ParamMapper for Step<'_> {
     fn map<const D: usize>(&mut self, name: &str, value: &Tensor<D>) -> Option<Tensor<D>> {
         let grad = value.grad_remove(self.grads)?;
+        let grad = if let Some(scale) = self.scale { grad * scale } else { grad };
         let (lr, decay) = self.optimizer.config.group(Role::of(name), self.lr);
         let shape = value.shape();
         let count = shape.num_elements();

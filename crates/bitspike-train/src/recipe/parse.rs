@@ -287,6 +287,7 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ("optim.lr", finite(o.lr, 0.0) && o.lr > 0.0, o.lr.to_string(), "a finite number above 0"),
         ("optim.momentum", finite(o.momentum, 0.0) && o.momentum < 1.0, o.momentum.to_string(), "0 to below 1"),
         ("optim.weight_decay", finite(o.weight_decay, 0.0), o.weight_decay.to_string(), "a finite number, at least 0"),
+        ("optim.clip_norm", finite(o.clip_norm, 0.0), o.clip_norm.to_string(), "a finite number, at least 0 (0: no limit)"),
         ("optim.lr_binary_mult", finite(o.lr_binary_mult, 0.0), o.lr_binary_mult.to_string(), "at least 0"),
         ("optim.lr_alpha_mult", finite(o.lr_alpha_mult, 0.0), o.lr_alpha_mult.to_string(), "at least 0"),
         (
@@ -441,6 +442,7 @@ mod tests {
             ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
             ("[agmm]\nconstant = 1\n", &[], &["r.toml:2", "agmm.constant is 1", "between 0 and 1"]),
             ("[train]\nlabel_smoothing = 1.5\n", &[], &["r.toml:2", "train.label_smoothing is 1.5", "0 to 1"]),
+            ("[optim]\nclip_norm = -1\n", &[], &["r.toml:2", "optim.clip_norm is -1", "at least 0"]),
             ("[norm]\ngamma_init = nan\n", &[], &["r.toml:2", "norm.gamma_init is NaN"]),
             ("[optim]\nbinary_rule = 'flip'\n", &[], &["r.toml:2", "method agmm", "gradient step"]),
             ("method = 't-bso'\n[norm]\nkind = 'bntt'\n", &[], &["r.toml:3", "norm.kind = \"joint\""]),
