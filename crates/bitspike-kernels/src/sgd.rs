@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! g ← g + decay · w;   v ← momentum · v + g  (v = g at the first step);   w ← w − lr · v
+//!                                                                           nesterov:  w ← w − lr · (g + momentum · v)
 //! ```
 //!
 //! Every product is rounded before it is added, as separate operations would. Shapes: all `[M]`. Source: PyTorch's SGD
@@ -18,6 +19,8 @@ pub struct SgdParams {
     pub momentum: f32,
     /// Weight decay; 0 leaves it out.
     pub decay: f32,
+    /// Nesterov's momentum in place of the usual one.
+    pub nesterov: bool,
 }
 
 /// Changes `v` in place and writes the new weights over the gradient; with `first` the old `v` is ignored.
@@ -28,7 +31,7 @@ pub struct SgdParams {
 /// # Example
 /// ```
 /// use bitspike_kernels::sgd::{SgdParams, step};
-/// let p = SgdParams { lr: 0.5, momentum: 0.5, decay: 0.0 };
+/// let p = SgdParams { lr: 0.5, momentum: 0.5, decay: 0.0, nesterov: false };
 /// let (mut v, mut g) = ([2.0], [1.0]);
 /// step(&p, false, &[1.0], &mut v, &mut g).unwrap();
 /// assert_eq!((v, g), ([2.0], [0.0])); // v = 0.5 · 2 + 1, new weight = 1 − 0.5 · 2
@@ -50,7 +53,8 @@ multiversioned! {
             let gradient = if p.decay == 0.0 { *g } else { *g + *w * p.decay };
             let now = if first { gradient } else { *v * p.momentum + gradient };
             *v = now;
-            *g = *w - now * p.lr;
+            let step = if p.nesterov { gradient + now * p.momentum } else { now };
+            *g = *w - step * p.lr;
         }
     }
 }
@@ -64,12 +68,13 @@ mod tests {
     fn every_level_equals_the_definition() {
         for len in [1, 7, 16, 1000, par::CHUNK + 3] {
             let (w, g, old) = (noise(len, 1.0, 1), noise(len, 1.0, 2), noise(len, 1.0, 3));
-            for (first, decay) in [(true, 0.0), (true, 0.25), (false, 0.0), (false, 1e-4)] {
-                let p = SgdParams { lr: 0.1, momentum: 0.9, decay };
+            let cases = [(true, 0.0), (true, 0.25), (false, 0.0), (false, 1e-4)];
+            for ((first, decay), nesterov) in cases.into_iter().flat_map(|c| [(c, false), (c, true)]) {
+                let p = SgdParams { lr: 0.1, momentum: 0.9, decay, nesterov };
                 let of = |i: usize| {
                     let g = if decay == 0.0 { g[i] } else { g[i] + decay * w[i] };
                     let v = if first { g } else { 0.9 * old[i] + g };
-                    (v, w[i] - 0.1 * v)
+                    (v, w[i] - 0.1 * if nesterov { g + 0.9 * v } else { v })
                 };
                 let expected: (Vec<f32>, Vec<f32>) = (0..len).map(of).unzip();
                 for level in Level::available() {
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn wrong_lengths_are_refused() {
-        let p = SgdParams { lr: 0.1, momentum: 0.9, decay: 0.0 };
+        let p = SgdParams { lr: 0.1, momentum: 0.9, decay: 0.0, nesterov: false };
         assert!(step(&p, true, &[0.0; 2], &mut [0.0; 1], &mut [0.0; 2]).is_err());
         assert!(step(&p, true, &[0.0; 2], &mut [0.0; 2], &mut [0.0; 1]).is_err());
     }

@@ -225,7 +225,7 @@ fn options_of_training_resume_bit_for_bit_on_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let plain = dir.path().join("plain");
     run_in_pieces(&plain, &[]);
-    let rows = ["train.label_smoothing=0.1", "optim.clip_norm=0.5"];
+    let rows = ["train.label_smoothing=0.1", "optim.clip_norm=0.5", "optim.nesterov=true"];
     for row in rows {
         let recipe = Recipe::parse_with(RECIPE, "test", &[row.to_owned()]).unwrap();
         let [whole, broken] = ["whole", "broken"].map(|part| dir.path().join(format!("{part} {row}")));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! g ← g + decay · w;   v ← momentum · v + g  (v = g at the first step);   w ← w − lr · v
+//!                                                                           nesterov:  w ← w − lr · (g + momentum · v)
 //! ```
 //!
 //! Shapes: w, v, g `[M]`. Source: PyTorch's SGD with coupled weight decay. On the CPU backend it is one pass
@@ -43,7 +44,7 @@ pub trait SgdOps: Backend {
 /// use burn::tensor::{Device, Tensor};
 /// let device = Device::default();
 /// let ones = || Tensor::<1>::ones([1], &device);
-/// let (w, v) = sgd_step(ones(), None, ones(), SgdParams { lr: 0.5, momentum: 0.9, decay: 0.0 });
+/// let (w, v) = sgd_step(ones(), None, ones(), SgdParams { lr: 0.5, momentum: 0.9, decay: 0.0, nesterov: false });
 /// assert_eq!((w.into_scalar::<f32>(), v.into_scalar::<f32>()), (0.5, 1.0));
 /// ```
 pub fn sgd_step(w: Tensor<1>, v: Option<Tensor<1>>, g: Tensor<1>, p: SgdParams) -> (Tensor<1>, Tensor<1>) {
@@ -61,8 +62,9 @@ pub(crate) fn composed<B: Backend>(
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let (w, g) = (Val::<B>(w), Val::<B>(g));
     let g = if p.decay == 0.0 { g } else { g + w.clone() * p.decay };
-    let v = if first { g } else { Val::<B>(v) * p.momentum + g };
-    ((w - v.clone() * p.lr).0, v.0)
+    let v = if first { g.clone() } else { Val::<B>(v) * p.momentum + g.clone() };
+    let step = if p.nesterov { g + v.clone() * p.momentum } else { v.clone() };
+    ((w - step * p.lr).0, v.0)
 }
 
 impl<B: Backend, C: CheckpointStrategy> SgdOps for Autodiff<B, C> {}

@@ -65,6 +65,8 @@ pub struct OptimConfig {
     pub lr: f64,
     /// Momentum of SGD.
     pub momentum: f64,
+    /// Nesterov's momentum, in SGD.
+    pub nesterov: bool,
     /// Weight decay of weights, binary and real; norm, bias and α have none.
     pub weight_decay: f64,
     /// Factor on the learning rate of binary weights: the control experiment of every gate.
@@ -97,6 +99,7 @@ impl Default for OptimConfig {
             kind: OptimizerKind::Sgd,
             lr: 0.1,
             momentum: 0.9,
+            nesterov: false,
             weight_decay: 1e-4,
             lr_binary_mult: 1.0,
             binary_step: BinaryStep::Relative,

@@ -5,7 +5,7 @@
 
 use super::Recipe;
 use super::error::{Origin, RecipeError};
-use crate::optim::BinaryRule;
+use crate::optim::{BinaryRule, OptimizerKind};
 use bitspike_data::{DataError, SetName};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{Estimator, NormKind};
@@ -368,6 +368,11 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
         );
         return Some(("augment.random_resized_crop", reason));
     }
+    if optim.nesterov && (optim.kind != OptimizerKind::Sgd || optim.momentum == 0.0) {
+        let reason = "optim.nesterov looks ahead along the momentum of SGD: it needs optim.kind = \"sgd\" and optim.momentum above \
+                      0; or set it to false";
+        return Some(("optim.nesterov", reason.to_owned()));
+    }
     let rule = match optim.binary_rule {
         BinaryRule::Latent => return None,
         BinaryRule::Flip => "flip",
@@ -443,6 +448,8 @@ mod tests {
             ("[agmm]\nconstant = 1\n", &[], &["r.toml:2", "agmm.constant is 1", "between 0 and 1"]),
             ("[train]\nlabel_smoothing = 1.5\n", &[], &["r.toml:2", "train.label_smoothing is 1.5", "0 to 1"]),
             ("[optim]\nclip_norm = -1\n", &[], &["r.toml:2", "optim.clip_norm is -1", "at least 0"]),
+            ("[optim]\nnesterov = true\nmomentum = 0\n", &[], &["r.toml:2", "optim.nesterov", "optim.momentum"]),
+            ("[optim]\nnesterov = true\nkind = 'adamw'\n", &[], &["r.toml:2", "optim.nesterov", "\"sgd\""]),
             ("[norm]\ngamma_init = nan\n", &[], &["r.toml:2", "norm.gamma_init is NaN"]),
             ("[optim]\nbinary_rule = 'flip'\n", &[], &["r.toml:2", "method agmm", "gradient step"]),
             ("method = 't-bso'\n[norm]\nkind = 'bntt'\n", &[], &["r.toml:3", "norm.kind = \"joint\""]),

@@ -24,3 +24,33 @@ impl SgdOps for Flex {
         (g.into_tensor(&[len]), v.into_tensor(&[len]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::with_composed;
+    use crate::ops::sgd::{SgdParams, sgd_step};
+    use burn::tensor::{Device, Tensor};
+
+    /// Three steps over sizes below and above that of a pooled buffer, bit for bit.
+    #[test]
+    fn one_pass_has_the_bits_of_the_composed_form() {
+        let device = Device::default();
+        for (len, nesterov) in [1, 37, 20_000].into_iter().flat_map(|len| [(len, false), (len, true)]) {
+            let values = |salt: f32| {
+                let data: Vec<f32> = (0..len).map(|i| ((i as f32 + salt) * 0.731).sin()).collect();
+                Tensor::<1>::from_floats(data.as_slice(), &device)
+            };
+            let p = SgdParams { lr: 0.1, momentum: 0.9, decay: 1e-3, nesterov };
+            let run = || {
+                let (mut w, mut velocity) = (values(0.0), None);
+                for k in 1..4 {
+                    let (new, v) = sgd_step(w, velocity, values(k as f32), p);
+                    (w, velocity) = (new, Some(v));
+                }
+                let v = velocity.expect("there were steps");
+                [w, v].map(|t| t.into_data().try_to_vec::<f32>().expect("f32"))
+            };
+            assert_eq!(run(), with_composed(run), "{len} {nesterov}");
+        }
+    }
+}
