@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! param.<name>              parameters and running statistics, float32
+//! ema.<name>                with `train.ema`: their averages, in the same way
 //! optim.<kind>.<name>       state of the optimiser, float32, flat
 //! flips.<layer>.signs       signs now, at the start of training, at the start of the epoch: u64 words, 64 signs each
 //! flips.<layer>.start
@@ -35,6 +36,9 @@ const FORMAT: u32 = 2;
 /// The oldest that is read.
 const OLDEST: u32 = 1;
 const META: &str = "bitspike";
+const PARAM: &str = "param.";
+/// In front of the names of averaged parameters.
+pub(crate) const EMA: &str = "ema.";
 
 /// A checkpoint that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -176,12 +180,15 @@ fn words(values: &[u64]) -> Raw {
 pub fn save(
     path: &Path,
     network: &Network,
+    average: Option<&Network>,
     optimizer: &Optimizer,
     flips: &FlipTracker,
     progress: &Progress,
 ) -> Result<(), CheckpointError> {
     let mut tensors: Vec<(String, Raw)> = Vec::new();
     tensors.extend(param::snapshot(network).into_iter().map(|(n, d)| (format!("param.{n}"), floats(d))));
+    let averages = average.map(param::snapshot).into_iter().flatten();
+    tensors.extend(averages.map(|(n, d)| (format!("{EMA}{n}"), floats(d))));
     tensors.extend(optimizer.state().map(|(n, d)| (format!("optim.{n}"), floats(d))));
     let mut flip_meta = BTreeMap::new();
     for (layer, h) in flips.layers() {
@@ -299,9 +306,21 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Mismatch`] if a parameter is missing, has another shape, or is left over.
     pub fn network(&self, network: Network) -> Result<Network, CheckpointError> {
-        let mut load = Load { from: self, used: 0, wrong: None };
+        self.load_into(network, PARAM)
+    }
+
+    /// The network with the averages of a run with `train.ema`.
+    ///
+    /// # Errors
+    /// As [`network`](Self::network); there are no averages in a checkpoint of a run without.
+    pub fn averaged(&self, network: Network) -> Result<Network, CheckpointError> {
+        self.load_into(network, EMA)
+    }
+
+    fn load_into(&self, network: Network, prefix: &'static str) -> Result<Network, CheckpointError> {
+        let mut load = Load { from: self, prefix, used: 0, wrong: None };
         let network = param::map(network, &mut load);
-        let params = self.tensors.keys().filter(|n| n.starts_with("param.")).count();
+        let params = self.tensors.keys().filter(|n| n.starts_with(prefix)).count();
         match load.wrong {
             Some((name, expected, found)) => {
                 Err(CheckpointError::Mismatch { path: self.path.clone(), name, expected, found })
@@ -376,6 +395,7 @@ fn numbers<const N: usize, T>(view: &TensorView<'_>, read: fn([u8; N]) -> T) -> 
 
 struct Load<'a> {
     from: &'a Checkpoint,
+    prefix: &'static str,
     used: usize,
     wrong: Option<(String, String, String)>,
 }
@@ -383,7 +403,8 @@ struct Load<'a> {
 impl ParamMapper for Load<'_> {
     fn map<const D: usize>(&mut self, name: &str, value: &Tensor<D>) -> Option<Tensor<D>> {
         let expected = value.dims().to_vec();
-        match self.from.tensors.get(&format!("param.{name}")) {
+        let full = format!("{}{name}", self.prefix);
+        match self.from.tensors.get(&full) {
             Some(data) if data.shape().to_vec() == expected => {
                 self.used += 1;
                 let device = param::plain(value.clone()).device();
@@ -391,7 +412,8 @@ impl ParamMapper for Load<'_> {
             }
             found => {
                 let found = found.map_or("nothing".to_owned(), |d| format!("{:?}", d.shape().to_vec()));
-                self.wrong.get_or_insert((name.to_owned(), format!("{expected:?}"), found));
+                let name = if self.prefix == PARAM { name.to_owned() } else { full };
+                self.wrong.get_or_insert((name, format!("{expected:?}"), found));
                 None
             }
         }

@@ -13,6 +13,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod average;
 pub mod bench;
 pub mod checkpoint;
 pub mod compare;

@@ -28,7 +28,7 @@ pub fn plan_for(recipe: &Recipe, samples: &SampleShape) -> Result<Plan, TrainErr
     Ok(recipe.network_options().plan(samples.shape, samples.classes)?.with_frames(frames))
 }
 
-/// The network of a checkpoint on a device without autodiff, and its plan.
+/// The network of a checkpoint on a device without autodiff, and its plan: the averaged one where the recipe has `train.ema`.
 ///
 /// # Errors
 /// [`TrainError`] if recipe, data and checkpoint do not fit each other.
@@ -39,6 +39,7 @@ pub fn load(
     device: &Device,
 ) -> Result<(Plan, Network), TrainError> {
     let plan = plan(recipe, data)?;
-    let network = checkpoint.network(Network::new(&plan, &Init::new(recipe.seed), device))?;
+    let network = Network::new(&plan, &Init::new(recipe.seed), device);
+    let network = if recipe.train.ema > 0.0 { checkpoint.averaged(network)? } else { checkpoint.network(network)? };
     Ok((plan, network))
 }

@@ -171,6 +171,7 @@ pub fn summary(
         best_accuracy: progress.best.map(|b| b.0),
         best_epoch: progress.best.map(|b| b.1),
         evaluated_on: evaluated_on.to_owned(),
+        weights: recipe.weights(),
         train_seconds: progress.seconds,
         flips_per_weight: flips.per_weight(),
         back_10: flips.back(0),

@@ -14,6 +14,7 @@
 //! Everything else has to match: parameters without a source, wrong shapes and tensors that nobody takes are one error that
 //! lists them all.
 
+use crate::checkpoint::EMA;
 use crate::param::{self, ParamMapper};
 use bitspike_nn::network::Network;
 use bitspike_run::{Checkpoint as Which, RunFolder};
@@ -120,15 +121,18 @@ pub fn apply(config: &StartConfig, network: Network) -> Result<Network, StartErr
     Err(StartError::Unmatched { path, missing, shapes, unused })
 }
 
-/// The tensors of a file as float32; of a checkpoint, its parameters.
+/// The tensors of a file as float32; of a checkpoint, its parameters, averaged ones where it has them.
 fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, StartError> {
     let bytes = std::fs::read(path).map_err(|source| StartError::Io { path: path.to_owned(), source })?;
     let format = |reason: String| StartError::Format { path: path.to_owned(), reason };
     let file = SafeTensors::deserialize(&bytes).map_err(|e| format(format!("not a whole safetensors file: {e}")))?;
-    let checkpoint = file.names().iter().any(|name| name.starts_with("param."));
+    let has = |prefix: &str| file.names().iter().any(|name| name.starts_with(prefix));
+    // Of a run with averages, what it is evaluated and exported with.
+    let prefix = if has(EMA) { EMA } else { "param." };
+    let checkpoint = has("param.");
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
-        let name = match (checkpoint, name.strip_prefix("param.")) {
+        let name = match (checkpoint, name.strip_prefix(prefix)) {
             (true, None) => continue,
             (true, Some(rest)) => rest.to_owned(),
             (false, _) => name,

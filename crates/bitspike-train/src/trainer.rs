@@ -8,6 +8,7 @@
 //! threads, and a run that was interrupted and resumed gives the bits of one that was not. Wall-clock seconds are the only
 //! figures that differ.
 
+use crate::average::Average;
 use crate::checkpoint::{self, Checkpoint, CheckpointError, EpochSums, Progress};
 use crate::diagnose::Diagnostics;
 use crate::distill::Teacher;
@@ -96,6 +97,7 @@ pub struct Trainer<'a> {
     folder: RunFolder,
     info: RunInfo,
     network: Network,
+    average: Option<Average>,
     optimizer: Optimizer,
     flips: FlipTracker,
     progress: Progress,
@@ -137,12 +139,14 @@ impl<'a> Trainer<'a> {
             machine: machine::machine(),
             device: format!("{device:?}"),
             network: network_info(&plan),
+            weights: recipe.weights(),
             ..RunInfo::default()
         };
         folder.write_recipe(&recipe.to_toml())?;
         folder.write_info(&info)?;
         let mut flips = FlipTracker::new();
         observe(&network, plan.options.estimator, &mut flips);
+        let average = Average::new(&network, recipe.train.ema);
         let progress = Progress { seed: recipe.seed, ..Progress::default() };
         let (metrics, events) = (folder.append_metrics()?, folder.create_events()?);
         let recipe = recipe.clone();
@@ -155,6 +159,7 @@ impl<'a> Trainer<'a> {
             folder,
             info,
             network,
+            average,
             optimizer,
             flips,
             progress,
@@ -185,6 +190,13 @@ impl<'a> Trainer<'a> {
         }
         let autodiff = device.clone().autodiff();
         let network = checkpoint.network(Network::new(&plan, &Init::new(recipe.seed), &autodiff))?;
+        let average = match recipe.train.ema {
+            0.0 => None,
+            decay => {
+                let network = checkpoint.averaged(Network::new(&plan, &Init::new(recipe.seed), device))?;
+                Some(Average::from_network(network, decay))
+            }
+        };
         let mut optimizer = Optimizer::new(recipe.optim_config());
         checkpoint.optimizer(&mut optimizer, device);
         if let Some((name, found)) = optimizer.other_steps(recipe.network.steps) {
@@ -212,6 +224,7 @@ impl<'a> Trainer<'a> {
             folder,
             info,
             network,
+            average,
             optimizer,
             flips,
             progress,
@@ -301,6 +314,9 @@ impl<'a> Trainer<'a> {
             observe(&self.network, self.plan.options.estimator, &mut self.flips);
             let correct = count_correct(logits, &labels);
             self.progress.step += 1;
+            if let Some(average) = &mut self.average {
+                average.update(&self.network, self.progress.step);
+            }
             self.progress.batch = index + 1;
             let sums = &mut self.progress.sums;
             sums.loss += f64::from(value) * n as f64;
@@ -416,7 +432,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn evaluate(&self, loader: &Loader) -> Result<Evaluation, TrainError> {
-        Ok(evaluate(&self.network.valid(), loader, self.recipe.train.loss, &self.device)?)
+        let network = self.average.as_ref().map_or_else(|| self.network.valid(), |a| a.network().clone());
+        Ok(evaluate(&network, loader, self.recipe.train.loss, &self.device)?)
     }
 
     fn evaluated_on(&self) -> &'static str {
@@ -431,7 +448,8 @@ impl<'a> Trainer<'a> {
 
     fn save(&self, which: Which) -> Result<(), TrainError> {
         let path = self.folder.checkpoint(which);
-        Ok(checkpoint::save(&path, &self.network, &self.optimizer, &self.flips, &self.progress)?)
+        let average = self.average.as_ref().map(Average::network);
+        Ok(checkpoint::save(&path, &self.network, average, &self.optimizer, &self.flips, &self.progress)?)
     }
 }
 

@@ -6,6 +6,8 @@ use bitspike_nn::ops::conv::Precision;
 use bitspike_run::{Checkpoint as Which, Record, RunFolder};
 use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::device::by_name;
+use bitspike_train::evaluate::evaluate;
+use bitspike_train::eval_loader;
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
 use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
@@ -225,7 +227,7 @@ fn options_of_training_resume_bit_for_bit_on_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let plain = dir.path().join("plain");
     run_in_pieces(&plain, &[]);
-    let rows = ["train.label_smoothing=0.1", "optim.clip_norm=0.5", "optim.nesterov=true"];
+    let rows = ["train.label_smoothing=0.1", "optim.clip_norm=0.5", "optim.nesterov=true", "train.ema=0.9"];
     for row in rows {
         let recipe = Recipe::parse_with(RECIPE, "test", &[row.to_owned()]).unwrap();
         let [whole, broken] = ["whole", "broken"].map(|part| dir.path().join(format!("{part} {row}")));
@@ -238,6 +240,46 @@ fn options_of_training_resume_bit_for_bit_on_any_number_of_threads() {
         }
         assert_ne!(records(&whole), records(&plain), "{row}: nothing changed");
     }
+}
+
+/// What a run with averages reports is what its checkpoint gives to `eval` and `export`, and where another run starts.
+#[test]
+fn averages_are_evaluated_loaded_and_started_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, data, device) = (dir.path().join("run"), data(), by_name("cpu").unwrap());
+    let recipe = Recipe::parse_with(RECIPE, "test", &["train.ema=0.95".to_owned()]).unwrap();
+    run_recipe_in_pieces(&recipe, &folder, &[]);
+    let run = RunFolder::open(&folder).unwrap();
+    let summary = run.read_summary().unwrap().unwrap();
+    assert_eq!(summary.weights.as_deref(), Some("averaged with decay 0.95"));
+    assert_eq!(run.read_info().unwrap().weights, summary.weights);
+    let checkpoint = Checkpoint::load(&run.checkpoint(Which::Last)).unwrap();
+    let loss = |recipe: &Recipe| {
+        let (_, network) = bitspike_train::network::load(recipe, &data, &checkpoint, &device).unwrap();
+        let loader = eval_loader(recipe, &data, data.test.clone()).unwrap();
+        evaluate(&network, &loader, recipe.train.loss, &device).unwrap().loss
+    };
+    assert_eq!(Some(loss(&recipe)), summary.test_loss);
+    let trained = Recipe::parse(RECIPE, "test").unwrap();
+    assert_ne!(loss(&trained), loss(&recipe), "the trained weights are there as well");
+    // A run of no step starts where the averages are.
+    let mut next = trained.clone();
+    next.init.from = Some(folder.clone());
+    drop(Trainer::start(&next, &data, &device, &dir.path().join("next"), &[]).unwrap());
+    let start = RunFolder::open(&dir.path().join("next")).unwrap().checkpoint(Which::Last);
+    let (bytes, old) = (std::fs::read(start).unwrap(), std::fs::read(run.checkpoint(Which::Last)).unwrap());
+    let (new, old) = (SafeTensors::deserialize(&bytes).unwrap(), SafeTensors::deserialize(&old).unwrap());
+    for name in ["stem.conv.weight", "blocks.1.conv.latent", "blocks.0.norm.running_var"] {
+        let of = |file: &SafeTensors<'_>, prefix: &str| file.tensor(&format!("{prefix}.{name}")).unwrap().data().to_vec();
+        assert_eq!(of(&new, "param"), of(&old, "ema"), "{name}");
+        assert_ne!(of(&old, "param"), of(&old, "ema"), "{name}");
+    }
+    // A checkpoint without averages says what is missing.
+    let plain = dir.path().join("plain");
+    run_recipe_in_pieces(&trained, &plain, &[]);
+    let checkpoint = Checkpoint::load(&RunFolder::open(&plain).unwrap().checkpoint(Which::Last)).unwrap();
+    let error = bitspike_train::network::load(&recipe, &data, &checkpoint, &device).unwrap_err().to_string();
+    assert!(error.contains("ema.") && error.contains("nothing"), "{error}");
 }
 
 #[test]

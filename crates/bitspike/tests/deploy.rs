@@ -42,6 +42,7 @@ fn every_exportable_option_keeps_its_predictions() {
         &["agmm.eval_gate=ema"],
         &["agmm.pool=nchw", "network.head=average"],
         &["method=const-gate", "neuron.kind=if"],
+        &["train.ema=0.95", "agmm.eval_gate=ema"],
         &["method=const-gate", "agmm.constant=0.35", "norm.gamma_init=0.5"],
         &["agmm.apply=gradient", "neuron.reset=hard"],
         &["network.weight_scale=mean-abs", "neuron.kind=plif", "norm.threshold_dependent=true"],

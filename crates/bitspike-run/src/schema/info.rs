@@ -35,6 +35,9 @@ pub struct RunInfo {
     pub device: String,
     /// The network.
     pub network: NetworkInfo,
+    /// What is evaluated and exported, where it is not the trained weights themselves: `averaged with decay 0.999`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 impl Default for RunInfo {
@@ -53,6 +56,7 @@ impl Default for RunInfo {
             machine: MachineInfo::default(),
             device: String::new(),
             network: NetworkInfo::default(),
+            weights: None,
         }
     }
 }

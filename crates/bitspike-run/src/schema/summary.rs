@@ -39,6 +39,9 @@ pub struct Summary {
     /// What `best_accuracy` was measured on: `test` or `validation`. A best epoch picked on the test set is an
     /// optimistic figure, and reports say so.
     pub evaluated_on: String,
+    /// What was evaluated, where it is not the trained weights themselves: `averaged with decay 0.999`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
     /// Wall time of the training in all epochs, without evaluation, over every resume, seconds.
     #[serde(with = "number")]
     pub train_seconds: f64,
@@ -96,6 +99,7 @@ impl Default for Summary {
             best_accuracy: None,
             best_epoch: None,
             evaluated_on: String::new(),
+            weights: None,
             train_seconds: 0.0,
             flips_per_weight: 0.0,
             back_10: 0.0,

@@ -34,6 +34,8 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// Label smoothing ε: that share of every training target is spread evenly over all classes; 0 for none.
     pub label_smoothing: f64,
+    /// Decay of a moving average of all parameters, which is evaluated and exported in place of the trained ones; 0 for none.
+    pub ema: f64,
     /// Weight of the firing-rate regulariser: that times the mean over layers of (rate − ½)² joins the loss; 0 for none.
     pub rate_weight: f64,
     /// Keep less memory between forward and backward pass and convolve again in the backward pass; the same results.
@@ -56,6 +58,7 @@ impl Default for TrainConfig {
             eval_batch_size: 250,
             loss: Loss::Tet,
             label_smoothing: 0.0,
+            ema: 0.0,
             rate_weight: 0.0,
             recompute: false,
             workers: 1,
@@ -230,6 +233,11 @@ impl Recipe {
     /// Weight of the firing-rate regulariser in the loss, with the method applied; 0 leaves it out.
     pub fn rate_weight(&self) -> f64 {
         self.method.rate_weight().unwrap_or(self.train.rate_weight)
+    }
+
+    /// What is evaluated and exported, where it is not the trained weights themselves: for records.
+    pub fn weights(&self) -> Option<String> {
+        (self.train.ema > 0.0).then(|| format!("averaged with decay {}", self.train.ema))
     }
 
     /// Advice about combinations that are valid but rarely meant.

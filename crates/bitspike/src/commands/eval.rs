@@ -17,6 +17,9 @@ struct Scores {
     seed: u64,
     checkpoint: String,
     split: String,
+    /// What was evaluated, where it is not the trained weights themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<String>,
     accuracy: f64,
     loss: f64,
     samples: u64,
@@ -53,6 +56,7 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         seed: recipe.seed,
         checkpoint: args.checkpoint.clone(),
         split: args.split.clone(),
+        weights: recipe.weights(),
         accuracy: e.accuracy(),
         loss: e.loss,
         samples: e.samples,
@@ -73,12 +77,13 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
     } else {
         let rates: Vec<String> = result.firing_rates.iter().map(|(n, r)| format!("{n} {r:.3}")).collect();
         output::result(&format!(
-            "{} seed {}, {} checkpoint (epoch {}), {} part: accuracy {:.2} %, loss {:.4}, {} samples\n\
+            "{} seed {}, {} checkpoint (epoch {}{}), {} part: accuracy {:.2} %, loss {:.4}, {} samples\n\
              firing rate {:.3} ({}); {} in 1-bit form, {} in float32; {:.3} ms per sample in batches of {}",
             result.method,
             result.seed,
             result.checkpoint,
             result.epochs,
+            result.weights.as_ref().map_or_else(String::new, |weights| format!(", {weights}")),
             result.split,
             100.0 * result.accuracy,
             result.loss,
