@@ -338,6 +338,8 @@ pub enum AutoAugment {
     None,
     /// The CIFAR-10 policy of Cubuk et al. 2018, 25 sub-policies.
     Cifar10,
+    /// One operation at a random strength (Müller and Hutter, ICCV 2021).
+    Trivial,
 }
 
 /// How pixels become floats: the value of `augment.normalize`.
@@ -372,7 +374,7 @@ pub enum Normalize {
 /// let cfg: AugmentConfig = toml::from_str("normalize = { fixed = { mean = [0.5], std = [0.25] } }").unwrap();
 /// assert_eq!(cfg.normalize, Normalize::Fixed { mean: vec![0.5], std: vec![0.25] });
 /// ```
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Smallest share of an image's area that a random resized crop keeps, up to 1; 0 = off. Usual for ImageNet: 0.08.
@@ -388,12 +390,37 @@ pub struct AugmentConfig {
     /// Probability of a mix with another training sample by EventMix (Shen et al., 2023), for event frames; its label then
     /// counts for its share; 0 = off.
     pub event_mix: f64,
+    /// a of MixUp (Zhang et al., 2018), for images: λ ~ Beta(a, a); 0 = off.
+    pub mixup: f64,
+    /// a of CutMix (Yun et al., 2019), for images; 0 = off. With both on, each sample takes either.
+    pub cutmix: f64,
+    /// Probability that a sample is mixed by MixUp or CutMix, where one is on.
+    pub mix_probability: f64,
     /// Side in pixels of the square set to zero (after normalisation, so to the mean); 0 = off.
     pub cutout: usize,
     /// Learned policy.
     pub auto_augment: AutoAugment,
     /// How pixels become floats.
     pub normalize: Normalize,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self {
+            random_resized_crop: 0.0,
+            random_crop: 0,
+            flip: false,
+            roll: 0,
+            nda: 0.0,
+            event_mix: 0.0,
+            mixup: 0.0,
+            cutmix: 0.0,
+            mix_probability: 1.0,
+            cutout: 0,
+            auto_augment: AutoAugment::None,
+            normalize: Normalize::default(),
+        }
+    }
 }
 
 #[cfg(test)]

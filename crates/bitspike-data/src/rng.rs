@@ -31,6 +31,8 @@ pub enum Purpose {
     Cutout = 5,
     /// Area, shape and place of a random resized crop.
     ResizedCrop = 6,
+    /// Whether, with what and how MixUp and CutMix mix.
+    Mix = 7,
 }
 
 /// One stream of random numbers.

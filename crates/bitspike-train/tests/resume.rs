@@ -6,8 +6,8 @@ use bitspike_nn::ops::conv::Precision;
 use bitspike_run::{Checkpoint as Which, Record, RunFolder};
 use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::device::by_name;
-use bitspike_train::evaluate::evaluate;
 use bitspike_train::eval_loader;
+use bitspike_train::evaluate::evaluate;
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
 use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
@@ -227,7 +227,15 @@ fn options_of_training_resume_bit_for_bit_on_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let plain = dir.path().join("plain");
     run_in_pieces(&plain, &[]);
-    let rows = ["train.label_smoothing=0.1", "optim.clip_norm=0.5", "optim.nesterov=true", "train.ema=0.9"];
+    let rows = [
+        "train.label_smoothing=0.1",
+        "optim.clip_norm=0.5",
+        "optim.nesterov=true",
+        "train.ema=0.9",
+        "augment.mixup=0.4",
+        "augment.cutmix=1.0",
+        "augment.auto_augment=trivial",
+    ];
     for row in rows {
         let recipe = Recipe::parse_with(RECIPE, "test", &[row.to_owned()]).unwrap();
         let [whole, broken] = ["whole", "broken"].map(|part| dir.path().join(format!("{part} {row}")));
@@ -270,7 +278,8 @@ fn averages_are_evaluated_loaded_and_started_from() {
     let (bytes, old) = (std::fs::read(start).unwrap(), std::fs::read(run.checkpoint(Which::Last)).unwrap());
     let (new, old) = (SafeTensors::deserialize(&bytes).unwrap(), SafeTensors::deserialize(&old).unwrap());
     for name in ["stem.conv.weight", "blocks.1.conv.latent", "blocks.0.norm.running_var"] {
-        let of = |file: &SafeTensors<'_>, prefix: &str| file.tensor(&format!("{prefix}.{name}")).unwrap().data().to_vec();
+        let of =
+            |file: &SafeTensors<'_>, prefix: &str| file.tensor(&format!("{prefix}.{name}")).unwrap().data().to_vec();
         assert_eq!(of(&new, "param"), of(&old, "ema"), "{name}");
         assert_ne!(of(&old, "param"), of(&old, "ema"), "{name}");
     }

@@ -8,6 +8,7 @@
 //! Two choices that the paper leaves open: pixels from outside are grey 128, and sampling is nearest-neighbour. For
 //! one-channel images `Color` does nothing.
 
+use super::level::Level;
 use super::work::Work;
 use super::{autocontrast, brightness, color, contrast, equalize, invert, posterize, rotate, sharpness, shear};
 use super::{solarize, translate};
@@ -16,7 +17,6 @@ use crate::rng::Rng;
 /// An operation of the search space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
-    #[cfg_attr(not(test), expect(dead_code, reason = "part of the search space; the CIFAR-10 policy does not use it"))]
     ShearX,
     ShearY,
     TranslateX,
@@ -66,9 +66,10 @@ pub(crate) const CIFAR10: [[Step; 2]; 25] = [
     [(TranslateY, 7, 9), (AutoContrast, 9, 0)],
 ];
 
-/// Applies one operation. `level` is 0 to 9; `negative` turns the sign of operations that have one.
-pub(crate) fn apply(op: Op, level: i32, negative: bool, work: &mut Work) {
-    let signed = if negative { -level } else { level };
+/// Applies one operation. `level` is not below 0; `negative` turns the sign of operations that have one.
+pub(crate) fn apply(op: Op, level: impl Into<Level>, negative: bool, work: &mut Work) {
+    let level = level.into();
+    let signed = if negative { Level { n: -level.n, ..level } } else { level };
     match op {
         ShearX => shear::shear_x(work, signed),
         ShearY => shear::shear_y(work, signed),

@@ -1,10 +1,12 @@
 //! Brightness: blend with black.
 
 use super::blend::blend;
+use super::level::Level;
 use super::work::Work;
 
-/// `level` is -9 to 9.
-pub(crate) fn brightness(work: &mut Work, level: i32) {
+/// Away from it, or below zero towards it.
+pub(crate) fn brightness(work: &mut Work, level: impl Into<Level>) {
+    let level = level.into();
     for p in &mut work.pixels {
         *p = blend(*p, 0, level);
     }

@@ -1,10 +1,12 @@
 //! Color: blend with the grey version (luma) of the image. A one-channel image is left as it is.
 
 use super::blend::blend;
+use super::level::Level;
 use super::work::Work;
 
-/// `level` is -9 to 9.
-pub(crate) fn color(work: &mut Work, level: i32) {
+/// Away from it, or below zero towards it.
+pub(crate) fn color(work: &mut Work, level: impl Into<Level>) {
+    let level = level.into();
     if work.shape[0] != 3 {
         return;
     }

@@ -1,10 +1,12 @@
 //! Contrast: blend with the uniform grey of the mean luma (rounded to the nearest integer).
 
 use super::blend::blend;
+use super::level::Level;
 use super::work::Work;
 
-/// `level` is -9 to 9.
-pub(crate) fn contrast(work: &mut Work, level: i32) {
+/// Away from it, or below zero towards it.
+pub(crate) fn contrast(work: &mut Work, level: impl Into<Level>) {
+    let level = level.into();
     let n = work.plane_len() as u64;
     if n == 0 {
         return;

@@ -12,6 +12,8 @@ mod cutout;
 mod equalize;
 mod flip;
 mod invert;
+mod level;
+mod mix;
 mod normalize;
 mod pipeline;
 mod posterize;
@@ -21,6 +23,7 @@ mod sharpness;
 mod shear;
 mod solarize;
 mod translate;
+mod trivial;
 mod work;
 
 pub use pipeline::Pipeline;

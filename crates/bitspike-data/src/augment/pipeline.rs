@@ -1,7 +1,8 @@
 //! From stored values to the floats a network sees.
 
+use super::mix::ImageMix;
 use super::work::Work;
-use super::{auto_augment, crop, cutout, flip, normalize, resized_crop};
+use super::{auto_augment, crop, cutout, flip, normalize, resized_crop, trivial};
 use crate::config::{AugmentConfig, AutoAugment, Normalize};
 use crate::rng::{Purpose, Rng};
 use crate::{DataError, DataSet, ImageSet, Values};
@@ -12,7 +13,8 @@ use std::sync::Arc;
 /// Augmentation and normalisation of one sample, fully determined by (seed, epoch, sample): the frames of a sequence are
 /// changed alike.
 ///
-/// Order: random resized crop, random crop, flip, roll, NDA, AutoAugment (bytes), EventMix, normalisation, Cutout (floats).
+/// Order: random resized crop, random crop, flip, roll, NDA, AutoAugment or TrivialAugment (bytes), EventMix, normalisation,
+/// Cutout, MixUp or CutMix (floats).
 /// The default is `x = p / 255` for any number of channels, without augmentation.
 ///
 /// ```
@@ -33,8 +35,10 @@ pub struct Pipeline {
     random_resized_crop: f64,
     random_crop: usize,
     flip: bool,
-    auto_augment: bool,
+    auto_augment: AutoAugment,
     cutout: usize,
+    /// MixUp and CutMix.
+    mix: ImageMix,
     /// Roll, NDA and EventMix.
     frames: FrameAugment,
 }
@@ -48,6 +52,9 @@ struct Scale {
     moments: Vec<(f32, f32)>,
 }
 
+/// Smallest a of Beta(a, a); with less, nothing but one of the two samples is left.
+const MIN_BETA: f64 = 0.01;
+
 /// Buffers reused from image to image.
 #[derive(Default)]
 pub(crate) struct Scratch {
@@ -56,6 +63,8 @@ pub(crate) struct Scratch {
     /// A sample as it was drawn, or changed, and the one that it is mixed with.
     sample: Vec<u8>,
     partner: Vec<u8>,
+    /// The same of floats.
+    other: Vec<f32>,
 }
 
 /// How a sample was mixed.
@@ -84,7 +93,7 @@ impl Pipeline {
             let found = cfg.cutout.to_string();
             return bad("augment.cutout", format!("at most {small}, the smaller side of the image"), found);
         }
-        let auto_augment = cfg.auto_augment == AutoAugment::Cifar10;
+        let (auto_augment, mix) = (cfg.auto_augment, ImageMix::new(cfg));
         let frames = FrameAugment { flip: false, roll: cfg.roll, nda: cfg.nda, event_mix: cfg.event_mix };
         for (key, value) in [
             ("augment.random_resized_crop", cfg.random_resized_crop),
@@ -105,13 +114,27 @@ impl Pipeline {
             return bad("augment.random_resized_crop", expected, cfg.random_resized_crop.to_string());
         }
         if matches!(data.train.values, Values::Floats(_))
-            && (cfg.random_crop > 0 || cfg.flip || auto_augment || frames != FrameAugment::default())
+            && (cfg.random_crop > 0
+                || cfg.flip
+                || auto_augment != AutoAugment::None
+                || frames != FrameAugment::default())
         {
             let found = format!("random_crop = {}, flip = {}", cfg.random_crop, cfg.flip);
             return bad("augment", "no crop, flip or policy: they are for images and event frames".into(), found);
         }
-        if auto_augment && c != 1 && c != 3 {
+        if auto_augment != AutoAugment::None && c != 1 && c != 3 {
             return bad("augment.auto_augment", "images with 1 or 3 channels".into(), format!("{c} channels"));
+        }
+        for (key, a) in [("augment.mixup", cfg.mixup), ("augment.cutmix", cfg.cutmix)] {
+            if a != 0.0 && !(MIN_BETA..=1.0).contains(&a) {
+                return bad(key, format!("0 (off), or {MIN_BETA} to 1"), a.to_string());
+            }
+            if a > 0.0 && (signals || cfg.event_mix > 0.0) {
+                return bad(key, "0: only images are mixed".into(), a.to_string());
+            }
+        }
+        if !(0.0..=1.0).contains(&cfg.mix_probability) {
+            return bad("augment.mix_probability", "0 to 1".into(), cfg.mix_probability.to_string());
         }
         let eval = Self::eval(cfg, data)?;
         Ok(Self {
@@ -121,6 +144,7 @@ impl Pipeline {
             auto_augment,
             cutout: cfg.cutout,
             frames,
+            mix,
             ..eval
         })
     }
@@ -166,7 +190,7 @@ impl Pipeline {
 
     /// Whether samples may get a second label.
     pub(crate) fn mixes(&self) -> bool {
-        self.frames.event_mix > 0.0
+        self.frames.event_mix > 0.0 || self.mix.is_on()
     }
 
     /// Number of channels this pipeline was made for; `None` if any.
@@ -183,6 +207,32 @@ impl Pipeline {
     /// # Panics
     /// If there is no such sample or place.
     pub(crate) fn sample(
+        &self,
+        set: &ImageSet,
+        id: usize,
+        run: [u64; 2],
+        place: (usize, usize),
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Result<Option<Mix>, DataError> {
+        let event_mix = self.unmixed(set, id, run, place, scratch, out)?;
+        let [_, h, w] = set.shape;
+        let mut rng = Rng::new(run[0], Purpose::Mix, run[1], id as u64);
+        let drawn = if self.mix.is_on() { self.mix.draw(id, set.len(), [h, w], &mut rng) } else { None };
+        let Some(drawn) = drawn else { return Ok(event_mix) };
+        let mut other = take(&mut scratch.other);
+        other.resize(set.image_len(), 0.0);
+        self.unmixed(set, drawn.partner, run, (0, 1), scratch, &mut other)?;
+        let len = set.frame_len();
+        for (own, other) in out.chunks_exact_mut(len).skip(place.0).step_by(place.1).zip(other.chunks_exact(len)) {
+            drawn.apply(set.shape, own, other);
+        }
+        scratch.other = other;
+        Ok(Some(Mix { partner: drawn.partner, own: drawn.own([h, w]) }))
+    }
+
+    /// A sample by itself, or as EventMix mixes it.
+    fn unmixed(
         &self,
         set: &ImageSet,
         id: usize,
@@ -257,7 +307,7 @@ impl Pipeline {
 
     /// The sample that a sample is mixed with, if it is.
     fn partner(&self, set: &ImageSet, key: [u64; 3]) -> Option<usize> {
-        if self.mixes() { self.frames.partner(set.len(), sample_key(key)) } else { None }
+        if self.frames.event_mix > 0.0 { self.frames.partner(set.len(), sample_key(key)) } else { None }
     }
 
     /// Everything that is done to a frame of its own.
@@ -282,7 +332,7 @@ impl Pipeline {
         let flip_it = self.flip && rng(Purpose::Flip).coin();
         let moved = self.frames.roll > 0 || self.frames.nda > 0.0;
         let resized = self.random_resized_crop > 0.0;
-        if !(resized || self.random_crop > 0 || flip_it || moved || self.auto_augment) {
+        if !(resized || self.random_crop > 0 || flip_it || moved || self.auto_augment != AutoAugment::None) {
             return pixels;
         }
         work.set(shape, pixels);
@@ -299,8 +349,10 @@ impl Pipeline {
             let done = self.frames.apply(&mut work.pixels, frame_shape(shape), sample_key(key));
             done.expect("the frame has the length of its shape");
         }
-        if self.auto_augment {
-            auto_augment::auto_augment(work, &mut rng(Purpose::AutoAugment));
+        match self.auto_augment {
+            AutoAugment::None => {}
+            AutoAugment::Cifar10 => auto_augment::auto_augment(work, &mut rng(Purpose::AutoAugment)),
+            AutoAugment::Trivial => trivial::trivial_augment(work, &mut rng(Purpose::AutoAugment)),
         }
         &work.pixels
     }
@@ -423,6 +475,43 @@ mod tests {
         assert!((40..80).contains(&mixed), "{mixed} of 120");
     }
 
+    /// MixUp and CutMix of samples that are each what they are alone, into their place in a batch.
+    #[test]
+    fn images_are_mixed_as_they_are_without_it() {
+        let d = data();
+        let plain = AugmentConfig {
+            random_crop: 2,
+            flip: true,
+            cutout: 5,
+            auto_augment: AutoAugment::Trivial,
+            ..AugmentConfig::default()
+        };
+        let a = Pipeline::train(&plain, &d).unwrap();
+        for (mixup, cutmix) in [(0.5, 0.0), (0.0, 1.0)] {
+            let b =
+                Pipeline::train(&AugmentConfig { mixup, cutmix, mix_probability: 0.6, ..plain.clone() }, &d).unwrap();
+            let (mut mixed, mut scratch, len) = (0, Scratch::default(), d.train.image_len());
+            for id in 0..50 {
+                let own = a.image(&d.train, id, 9, 4).unwrap();
+                let mut out = vec![7.0; 3 * len];
+                let mix = b.sample(&d.train, id, [9, 4], (1, 3), &mut scratch, &mut out).unwrap();
+                assert!(out[..len].iter().chain(&out[2 * len..]).all(|x| *x == 7.0), "other places are left alone");
+                let out = &out[len..2 * len];
+                assert_eq!(b.image(&d.train, id, 9, 4).unwrap(), out, "place and buffers do not matter");
+                let Some(Mix { partner, own: share }) = mix else {
+                    assert_eq!(out, own);
+                    continue;
+                };
+                mixed += 1;
+                let other = a.image(&d.train, partner, 9, 4).unwrap();
+                let blended = |i: usize| (out[i] - (share * own[i] + (1.0 - share) * other[i])).abs() < 1e-4;
+                let pasted = |i: usize| out[i] == own[i] || out[i] == other[i];
+                assert!((0..len).all(|i| if mixup > 0.0 { blended(i) } else { pasted(i) }), "{id}");
+            }
+            assert!((15..46).contains(&mixed), "{mixed} of 50");
+        }
+    }
+
     #[test]
     fn floats_are_normalised_and_not_cropped() {
         let values = Values::Floats(vec![1.0, 3.0, 5.0, 7.0]);
@@ -462,6 +551,9 @@ mod tests {
             roll: 3,
             nda: 1.0,
             event_mix: 0.0,
+            mixup: 0.4,
+            cutmix: 1.0,
+            mix_probability: 0.5,
         };
         let p = Pipeline::train(&cfg, &d).unwrap();
         let all = |seed| -> Vec<f32> { (0..50).flat_map(|i| p.image(&d.train, i, seed, 1).unwrap()).collect() };
@@ -483,6 +575,11 @@ mod tests {
                 AugmentConfig { random_resized_crop: 0.1, event_mix: 0.5, ..Default::default() },
                 "augment.random_resized_crop",
             ),
+            (AugmentConfig { mixup: 1.5, ..Default::default() }, "augment.mixup"),
+            (AugmentConfig { mixup: 1e-3, ..Default::default() }, "augment.mixup"),
+            (AugmentConfig { cutmix: f64::NAN, ..Default::default() }, "augment.cutmix"),
+            (AugmentConfig { cutmix: 1.0, event_mix: 0.5, ..Default::default() }, "augment.cutmix"),
+            (AugmentConfig { mix_probability: 2.0, ..Default::default() }, "augment.mix_probability"),
             (AugmentConfig { nda: 1.5, ..Default::default() }, "augment.nda"),
             (AugmentConfig { event_mix: -0.1, ..Default::default() }, "augment.event_mix"),
             (AugmentConfig { event_mix: f64::NAN, ..Default::default() }, "augment.event_mix"),

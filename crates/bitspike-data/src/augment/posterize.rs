@@ -1,13 +1,14 @@
 //! Posterize: keep only the top bits of every value.
 //!
-//! bits = 8 − round(4·level/9): 8 at level 0, 4 at level 9 (Cubuk et al. 2018, range [4, 8]).
+//! bits = 8 − round(4·level), halves up: 8 at level 0, 4 at the full one (Cubuk et al. 2018, range [4, 8]).
 
+use super::level::Level;
 use super::work::Work;
 
-/// `level` is 0 to 9.
-pub(crate) fn posterize(work: &mut Work, level: i32) {
-    // round(4·level/9) in integers; a half never occurs because 9 is odd.
-    let dropped = (8 * level + 9) / 18;
+/// Not below zero.
+pub(crate) fn posterize(work: &mut Work, level: impl Into<Level>) {
+    let level = level.into();
+    let dropped = (8 * level.n + level.of) / (2 * level.of);
     let mask = 0xffu8 << dropped;
     for p in &mut work.pixels {
         *p &= mask;

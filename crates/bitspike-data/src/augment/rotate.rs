@@ -1,11 +1,13 @@
-//! Rotation about the centre, counter-clockwise for positive levels, by level·30/9 degrees (Cubuk et al. 2018).
+//! Rotation about the centre, counter-clockwise for positive levels, by 30 degrees at the full level (Cubuk et al. 2018).
 
 use super::affine::affine;
+use super::level::Level;
 use super::work::Work;
 
-/// Rotates by `level` (-9 to 9).
-pub(crate) fn rotate(work: &mut Work, level: i32) {
-    let angle = -(f64::from(level) * 30.0 / 9.0).to_radians();
+/// Rotates.
+pub(crate) fn rotate(work: &mut Work, level: impl Into<Level>) {
+    let level = level.into();
+    let angle = -(f64::from(level.n) * 30.0 / f64::from(level.of)).to_radians();
     let (sin, cos) = angle.sin_cos();
     let (cx, cy) = (work.shape[2] as f64 / 2.0, work.shape[1] as f64 / 2.0);
     affine(work, [cos, sin, cx - cos * cx - sin * cy, -sin, cos, cy + sin * cx - cos * cy]);

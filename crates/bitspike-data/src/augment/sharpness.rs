@@ -4,10 +4,12 @@
 //! `ImageFilter.SMOOTH`).
 
 use super::blend::blend;
+use super::level::Level;
 use super::work::Work;
 
-/// `level` is -9 (smooth) to 9 (sharp).
-pub(crate) fn sharpness(work: &mut Work, level: i32) {
+/// Sharper, or below zero smoother.
+pub(crate) fn sharpness(work: &mut Work, level: impl Into<Level>) {
+    let level = level.into();
     work.replace(|[channels, h, w], source, target| {
         for c in 0..channels {
             let plane = &source[c * h * w..(c + 1) * h * w];

@@ -1,18 +1,23 @@
 //! Shear: output (x, y) takes input (x + m·y, y), or (x, y + m·x), around the top-left corner.
 //!
-//! m = ±level/30, so level 9 is 0.3 (Cubuk et al. 2018, range [-0.3, 0.3]).
+//! m = ±0.3 at the full level (Cubuk et al. 2018, range [-0.3, 0.3]).
 
 use super::affine::affine;
+use super::level::Level;
 use super::work::Work;
 
-/// Shears along x. `level` is -9 to 9.
-pub(crate) fn shear_x(work: &mut Work, level: i32) {
-    affine(work, [1.0, f64::from(level) / 30.0, 0.0, 0.0, 1.0, 0.0]);
+/// Shears along x.
+pub(crate) fn shear_x(work: &mut Work, level: impl Into<Level>) {
+    affine(work, [1.0, slope(level.into()), 0.0, 0.0, 1.0, 0.0]);
 }
 
-/// Shears along y. `level` is -9 to 9.
-pub(crate) fn shear_y(work: &mut Work, level: i32) {
-    affine(work, [1.0, 0.0, 0.0, f64::from(level) / 30.0, 1.0, 0.0]);
+/// Shears along y.
+pub(crate) fn shear_y(work: &mut Work, level: impl Into<Level>) {
+    affine(work, [1.0, 0.0, 0.0, slope(level.into()), 1.0, 0.0]);
+}
+
+fn slope(level: Level) -> f64 {
+    f64::from(3 * level.n) / f64::from(10 * level.of)
 }
 
 #[cfg(test)]

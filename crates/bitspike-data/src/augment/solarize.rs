@@ -1,14 +1,16 @@
 //! Solarize: invert every value that is not below a threshold: p → p if p < t, else 255 − p.
 //!
-//! t = 255·(9 − level)/9: level 0 inverts only 255, level 9 inverts everything (Cubuk et al. 2018, range [0, 256]).
+//! t = 255·(1 − level): level 0 inverts only 255, the full level inverts everything (Cubuk et al. 2018, range [0, 256]).
 
+use super::level::Level;
 use super::work::Work;
 
-/// `level` is 0 to 9.
-pub(crate) fn solarize(work: &mut Work, level: i32) {
-    let ninths = 255 * (9 - level);
+/// Not below zero.
+pub(crate) fn solarize(work: &mut Work, level: impl Into<Level>) {
+    let level = level.into();
+    let parts = 255 * (level.of - level.n);
     for p in &mut work.pixels {
-        if i32::from(*p) * 9 >= ninths {
+        if i32::from(*p) * level.of >= parts {
             *p = 255 - *p;
         }
     }

@@ -76,14 +76,7 @@ impl NormConfig {
         self.init_from(self.gamma_init, channels, steps, v_threshold, device)
     }
 
-    fn init_from(
-        &self,
-        gamma: f64,
-        channels: usize,
-        steps: usize,
-        v_threshold: f64,
-        device: &Device,
-    ) -> TimeBatchNorm {
+    fn init_from(&self, gamma: f64, channels: usize, steps: usize, v_threshold: f64, device: &Device) -> TimeBatchNorm {
         let sets = if self.kind == NormKind::Bntt { steps } else { 1 };
         let values = channels * sets;
         TimeBatchNorm {

@@ -18,12 +18,8 @@ pub(super) fn step(
     decay: f64,
 ) -> Tensor<1> {
     let config = &optimizer.config;
-    let p = SgdParams {
-        lr: lr as f32,
-        momentum: config.momentum as f32,
-        decay: decay as f32,
-        nesterov: config.nesterov,
-    };
+    let p =
+        SgdParams { lr: lr as f32, momentum: config.momentum as f32, decay: decay as f32, nesterov: config.nesterov };
     let (w, v) = sgd_step(w, optimizer.take("velocity", name), g, p);
     optimizer.keep("velocity", name, v);
     w

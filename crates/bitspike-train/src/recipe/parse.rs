@@ -275,12 +275,7 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ),
         ("optim.flip_threshold", finite(o.flip_threshold, 0.0), o.flip_threshold.to_string(), "at least 0"),
         ("optim.freeze_above", finite(o.freeze_above, 0.0), o.freeze_above.to_string(), "at least 0"),
-        (
-            "train.label_smoothing",
-            (0.0..=1.0).contains(&t.label_smoothing),
-            t.label_smoothing.to_string(),
-            "0 to 1",
-        ),
+        ("train.label_smoothing", (0.0..=1.0).contains(&t.label_smoothing), t.label_smoothing.to_string(), "0 to 1"),
         ("train.ema", finite(t.ema, 0.0) && t.ema < 1.0, t.ema.to_string(), "0 to below 1 (0: no average)"),
         ("train.workers", t.workers <= 64, t.workers.to_string(), "0 to 64"),
         ("train.log_every", t.log_every >= 1, t.log_every.to_string(), "at least 1"),
@@ -288,7 +283,12 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ("optim.lr", finite(o.lr, 0.0) && o.lr > 0.0, o.lr.to_string(), "a finite number above 0"),
         ("optim.momentum", finite(o.momentum, 0.0) && o.momentum < 1.0, o.momentum.to_string(), "0 to below 1"),
         ("optim.weight_decay", finite(o.weight_decay, 0.0), o.weight_decay.to_string(), "a finite number, at least 0"),
-        ("optim.clip_norm", finite(o.clip_norm, 0.0), o.clip_norm.to_string(), "a finite number, at least 0 (0: no limit)"),
+        (
+            "optim.clip_norm",
+            finite(o.clip_norm, 0.0),
+            o.clip_norm.to_string(),
+            "a finite number, at least 0 (0: no limit)",
+        ),
         ("optim.lr_binary_mult", finite(o.lr_binary_mult, 0.0), o.lr_binary_mult.to_string(), "at least 0"),
         ("optim.lr_alpha_mult", finite(o.lr_alpha_mult, 0.0), o.lr_alpha_mult.to_string(), "at least 0"),
         (
@@ -302,6 +302,9 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         ("schedule.step_epochs", s.step_epochs >= 1, s.step_epochs.to_string(), "at least 1"),
         ("schedule.factor", finite(s.factor, 0.0), s.factor.to_string(), "a finite number, at least 0"),
         ("augment.nda", (0.0..=1.0).contains(&a.nda), a.nda.to_string(), "0 to 1"),
+        ("augment.mixup", (0.0..=1.0).contains(&a.mixup), a.mixup.to_string(), "0 to 1"),
+        ("augment.cutmix", (0.0..=1.0).contains(&a.cutmix), a.cutmix.to_string(), "0 to 1"),
+        ("augment.mix_probability", (0.0..=1.0).contains(&a.mix_probability), a.mix_probability.to_string(), "0 to 1"),
         ("augment.event_mix", (0.0..=1.0).contains(&a.event_mix), a.event_mix.to_string(), "0 to 1"),
         (
             "augment.random_resized_crop",
@@ -360,6 +363,13 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
             recipe.augment.event_mix
         );
         return Some(("augment.event_mix", reason));
+    }
+    let images = [("augment.mixup", recipe.augment.mixup), ("augment.cutmix", recipe.augment.cutmix)];
+    if let Some((key, a)) = images.into_iter().find(|row| row.1 > 0.0 && (set.is_events() || set == SetName::Sensors)) {
+        let reason = format!(
+            "{key} is {a} with data.set = \"{set}\": it mixes images; set it to 0 (event frames have augment.event_mix)"
+        );
+        return Some((key, reason));
     }
     if recipe.augment.random_resized_crop > 0.0 && (set.is_events() || set == SetName::Sensors) {
         let reason = format!(
@@ -464,6 +474,8 @@ mod tests {
                 &[],
                 &["r.toml:4", "augment.random_resized_crop is 0.08", "only images"],
             ),
+            ("[augment]\ncutmix = 2\n", &[], &["r.toml:2", "augment.cutmix is 2", "0 to 1"]),
+            ("[data]\nset = 'n-mnist'\n[augment]\nmixup = 0.2\n", &[], &["r.toml:4", "augment.mixup", "event_mix"]),
             ("[augment]\nrandom_resized_crop = 2\n", &[], &["r.toml:2", "augment.random_resized_crop is 2", "0 to 1"]),
             ("[data]\non_demand = true\n", &[], &["r.toml:2", "data.on_demand", "fashion-mnist-mini"]),
             ("[augment]\n\nevent_mix = 0.5\n", &[], &["r.toml:3", "augment.event_mix is 0.5", "fashion-mnist-mini"]),
