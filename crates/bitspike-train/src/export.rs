@@ -155,7 +155,7 @@ pub fn deployable(plan: &Plan) -> Result<(), ExportError> {
         Err(ExportError::Unsupported { layer: layer.to_owned(), what, reason, remedy: REMEDY })
     };
     match plan.structure {
-        Structure::Vgg | Structure::BiReal { pooled_stem: false } => Ok(()),
+        Structure::Vgg | Structure::BiReal { pooled_stem: false } => plan.convs.iter().try_for_each(kernel_fits),
         Structure::BiReal { pooled_stem: true } | Structure::Residual { pooled_stem: true, .. } => {
             refuse("stem", "the format pools 2x2 windows, and this stem the maximum of 3x3 windows that overlap")
         }
@@ -170,6 +170,30 @@ pub fn deployable(plan: &Plan) -> Result<(), ExportError> {
         }
         Structure::Spikformer { .. } => refuse("embed.position", "the format has no sums of spikes and no attention"),
     }
+}
+
+/// Sides of kernels that the format has.
+const SIDES: [usize; 4] = [1, 3, 5, 7];
+
+/// Rows and columns of a layer's kernel in the file: a dense layer is a kernel as large as its map.
+fn kernel(place: &ConvPlan) -> [usize; 2] {
+    place.flattens.map_or([place.conv.rows, place.conv.kernel], |[_, rows, columns]| [rows, columns])
+}
+
+/// Refuses a kernel that the format does not have.
+fn kernel_fits(place: &ConvPlan) -> Result<(), ExportError> {
+    let [rows, columns] = kernel(place);
+    if SIDES.contains(&rows) && SIDES.contains(&columns) {
+        return Ok(());
+    }
+    let (what, remedy) = if place.flattens.is_some() {
+        let remedy = "pool down to a map with such sides in front of it, or use convolutions and head = \"average\"";
+        (format!("a dense layer on a map of {rows}x{columns}"), remedy)
+    } else {
+        (format!("a kernel of {rows}x{columns}"), "train with kernels of 7x7 at most")
+    };
+    let reason = "the kernels of the format have sides of 1, 3, 5 or 7";
+    Err(ExportError::Unsupported { layer: place.name.clone(), what, reason, remedy })
 }
 
 /// The trainer's name of layer `i` of a file whose last is `last`.
@@ -260,7 +284,7 @@ impl Fold<'_> {
         let gate = self.gate(&place.name, gate, &mut slope, &mut offset)?;
         Ok(BlockSpec {
             channels,
-            kernel: [place.conv.rows, place.conv.kernel],
+            kernel: kernel(place),
             stride: place.conv.stride,
             padding: [if place.conv.rows == 1 { 0 } else { place.conv.padding }, place.conv.padding],
             weights,

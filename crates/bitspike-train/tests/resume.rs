@@ -235,6 +235,7 @@ fn options_of_training_resume_bit_for_bit_on_any_number_of_threads() {
         "augment.mixup=0.4",
         "augment.cutmix=1.0",
         "augment.auto_augment=trivial",
+        "network.layers=4c5-P-8c1-FC6",
     ];
     for row in rows {
         let recipe = Recipe::parse_with(RECIPE, "test", &[row.to_owned()]).unwrap();

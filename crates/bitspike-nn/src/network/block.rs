@@ -36,6 +36,8 @@ struct Place {
     whole: bool,
     /// Less memory for more time, see [`BlockParams`].
     recompute: bool,
+    /// A dense layer: the map that comes in is one place with as many channels.
+    flattens: bool,
 }
 
 impl VggBlock {
@@ -55,6 +57,7 @@ impl VggBlock {
                 gate_after_pool,
                 whole: plan.fuses(conv),
                 recompute: o.recompute,
+                flattens: conv.flattens.is_some(),
             },
         }
     }
@@ -62,6 +65,7 @@ impl VggBlock {
     /// Spikes `[T, N, C_out, H', W']` for spikes (or an image) `[1 or T, N, C_in, H, W]`.
     pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<5> {
         let place = &self.place;
+        let x = self.input(x);
         let repeats = self.neuron.params().steps / x.dims()[0];
         if let (Conv2d::Binary(conv), true, 1) = (&self.conv, place.whole, repeats) {
             let whole = Whole {
@@ -114,6 +118,15 @@ impl VggBlock {
     /// What is pooled behind this block, if anything is.
     pub(super) fn pooling(&self) -> Option<Pooling> {
         self.place.pooling
+    }
+
+    /// What the convolution takes: for a dense layer `[T, N, C, H, W]` as `[T, N, C·H·W, 1, 1]`.
+    pub(super) fn input(&self, x: Tensor<5>) -> Tensor<5> {
+        if !self.place.flattens {
+            return x;
+        }
+        let [t, n, c, h, w] = x.dims();
+        x.reshape([t, n, c * h * w, 1, 1])
     }
 }
 
@@ -174,6 +187,7 @@ impl BiRealBlock {
                 gate_after_pool: false,
                 whole: false,
                 recompute: false,
+                flattens: false,
             },
         }
     }

@@ -202,6 +202,14 @@ pub enum PlanError {
         /// Why not.
         reason: &'static str,
     },
+    /// A layer that the family cannot have.
+    #[error("network.layers: {layer} is a dense layer, and {reason}")]
+    Dense {
+        /// Name of the layer.
+        layer: String,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// The network has no convolution after the stem.
     #[error("network.layers: {found:?} has a stem and nothing else; add at least one more channel count")]
     NoBlocks {
@@ -222,6 +230,8 @@ pub struct ConvPlan {
     pub conv: Conv2dConfig,
     /// 1-bit weights.
     pub binary: bool,
+    /// A dense layer: channels, rows and columns of the map that it takes as channels of one place.
+    pub flattens: Option<[usize; 3]>,
     /// Rows and columns going in.
     pub input: [usize; 2],
     /// Rows and columns of the convolution's result.
@@ -447,11 +457,26 @@ mod tests {
     }
 
     #[test]
+    fn kernels_and_dense_layers_have_their_shapes() {
+        let p = plan(Family::Vgg, "8c5-P-16c1-FC20-FC7", [1, 14, 14]).unwrap();
+        let of = |f: fn(&ConvPlan) -> [usize; 3]| p.convs.iter().map(f).collect::<Vec<_>>();
+        assert_eq!(of(|c| [c.conv.kernel, c.conv.padding, c.map[0]]), [[5, 2, 7], [1, 0, 7], [1, 0, 1], [1, 0, 1]]);
+        assert_eq!(p.convs[2].conv.channels, [16 * 49, 20]);
+        assert_eq!(p.convs[2].flattens, Some([16, 7, 7]));
+        assert_eq!(p.convs[3].conv.channels, [20, 7]);
+        assert_eq!((p.convs[2].weights(), p.convs[2].macs(), p.features), (16 * 49 * 20, 16 * 49 * 20, 7));
+        assert_eq!(plan(Family::BiReal, "8-8c5-16c1", [1, 8, 8]).unwrap().convs[1].conv.padding, 2);
+        let signal = plan(Family::Vgg, "8c7-P-FC5", [2, 1, 20]).unwrap();
+        assert_eq!(signal.convs.iter().map(ConvPlan::weights).collect::<Vec<_>>(), [2 * 8 * 7, 8 * 10 * 5]);
+    }
+
+    #[test]
     fn impossible_networks_are_refused_with_the_layer() {
         let rows = [
             (plan(Family::Vgg, "8-P-8-P-8-P", [1, 4, 4]), "blocks.1"),
             (plan(Family::BiReal, "8-16", [1, 7, 7]), "blocks.0"),
             (plan(Family::Vgg, "8", [1, 8, 8]), "nothing else"),
+            (plan(Family::BiReal, "8-8-FC4", [1, 8, 8]), "blocks.1 is a dense layer"),
         ];
         for (result, part) in rows {
             let message = result.unwrap_err().to_string();

@@ -85,6 +85,7 @@ impl<'a> Layout<'a> {
             name: name.to_owned(),
             conv: conv.with_precision(self.options.precision),
             binary: !stem && !self.options.full_precision,
+            flattens: None,
             input: self.map,
             output,
             map: output,
@@ -106,17 +107,30 @@ impl<'a> Layout<'a> {
     fn chain(&mut self, family: Family, parts: &[Part], shape: Stem) -> Result<Structure, PlanError> {
         let network = &self.options.network;
         for (i, part) in parts.iter().enumerate() {
-            let Part::Conv(width) = *part else { continue };
+            let (width, side, dense) = match *part {
+                Part::Pool => continue,
+                Part::Conv(width) => (width, None, false),
+                Part::Sized(width, side) => (width, Some(side), false),
+                Part::Dense(width) => (width, Some(1), true),
+            };
             let (stem, width) = (self.convs.is_empty(), self.scaled(width)?);
             let name = if stem { "stem".to_owned() } else { format!("blocks.{}", self.convs.len() - 1) };
             let bi_real = family == Family::BiReal && !stem;
+            if dense && bi_real {
+                let reason = "a shortcut needs a map; set network.family = \"vgg\", or remove it";
+                return Err(PlanError::Dense { layer: name, reason });
+            }
+            let flattens = dense.then_some([self.channels, self.map[0], self.map[1]]);
+            if let Some(sizes) = flattens {
+                (self.channels, self.map) = (sizes.iter().product(), [1, 1]);
+            }
             // In a residual chain width changes come with a halved map; a P asks for one without.
             let down = bi_real && (width != self.channels || (i > 0 && parts[i - 1] == Part::Pool));
             let (kernel, stride) = match stem {
-                true => (shape.kernel, shape.stride),
-                false => (3, if down { 2 } else { 1 }),
+                true => (side.unwrap_or(shape.kernel), shape.stride),
+                false => (side.unwrap_or(3), if down { 2 } else { 1 }),
             };
-            let mut conv = self.conv(&name, width, kernel, stride)?;
+            let mut conv = ConvPlan { flattens, ..self.conv(&name, width, kernel, stride)? };
             if down && self.map.iter().any(|s| s % 2 == 1) {
                 let ([height, width], key, input) = (self.map, network.key(), self.input);
                 return Err(PlanError::OddMap { key, layer: name, height, width, input });

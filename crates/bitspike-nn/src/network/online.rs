@@ -80,6 +80,7 @@ fn blocks(chain: &VggChain) -> impl Iterator<Item = &VggBlock> {
 }
 
 fn block_step(block: &VggBlock, x: Tensor<5>, state: &mut LayerState) -> Tensor<5> {
+    let x = block.input(x);
     let decay = block.neuron.decay(&x.device());
     let factor = decay.clone().detach().reshape([1, 1, 1, 1, 1]);
     let input = x.clone().detach();
@@ -129,7 +130,11 @@ mod tests {
     }
 
     fn network(steps: usize, pooling: Pooling) -> Network {
-        let config = NetworkConfig { layers: "6-P-5-P-7".parse().unwrap(), steps, pooling, ..NetworkConfig::default() };
+        network_of("6-P-5-P-7", steps, pooling)
+    }
+
+    fn network_of(layers: &str, steps: usize, pooling: Pooling) -> Network {
+        let config = NetworkConfig { layers: layers.parse().unwrap(), steps, pooling, ..NetworkConfig::default() };
         let options = NetworkOptions { network: config, ..NetworkOptions::default() };
         let plan = options.plan([2, 8, 8], 3).unwrap();
         Network::new(&plan, &Init::new(5), &Device::default().autodiff())
@@ -168,7 +173,13 @@ mod tests {
     /// With fixed statistics the spikes of a sequence do not depend on whether it goes in whole or in steps.
     #[test]
     fn steps_give_the_logits_of_the_sequence() {
-        let net = network(4, Pooling::Current).valid();
+        for layers in ["6-P-5-P-7", "6c5-P-5c1-FC9-FC4"] {
+            sequence_in_steps(layers);
+        }
+    }
+
+    fn sequence_in_steps(layers: &str) {
+        let net = network_of(layers, 4, Pooling::Current).valid();
         let x = Init::new(1).normal::<5>("x", [4, 3, 2, 8, 8], 1.0, &Device::default());
         let whole = host(net.forward(x.clone(), &mut Ignore));
         let mut state = OnlineState::default();

@@ -103,7 +103,11 @@ impl Plan {
             let output = vec![c_out, c.map[0], c.map[1]];
             layers.push(LayerSummary {
                 name: c.name.clone(),
-                kind: if c.conv.kernel == 1 && !c.neurons { "conv 1x1" } else { "conv" },
+                kind: match c.conv.kernel {
+                    1 if c.flattens.is_some() => "dense",
+                    1 if !c.neurons => "conv 1x1",
+                    _ => "conv",
+                },
                 binary: c.binary,
                 shape: vec![c_out, c_in, c.conv.rows, c.conv.kernel],
                 weights: c.weights(),
