@@ -1,7 +1,7 @@
-//! The logistic function, made of single operations: the same bits on every processor.
+//! The functions of a gate, made of single operations: the same bits on every processor.
 //!
 //! Only `+ − · /`, comparisons and bit moves, each rounded by itself. The trainer's kernels and the runtime
-//! both call it, so a gate has the same bits in either.
+//! both call them, so a gate has the same bits in either.
 
 /// `e^x` within 2 ulp for −87.3 ≤ x ≤ 88.3; arguments outside count as the ends of that range, NaN stays NaN.
 ///
@@ -43,9 +43,36 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// Slope of [`hard`] between its corners: that of the logistic function at 0, and a power of two, so that devices with floats and
+/// with integers multiply by it exactly.
+pub const HARD_SLOPE: f32 = 0.25;
+/// Where the corners of [`hard`] are: at ±2.
+pub const HARD_CORNER: f32 = 2.0;
+
+/// `min(max(x / 4 + 1/2, 0), 1)`: the logistic function in three straight pieces, with its value and slope at 0. NaN stays NaN.
+///
+/// ```
+/// use bitspike_format::math::hard;
+/// assert_eq!([-3.0, -1.0, 0.0, 1.0, 3.0].map(hard), [0.0, 0.25, 0.5, 0.75, 1.0]);
+/// ```
+#[inline(always)]
+#[must_use]
+pub fn hard(x: f32) -> f32 {
+    let g = x * HARD_SLOPE + 0.5;
+    let g = if g < 0.0 { 0.0 } else { g };
+    if g > 1.0 { 1.0 } else { g }
+}
+
+/// Derivative of [`hard`]: 1/4 between the corners, 0 at the corners and beyond them.
+#[inline(always)]
+#[must_use]
+pub fn hard_slope(x: f32) -> f32 {
+    if -HARD_CORNER < x && x < HARD_CORNER { HARD_SLOPE } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{exp, sigmoid};
+    use super::{exp, hard, hard_slope, sigmoid};
 
     #[test]
     fn exp_is_within_2_ulp() {
@@ -56,6 +83,19 @@ mod tests {
             worst = worst.max((f64::from(exp(x)) - want).abs() / (want * f64::from(f32::EPSILON)));
         }
         assert!(worst <= 2.0, "worst error {worst} ulp");
+    }
+
+    #[test]
+    fn hard_is_the_line_between_its_corners() {
+        for i in -8000..=8000 {
+            let x = i as f32 / 1024.0;
+            let want = (f64::from(x) / 4.0 + 0.5).clamp(0.0, 1.0);
+            assert_eq!(f64::from(hard(x)), want, "{x}");
+            assert_eq!(hard_slope(x), if x.abs() < 2.0 { 0.25 } else { 0.0 }, "{x}");
+        }
+        assert!(hard(f32::NAN).is_nan());
+        assert_eq!([f32::NEG_INFINITY, f32::INFINITY].map(hard), [0.0, 1.0]);
+        assert!(hard(-2.0).is_sign_positive());
     }
 
     #[test]

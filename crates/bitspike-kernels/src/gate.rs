@@ -5,11 +5,13 @@
 //!                                    g = σ(α[t] · m)      y = g · X            (alpha_inside)
 //! ```
 //!
-//! With `N` elements in a pool and `k` the factor in front of `X` (`α g` or `g`):
+//! σ is the logistic function, or its hard form `min(max(x / 4 + 1/2, 0), 1)`. With `N` elements in a pool, `k` the factor in
+//! front of `X` (`α g` or `g`) and `σ'` the derivative where g was taken, `g (1 - g)`, or for the hard form 1/4 between its corners
+//! ±2 and 0 at them and beyond:
 //!
 //! ```text
-//! dX   = k dY + (α g (1 - g) / N) Σ_pool(dY · X)          the second term is dropped by detach_gate
-//! dα   = Σ g dY X        or, with alpha_inside,           Σ m g (1 - g) dY X
+//! dX   = k dY + (α σ' / N) Σ_pool(dY · X)          the second term is dropped by detach_gate
+//! dα   = Σ g dY X        or, with alpha_inside,    Σ m σ' dY X
 //! ```
 //!
 //! With [`Apply::Gradient`] the value passes unchanged, `y = X`, and only its gradient is multiplied: `dX = k dY`,
@@ -28,7 +30,8 @@ pub mod reference;
 mod tests;
 
 pub use crate::par::KernelError;
-pub use params::{Apply, GateParams, GateShape, Pool};
+pub use bitspike_format::math::{HARD_CORNER, HARD_SLOPE};
+pub use params::{Apply, Function, GateParams, GateShape, Pool};
 
 use crate::par::{Level, check_len};
 use params::{Alpha, Means};

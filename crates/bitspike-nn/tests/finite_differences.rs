@@ -6,7 +6,7 @@
 mod common;
 
 use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, conv};
-use bitspike_nn::ops::gate::{GateApply, GateParams, GatePool, gate};
+use bitspike_nn::ops::gate::{GateApply, GateFunction, GateParams, GatePool, gate};
 use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::{affine, batch_norm};
 use bitspike_nn::ops::surrogate::Surrogate;
@@ -193,10 +193,11 @@ fn gate_in_every_variant() {
     let mut stream = Stream(4);
     let (x, m) = (stream.vec(LEN, -1.0, 2.0), stream.vec(LEN, -1.0, 1.0));
     let pools = [GatePool::Chw, GatePool::Hw, GatePool::Nchw, GatePool::None, GatePool::Const];
-    for case in 0..5 * 16 {
+    for case in 0..5 * 32 {
         let flag = |bit: usize| (case / 5) >> bit & 1 == 1;
         let p = GateParams {
             pool: pools[case % 5],
+            function: if flag(4) { GateFunction::Hard } else { GateFunction::Sigmoid },
             alpha_inside: flag(0),
             detach_gate: flag(1),
             apply: if flag(2) { GateApply::Gradient } else { GateApply::Forward },
@@ -212,7 +213,8 @@ fn gate_in_every_variant() {
                 .map(|i| {
                     let (t, _, c) = place(i);
                     let a = alpha[t * width + c % width];
-                    x[i] * if p.alpha_inside { sigmoid(a * means[i]) } else { a * sigmoid(means[i]) }
+                    let function = |x: f64| if flag(4) { (x / 4.0 + 0.5).clamp(0.0, 1.0) } else { sigmoid(x) };
+                    x[i] * if p.alpha_inside { function(a * means[i]) } else { a * function(means[i]) }
                 })
                 .collect();
             weighted_sum(&y, &m)

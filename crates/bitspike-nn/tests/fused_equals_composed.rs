@@ -5,7 +5,7 @@ mod common;
 
 use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
 use bitspike_nn::ops::flex::with_composed;
-use bitspike_nn::ops::gate::{GateApply, GateParams, GatePool, gate, scale_steps};
+use bitspike_nn::ops::gate::{GateApply, GateFunction, GateParams, GatePool, gate, scale_steps};
 use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::{affine, batch_norm};
 use bitspike_nn::ops::pool::{avg_pool, global_avg_pool, max_pool};
@@ -61,8 +61,11 @@ fn gate_params() -> impl Strategy<Value = GateParams> {
     let pools = [GatePool::Chw, GatePool::Hw, GatePool::Nchw, GatePool::None, GatePool::Const];
     let pool = proptest::sample::select(pools.to_vec());
     let apply = prop_oneof![Just(GateApply::Forward), Just(GateApply::Gradient)];
-    (pool, any::<bool>(), any::<bool>(), apply).prop_map(|(pool, alpha_inside, detach_gate, apply)| GateParams {
+    let function = prop_oneof![Just(GateFunction::Sigmoid), Just(GateFunction::Hard)];
+    let all = (pool, function, any::<bool>(), any::<bool>(), apply);
+    all.prop_map(|(pool, function, alpha_inside, detach_gate, apply)| GateParams {
         pool,
+        function,
         alpha_inside,
         detach_gate,
         apply,

@@ -18,7 +18,7 @@ use bitspike_format::{
 use bitspike_nn::layers::{Agmm, Conv2d, GatePosition, TimeBatchNorm};
 use bitspike_nn::network::{Blocks, ConvPlan, Head, Junction, Network, Plan, Pooling, Structure};
 use bitspike_nn::ops::conv::WeightScale;
-use bitspike_nn::ops::gate::{GateApply, GatePool};
+use bitspike_nn::ops::gate::{GateApply, GateFunction, GatePool};
 use bitspike_nn::ops::neuron::Reset as TrainedReset;
 use burn::tensor::activation::sigmoid;
 
@@ -339,6 +339,13 @@ impl Fold<'_> {
                 "agmm.position = \"before-norm\"",
                 "a gate per sample stands after the batch norm in the format",
                 "train with agmm.position = \"after-norm\", or with agmm.eval_gate = \"ema\" and a fixed alpha",
+            );
+        }
+        if p.function == GateFunction::Hard {
+            return refuse(
+                "agmm.gate = \"hard\"",
+                "the format has the logistic function for gates per sample",
+                "train with agmm.gate = \"sigmoid\" and agmm.pool = \"chw\" or \"hw\", or with agmm.eval_gate = \"ema\"",
             );
         }
         let per_channel = match p.pool {

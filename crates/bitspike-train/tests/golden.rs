@@ -6,7 +6,7 @@
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{NormConfig, binary_linear};
 use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
-use bitspike_nn::ops::gate::{GateApply, GateParams, GatePool, gate};
+use bitspike_nn::ops::gate::{GateApply, GateFunction, GateParams, GatePool, gate};
 use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::batch_norm;
 use bitspike_nn::ops::pool::{avg_pool, global_avg_pool};
@@ -108,6 +108,7 @@ fn weight_scale(name: &Value) -> WeightScale {
 fn gate_params(v: &Value) -> GateParams {
     GateParams {
         pool: serde_json::from_value(v["pool"].clone()).expect("a pool"),
+        function: GateFunction::Sigmoid,
         alpha_inside: false,
         detach_gate: v["detach_gate"].as_bool().expect("detach_gate"),
         apply: serde_json::from_value(v["apply"].clone()).expect("apply"),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::bits::{PackedSpikes, WORD};
+use crate::gate::Function;
 use crate::par::testing::{assert_close, assert_gradient, assert_same_bits_everywhere, cases, noise, weighted};
 use crate::{gate, neuron, norm, pool};
 use proptest::prelude::*;
@@ -165,10 +166,12 @@ struct Found {
 fn gates() -> Vec<Option<GateParams>> {
     let mut all = vec![None];
     for pool in [Pool::Chw, Pool::Hw, Pool::Nchw, Pool::Const] {
-        for apply in [Apply::Forward, Apply::Gradient] {
-            for alpha_inside in [false, true] {
-                for detach_gate in [false, true] {
-                    all.push(Some(GateParams { pool, apply, alpha_inside, detach_gate }));
+        for function in [Function::Sigmoid, Function::Hard] {
+            for apply in [Apply::Forward, Apply::Gradient] {
+                for alpha_inside in [false, true] {
+                    for detach_gate in [false, true] {
+                        all.push(Some(GateParams { pool, function, apply, alpha_inside, detach_gate }));
+                    }
                 }
             }
         }
@@ -189,7 +192,7 @@ proptest! {
     #[test]
     fn matches_the_kernels_one_after_the_other(
         (t, n, h, w, c) in (1usize..4, 1usize..4, 1usize..7, 1usize..7, 1usize..90),
-        (which, pool, has_neuron, residual) in (0usize..33, any::<bool>(), any::<bool>(), any::<bool>()),
+        (which, pool, has_neuron, residual) in (0usize..65, any::<bool>(), any::<bool>(), any::<bool>()),
         (per_channel, keep, counts, seed) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<u64>()),
     ) {
         let (h, w) = if pool { (2 * h, 2 * w) } else { (h, w) };

@@ -1,6 +1,6 @@
-//! The gate per element: `y = α σ(x) x`, or `σ(α x) x` with `alpha_inside`.
+//! The gate per element: `y = α σ(x) x`, or `σ(α x) x` with `alpha_inside`, with the function of the gate for σ.
 
-use super::params::{Alpha, Apply, GateParams, GateShape};
+use super::params::{Alpha, Apply, Function, GateParams, GateShape};
 use crate::par::{self, Level, math, multiversioned};
 
 /// `α` of a step as a pattern over channels.
@@ -14,19 +14,27 @@ pub(super) fn forward(p: &GateParams, shape: &GateShape, x: &[f32], alpha: Alpha
     let items = x.chunks(shape.slab()).zip(y.chunks_mut(shape.slab())).enumerate().collect();
     par::for_each(x.len(), items, |(i, (x, y)): (usize, (&[f32], &mut [f32]))| {
         let alpha = alpha_pattern(shape, alpha, i / shape.n);
-        forward_slab(level, x, &alpha, p.alpha_inside, y);
+        forward_slab(level, x, &alpha, p.alpha_inside, p.function == Function::Hard, y);
     });
 }
 
 multiversioned! {
-    fn forward_slab(x: &[f32], alpha: &[f32], inside: bool, y: &mut [f32]) {
-        for (x, y) in x.chunks(alpha.len()).zip(y.chunks_mut(alpha.len())) {
-            let row = x.iter().zip(alpha).zip(y);
-            if inside {
-                row.for_each(|((x, a), y)| *y = math::sigmoid(*a * *x) * *x);
-            } else {
-                row.for_each(|((x, a), y)| *y = *a * math::sigmoid(*x) * *x);
-            }
+    fn forward_slab(x: &[f32], alpha: &[f32], inside: bool, hard: bool, y: &mut [f32]) {
+        match (inside, hard) {
+            (false, false) => forward_rows::<false, false>(x, alpha, y),
+            (false, true) => forward_rows::<false, true>(x, alpha, y),
+            (true, false) => forward_rows::<true, false>(x, alpha, y),
+            (true, true) => forward_rows::<true, true>(x, alpha, y),
+        }
+    }
+}
+
+#[inline(always)]
+fn forward_rows<const INSIDE: bool, const HARD: bool>(x: &[f32], alpha: &[f32], y: &mut [f32]) {
+    for (x, y) in x.chunks(alpha.len()).zip(y.chunks_mut(alpha.len())) {
+        for ((x, a), y) in x.iter().zip(alpha).zip(y) {
+            let g = math::gate::<HARD>(if INSIDE { *a * *x } else { *x });
+            *y = if INSIDE { g } else { *a * g } * *x;
         }
     }
 }
@@ -47,7 +55,8 @@ pub(super) fn backward(
     let sums = par::map(x.len(), items, |(i, ((x, dy), dx))| {
         let alpha = alpha_pattern(shape, alpha, i / shape.n);
         let mut sums = vec![0.0; alpha.len()];
-        backward_slab(level, x, dy, &alpha, p.alpha_inside, through_mean, dx, &mut sums);
+        let variant = [p.alpha_inside, p.function == Function::Hard];
+        backward_slab(level, x, dy, &alpha, variant, through_mean, dx, &mut sums);
         par::fold_columns(std::iter::once(&sums[..]), shape.c)
     });
     let per_step = alpha.per_step;
@@ -60,26 +69,27 @@ pub(super) fn backward(
 }
 
 multiversioned! {
-    /// `sums` takes `∂L/∂α` under each position of the pattern.
+    /// `sums` takes `∂L/∂α` under each position of the pattern; `variant` is whether `α` is inside and whether the function is hard.
     fn backward_slab(
         x: &[f32],
         dy: &[f32],
         alpha: &[f32],
-        inside: bool,
+        variant: [bool; 2],
         through_mean: bool,
         dx: &mut [f32],
         sums: &mut [f64],
     ) {
-        if inside {
-            backward_rows::<true>(x, dy, alpha, through_mean, dx, sums);
-        } else {
-            backward_rows::<false>(x, dy, alpha, through_mean, dx, sums);
+        match variant {
+            [false, false] => backward_rows::<false, false>(x, dy, alpha, through_mean, dx, sums),
+            [false, true] => backward_rows::<false, true>(x, dy, alpha, through_mean, dx, sums),
+            [true, false] => backward_rows::<true, false>(x, dy, alpha, through_mean, dx, sums),
+            [true, true] => backward_rows::<true, true>(x, dy, alpha, through_mean, dx, sums),
         }
     }
 }
 
 #[inline(always)]
-fn backward_rows<const INSIDE: bool>(
+fn backward_rows<const INSIDE: bool, const HARD: bool>(
     x: &[f32],
     dy: &[f32],
     alpha: &[f32],
@@ -94,8 +104,9 @@ fn backward_rows<const INSIDE: bool>(
     for ((x, dy), dx) in x.chunks(width).zip(dy.chunks(width)).zip(dx.chunks_mut(width)) {
         for ((((x, dy), dx), a), by_alpha) in x.iter().zip(dy).zip(dx).zip(alpha).zip(&mut row) {
             let (x, dy, a) = (*x, *dy, *a);
-            let g = math::sigmoid(if INSIDE { a * x } else { x });
-            let slope = g * (1.0 - g) * x;
+            let argument = if INSIDE { a * x } else { x };
+            let g = math::gate::<HARD>(argument);
+            let slope = math::gate_slope::<HARD>(argument, g) * x;
             let factor = if INSIDE { g } else { a * g };
             *dx = (factor + through_mean * (a * slope)) * dy;
             *by_alpha = if INSIDE { slope } else { g } * (dy * x);

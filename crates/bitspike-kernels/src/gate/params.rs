@@ -15,7 +15,7 @@ pub enum Pool {
     Nchw,
     /// One gate per element: every pool has one element, whose mean is itself.
     None,
-    /// No pool: the gate is σ(0) = 0.5.
+    /// No pool: the gate is σ(0) = 0.5, whatever the function.
     Const,
 }
 
@@ -30,14 +30,27 @@ pub enum Apply {
     Gradient,
 }
 
+/// The function of a gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Function {
+    /// The logistic function σ.
+    #[default]
+    Sigmoid,
+    /// Its value and slope at 0 as a straight line, cut off: `min(max(x / 4 + 1/2, 0), 1)`. The derivative is 0 at the corners.
+    Hard,
+}
+
 /// The variant of the gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GateParams {
     /// Over which elements the mean is taken; default `Chw`.
     pub pool: Pool,
+    /// The function; default σ.
+    pub function: Function,
     /// What the gate multiplies; default value and gradient.
     pub apply: Apply,
-    /// Whether `α` stands inside the logistic function; default false.
+    /// Whether `α` stands inside the function; default false.
     pub alpha_inside: bool,
     /// Whether the mean is a constant for the gradient; default false.
     pub detach_gate: bool,

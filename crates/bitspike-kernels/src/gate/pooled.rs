@@ -3,7 +3,7 @@
 //! A slab is one sample at one time step, `[HW, C]`; slabs are the unit of parallel work. A slab has one gate, or one
 //! per channel as soon as its mean or its `α` has a value per channel.
 
-use super::params::{Alpha, Apply, GateParams, GateShape, Means, Pool};
+use super::params::{Alpha, Apply, Function, GateParams, GateShape, Means, Pool};
 use crate::par::{self, Level, columns, math, multiversioned};
 
 /// The gates of a slab, one or `C`.
@@ -30,7 +30,8 @@ impl Gates {
         let alpha: Vec<f32> = (0..count).map(|c| alpha.at(t, c)).collect();
         let mean: Vec<f32> = (0..count).map(|c| means.at(t, n, c)).collect();
         let mut gates = Self { factor: vec![0.0; count], by_mean: vec![0.0; count], by_alpha: vec![0.0; count] };
-        fill(level, p.alpha_inside, &alpha, &mean, &mut gates.factor, &mut gates.by_mean, &mut gates.by_alpha);
+        let variant = [p.alpha_inside, p.function == Function::Hard];
+        fill(level, variant, &alpha, &mean, &mut gates.factor, &mut gates.by_mean, &mut gates.by_alpha);
         gates
     }
 
@@ -57,17 +58,24 @@ pub(crate) struct SlabSums {
 }
 
 multiversioned! {
+    /// `variant` is whether `α` is inside and whether the function is hard.
     fn fill(
-        inside: bool,
+        variant: [bool; 2],
         alpha: &[f32],
         mean: &[f32],
         factor: &mut [f32],
         by_mean: &mut [f32],
         by_alpha: &mut [f32],
     ) {
+        let [inside, hard] = variant;
         for ((((a, m), factor), by_mean), by_alpha) in alpha.iter().zip(mean).zip(factor).zip(by_mean).zip(by_alpha) {
-            let g = math::sigmoid(if inside { *a * *m } else { *m });
-            let slope = g * (1.0 - g);
+            let argument = if inside { *a * *m } else { *m };
+            let (g, slope) = if hard {
+                (math::hard(argument), math::hard_slope(argument))
+            } else {
+                let g = math::sigmoid(argument);
+                (g, g * (1.0 - g))
+            };
             *factor = if inside { g } else { *a * g };
             *by_mean = *a * slope;
             *by_alpha = if inside { *m * slope } else { g };

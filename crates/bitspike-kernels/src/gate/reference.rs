@@ -1,9 +1,16 @@
 //! Scalar twins of the gate: every element knows its pool, everything in `f64`.
 
-use super::{Apply, GateParams, GateShape, Pool};
+use super::{Apply, Function, GateParams, GateShape, Pool};
 
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
+/// The function of a gate and its derivative.
+fn function(p: &GateParams, x: f64) -> (f64, f64) {
+    match p.function {
+        Function::Sigmoid => {
+            let g = 1.0 / (1.0 + (-x).exp());
+            (g, g * (1.0 - g))
+        }
+        Function::Hard => ((x / 4.0 + 0.5).clamp(0.0, 1.0), if x.abs() < 2.0 { 0.25 } else { 0.0 }),
+    }
 }
 
 /// The pool of every element, and its mean.
@@ -38,7 +45,8 @@ pub fn forward(p: &GateParams, s: &GateShape, x: &[f32], alpha: &[f32]) -> Vec<f
     let (_, mean) = pools(p, s, x);
     let value = |i: usize| {
         let (x, a, m) = (f64::from(x[i]), f64::from(alpha[alpha_index(s, alpha, i)]), mean[i]);
-        let gated = if p.alpha_inside { sigmoid(a * m) * x } else { a * sigmoid(m) * x };
+        let g = function(p, if p.alpha_inside { a * m } else { m }).0;
+        let gated = if p.alpha_inside { g * x } else { a * g * x };
         (if p.apply == Apply::Gradient { x } else { gated }) as f32
     };
     (0..x.len()).map(value).collect()
@@ -53,10 +61,10 @@ pub fn backward(p: &GateParams, s: &GateShape, x: &[f32], alpha: &[f32], dy: &[f
     for i in 0..x.len() {
         let at = alpha_index(s, alpha, i);
         let (a, m, product) = (f64::from(alpha[at]), mean[i], f64::from(dy[i]) * f64::from(x[i]));
-        let g = sigmoid(if p.alpha_inside { a * m } else { m });
+        let (g, slope) = function(p, if p.alpha_inside { a * m } else { m });
         factor[i] = if p.alpha_inside { g } else { a * g };
-        dalpha[at] += product * if p.alpha_inside { m * g * (1.0 - g) } else { g };
-        dmean[ids[i]] += product * a * g * (1.0 - g);
+        dalpha[at] += product * if p.alpha_inside { m * slope } else { g };
+        dmean[ids[i]] += product * a * slope;
         count[ids[i]] += 1.0;
     }
     let constant = p.detach_gate || p.pool == Pool::Const || p.apply == Apply::Gradient;

@@ -8,10 +8,12 @@ const POOLS: [Pool; 5] = [Pool::Chw, Pool::Hw, Pool::Nchw, Pool::None, Pool::Con
 fn all_params() -> Vec<GateParams> {
     let mut all = Vec::new();
     for pool in POOLS {
-        for apply in [Apply::Forward, Apply::Gradient] {
-            for alpha_inside in [false, true] {
-                for detach_gate in [false, true] {
-                    all.push(GateParams { pool, apply, alpha_inside, detach_gate });
+        for function in [Function::Sigmoid, Function::Hard] {
+            for apply in [Apply::Forward, Apply::Gradient] {
+                for alpha_inside in [false, true] {
+                    for detach_gate in [false, true] {
+                        all.push(GateParams { pool, function, apply, alpha_inside, detach_gate });
+                    }
                 }
             }
         }
@@ -47,7 +49,7 @@ fn golden_agmm_matches_pytorch() {
             other => panic!("{other}"),
         };
         let apply = if golden.word("apply") == "gradient" { Apply::Gradient } else { Apply::Forward };
-        let p = GateParams { pool, apply, alpha_inside: false, detach_gate: golden.flag("detach_gate") };
+        let p = GateParams { pool, apply, detach_gate: golden.flag("detach_gate"), ..GateParams::default() };
         let d = golden.tensor("x").0;
         let s = GateShape { t: d[0], n: d[1], hw: d[3] * d[4], c: d[2] };
         let (x, alpha) = (golden.channels_last("x"), golden.tensor("alpha").1);
@@ -64,7 +66,7 @@ proptest! {
     #[test]
     fn matches_the_scalar_twin(
         t in 1usize..4, n in 1usize..4, hw in 1usize..40, c in 1usize..80,
-        per_channel: bool, which in 0usize..40, seed: u64,
+        per_channel: bool, which in 0usize..80, seed: u64,
     ) {
         let (p, s) = (all_params()[which], GateShape { t, n, hw, c });
         let (x, alpha, dy) = case(&s, per_channel, seed);
@@ -80,12 +82,13 @@ proptest! {
     #[test]
     fn given_means_act_as_constants(
         t in 1usize..4, n in 1usize..4, hw in 1usize..40, c in 1usize..80,
-        means_per_channel: bool, per_channel: bool, inside: bool, seed: u64,
+        means_per_channel: bool, per_channel: bool, inside: bool, hard: bool, seed: u64,
     ) {
         let s = GateShape { t, n, hw, c };
         let (x, alpha, dy) = case(&s, per_channel, seed);
         let means = noise(if means_per_channel { t * c } else { t }, 1.5, seed ^ 9);
-        let p = GateParams { alpha_inside: inside, ..GateParams::default() };
+        let function = if hard { Function::Hard } else { Function::Sigmoid };
+        let p = GateParams { function, alpha_inside: inside, ..GateParams::default() };
         let (mut y, mut dx, mut dalpha) = (vec![0.0; x.len()], vec![0.0; x.len()], vec![0.0; alpha.len()]);
         forward_with_means(&p, &s, &x, &means, &alpha, &mut y).unwrap();
         backward_with_means(&p, &s, &x, &means, &alpha, &dy, &mut dx, &mut dalpha).unwrap();
@@ -95,13 +98,19 @@ proptest! {
             let step = i / (n * hw * c);
             let at = |len: usize| if len == t { step } else { step * c + i % c };
             let (a, m) = (f64::from(alpha[at(alpha.len())]), f64::from(means[at(means.len())]));
-            let g = 1.0 / (1.0 + (-if inside { a * m } else { m }).exp());
+            let argument = if inside { a * m } else { m };
+            let (g, slope) = if hard {
+                ((argument / 4.0 + 0.5).clamp(0.0, 1.0), if argument.abs() < 2.0 { 0.25 } else { 0.0 })
+            } else {
+                let g = 1.0 / (1.0 + (-argument).exp());
+                (g, g * (1.0 - g))
+            };
             let k = if inside { g } else { a * g };
             prop_assert!((f64::from(factors[step * c + i % c]) - k).abs() < 1e-6);
             prop_assert_eq!(y[i], factors[step * c + i % c] * x[i]);
             prop_assert_eq!(dx[i], factors[step * c + i % c] * dy[i]);
             let product = f64::from(x[i]) * f64::from(dy[i]);
-            want[at(alpha.len())] += product * if inside { m * g * (1.0 - g) } else { g };
+            want[at(alpha.len())] += product * if inside { m * slope } else { g };
         }
         for (found, want) in dalpha.iter().zip(&want) {
             prop_assert!((f64::from(*found) - want).abs() <= 2e-6 * (1.0 + want.abs() + (n * hw * c) as f64));
@@ -116,7 +125,12 @@ fn gradients_match_finite_differences() {
         // Detached gates and gradient-only gates are not the derivative of their value, by design.
         let is_derivative = p.apply == Apply::Forward && (!p.detach_gate || p.pool == Pool::Const);
         for per_channel in [false, true] {
-            let (x, alpha, dy) = case(&s, per_channel, 77);
+            let (mut x, alpha, dy) = case(&s, per_channel, 77);
+            if p.function == Function::Hard && p.pool == Pool::None {
+                // Half of them between the corners, half beyond, none so near to one that a difference straddles it.
+                x.iter_mut().step_by(2).for_each(|x| *x *= 0.5);
+                x.iter_mut().skip(1).step_by(2).for_each(|x| *x += 5.0 * x.signum());
+            }
             let [_, dx, dalpha] = run(&p, &s, &x, &alpha, &dy);
             let loss = |x: &[f32], alpha: &[f32]| weighted(&reference::forward(&p, &s, x, alpha), &dy);
             if is_derivative {
@@ -127,6 +141,17 @@ fn gradients_match_finite_differences() {
             }
         }
     }
+}
+
+#[test]
+fn the_hard_gate_per_element_at_its_corners() {
+    let s = GateShape { t: 1, n: 1, hw: 5, c: 1 };
+    let p = GateParams { pool: Pool::None, function: Function::Hard, ..GateParams::default() };
+    let [y, dx, dalpha] = run(&p, &s, &[-3.0, -2.0, -1.0, 2.0, 3.0], &[2.0], &[1.0; 5]);
+    assert_eq!(y, [0.0, 0.0, -0.5, 4.0, 6.0]);
+    // Beyond a corner and at it the gate is a constant, 0 or 1; between them d(x (x + 2) / 4)/dx = (x + 1) / 2.
+    assert_eq!(dx, [0.0, 0.0, 0.0, 2.0, 2.0]);
+    assert_eq!(dalpha, [-0.25 + 2.0 + 3.0]);
 }
 
 #[test]

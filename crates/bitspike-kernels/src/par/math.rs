@@ -3,7 +3,19 @@
 //! Only `+ - * /`, comparisons and bit moves are used: the same bits on every processor and vector width, which the
 //! platform's `exp` does not promise. Exponential and logistic function are those of deployed files.
 
-pub(crate) use bitspike_format::math::{exp, sigmoid};
+pub(crate) use bitspike_format::math::{exp, hard, hard_slope, sigmoid};
+
+/// The function of a gate at `x`.
+#[inline(always)]
+pub(crate) fn gate<const HARD: bool>(x: f32) -> f32 {
+    if HARD { hard(x) } else { sigmoid(x) }
+}
+
+/// The derivative of the function of a gate at `x`, where it is `g`.
+#[inline(always)]
+pub(crate) fn gate_slope<const HARD: bool>(x: f32, g: f32) -> f32 {
+    if HARD { hard_slope(x) } else { g * (1.0 - g) }
+}
 
 /// `sum a * b`, the products exact and added in `f64` in a fixed order.
 #[inline(always)]

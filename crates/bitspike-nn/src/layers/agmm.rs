@@ -6,7 +6,8 @@
 //! running mean of m per layer and step (`"ema"`), which makes it a constant that folds into the batch norm exactly. The pool
 //! `nchw` mixes samples, so it always evaluates by its running mean: a prediction must not depend on its neighbours.
 
-use crate::ops::gate::{GateApply, GateParams, GatePool, gate, scale_steps};
+use crate::ops::gate::{GateApply, GateFunction, GateParams, GatePool, gate, scale_steps};
+use bitspike_kernels::gate::HARD_SLOPE;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor, activation::sigmoid};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,8 @@ pub struct AgmmConfig {
     pub pool: GatePool,
     /// The gate of the pool `const`, between 0 and 1 as every σ; no other pool uses it.
     pub constant: f64,
+    /// The function: σ, or its hard form, which a device computes per element too.
+    pub gate: GateFunction,
     /// Shape of α.
     pub alpha: AlphaShape,
     /// Start of α. 1 halves activations and gradients at the start, since σ(0) = ½; 2 starts neutral.
@@ -77,6 +80,7 @@ impl Default for AgmmConfig {
         Self {
             pool: GatePool::Chw,
             constant: 0.5,
+            gate: GateFunction::Sigmoid,
             alpha: AlphaShape::Step,
             alpha_init: 1.0,
             alpha_inside: false,
@@ -147,6 +151,7 @@ impl AgmmConfig {
             running_means: RunningState::new(Tensor::zeros([steps, kept], device)),
             params: GateParams {
                 pool: self.pool,
+                function: self.gate,
                 alpha_inside: self.alpha_inside,
                 detach_gate: self.detach_gate,
                 apply: self.apply,
@@ -176,7 +181,7 @@ pub struct Agmm {
 }
 
 impl Agmm {
-    /// The gated value, and the pooled means m behind the gate (the gate is σ(m); not tracked).
+    /// The gated value, and the pooled means m behind the gate (the gate is σ(m) or its hard form; not tracked).
     ///
     /// Shapes: x `[T, N, C, H, W]` → y as x, m `[T, N or 1, C or 1]`.
     pub fn forward(&self, x: Tensor<5>) -> (Tensor<5>, Tensor<3>) {
@@ -233,8 +238,15 @@ impl Agmm {
             GateApply::Gradient => Some(Tensor::ones([alpha().dims()[0], 1], &alpha().device())),
             GateApply::Forward if !constant => None,
             GateApply::Forward if p.pool == GatePool::Const => Some(alpha() * 0.5),
-            GateApply::Forward if p.alpha_inside => Some(sigmoid(alpha() * self.running_means.value())),
-            GateApply::Forward => Some(alpha() * sigmoid(self.running_means.value())),
+            GateApply::Forward if p.alpha_inside => Some(self.function(alpha() * self.running_means.value())),
+            GateApply::Forward => Some(alpha() * self.function(self.running_means.value())),
+        }
+    }
+
+    fn function(&self, x: Tensor<2>) -> Tensor<2> {
+        match self.params.function {
+            GateFunction::Sigmoid => sigmoid(x),
+            GateFunction::Hard => (x * HARD_SLOPE + 0.5).clamp(0.0, 1.0),
         }
     }
 

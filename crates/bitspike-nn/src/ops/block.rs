@@ -250,7 +250,7 @@ fn composed_evaluate<B: Chain>(
     gate_is_fixed: bool,
     p: &BlockParams,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    use super::gate::{GateApply, GatePool};
+    use super::gate::{GateApply, GatePool, function_of};
     use super::prim::Val;
     let y = B::bitspike_conv(x, weight, p.conv);
     let scale = Val::<B>(gamma) * (Val::<B>(var) + p.epsilon).sqrt().recip();
@@ -266,8 +266,8 @@ fn composed_evaluate<B: Chain>(
             let (a, m) = (Val::<B>(alpha.clone()), Val::<B>(gate_means));
             let factor = match (gate.pool, gate.alpha_inside) {
                 (GatePool::Const, _) => a * 0.5,
-                (_, true) => (a * m).sigmoid(),
-                (_, false) => a * m.sigmoid(),
+                (_, true) => function_of(gate.function, a * m),
+                (_, false) => a * function_of(gate.function, m),
             };
             (B::bitspike_scale_steps(y, factor.0), alpha)
         }

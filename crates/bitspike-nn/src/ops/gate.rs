@@ -7,10 +7,19 @@
 //! y[t] = x[t], and dx[t] = α[t] σ(m[t]) dy[t]   apply = gradient (the forward value passes unchanged)
 //! ```
 //!
-//! Backward of the default, with g = σ(m) and P elements in the pool of an element:
+//! σ is the logistic function, or, with `function = hard`, its value and slope at 0 as a straight line that is cut off:
 //!
 //! ```text
-//! dx = α g dy + α g (1 − g) / P · Σ_pool dy x    the second term is absent with detach_gate
+//! h(x) = min(max(x / 4 + 1/2, 0), 1)        h'(x) = 1/4 for |x| < 2, else 0 (so also at both corners)
+//! ```
+//!
+//! The slope is σ'(0) = 1/4, so that both functions start alike, and a power of two, so that a device multiplies exactly, in floats and
+//! in integers, without an exponential. The hard function is our reconstruction; the paper has σ.
+//!
+//! Backward of the default, with g = σ(m), g' its derivative (g (1 − g), or that of h) and P elements in the pool of an element:
+//!
+//! ```text
+//! dx = α g dy + α g' / P · Σ_pool dy x           the second term is absent with detach_gate
 //! dα[t] = Σ dy g x
 //! ```
 //!
@@ -22,6 +31,7 @@
 //! start of α, and every option here; the backward formulas are our algebra.
 
 use super::prim::Val;
+use bitspike_kernels::gate::{HARD_CORNER, HARD_SLOPE};
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
@@ -48,6 +58,17 @@ pub enum GatePool {
     Const,
 }
 
+/// The function of the gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateFunction {
+    /// The logistic function.
+    #[default]
+    Sigmoid,
+    /// In three straight pieces: min(max(x/4 + ½, 0), 1).
+    Hard,
+}
+
 /// Where the gate acts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +85,8 @@ pub enum GateApply {
 pub struct GateParams {
     /// Over which elements the mean is taken.
     pub pool: GatePool,
+    /// The function, σ.
+    pub function: GateFunction,
     /// σ(α m) in place of α σ(m).
     pub alpha_inside: bool,
     /// No gradient through the mean.
@@ -156,9 +179,27 @@ pub struct ComposedGateState<F> {
 /// Everything forward and backward share: α and the gate g, both broadcastable against x.
 struct Parts<B: Backend> {
     alpha: Val<B>,
-    /// What σ is taken of: m, x itself, or zero; times α when inside.
+    /// m, x itself, or zero; σ is taken of it, or of it times α when α is inside.
     inner: Val<B>,
     g: Val<B>,
+    /// The derivative of σ there.
+    slope: Val<B>,
+}
+
+/// The function of the gate at a value.
+pub(crate) fn function_of<B: Backend>(function: GateFunction, x: Val<B>) -> Val<B> {
+    match function {
+        GateFunction::Sigmoid => x.sigmoid(),
+        GateFunction::Hard => (x * HARD_SLOPE + 0.5).clamp(0.0, 1.0),
+    }
+}
+
+/// Its derivative, where it is g.
+fn slope_of<B: Backend>(function: GateFunction, x: &Val<B>, g: &Val<B>) -> Val<B> {
+    match function {
+        GateFunction::Sigmoid => g.clone() * (g.clone() * -1.0 + 1.0),
+        GateFunction::Hard => x.abs_below(HARD_CORNER) * HARD_SLOPE,
+    }
 }
 
 fn parts<B: Backend>(x: &Val<B>, alpha: FloatTensor<B>, p: &GateParams) -> Parts<B> {
@@ -168,8 +209,10 @@ fn parts<B: Backend>(x: &Val<B>, alpha: FloatTensor<B>, p: &GateParams) -> Parts
         GatePool::Const => x.clone().mean_keep(p.axes()) * 0.0,
         _ => x.clone().mean_keep(p.axes()),
     };
-    let g = if p.alpha_inside { (inner.clone() * alpha.clone()).sigmoid() } else { inner.clone().sigmoid() };
-    Parts { alpha, inner, g }
+    let argument = if p.alpha_inside { inner.clone() * alpha.clone() } else { inner.clone() };
+    let g = function_of(p.function, argument.clone());
+    let slope = slope_of(p.function, &argument, &g);
+    Parts { alpha, inner, g, slope }
 }
 
 fn per_step<B: Backend>(alpha: FloatTensor<B>) -> Val<B> {
@@ -193,7 +236,7 @@ pub(crate) fn composed_forward<B: Backend>(
 ) -> (FloatTensor<B>, FloatTensor<B>, Option<ComposedGateState<FloatTensor<B>>>) {
     let state = save.then(|| ComposedGateState { x: x.clone(), alpha: alpha.clone(), p });
     let x = Val::<B>(x);
-    let Parts { alpha, inner, g } = parts(&x, alpha, &p);
+    let Parts { alpha, inner, g, .. } = parts(&x, alpha, &p);
     let means = if p.pool == GatePool::None { inner.mean_keep(p.axes()) } else { inner };
     let d = means.dims();
     let means = means.reshape(&d[..3]).0;
@@ -212,15 +255,14 @@ pub(crate) fn composed_backward<B: Backend>(
     let p = state.p;
     let (x, grad) = (Val::<B>(state.x), Val::<B>(grad));
     let channels = Val::<B>(state.alpha.clone()).dims()[1];
-    let Parts { alpha, inner, g } = parts(&x, state.alpha, &p);
+    let Parts { alpha, inner, g, slope } = parts(&x, state.alpha, &p);
     let direct = if p.alpha_inside { g.clone() } else { alpha.clone() * g.clone() };
     let through = grad.clone() * direct.clone();
     if p.apply == GateApply::Gradient {
         return (through.0, to_alpha(alpha * 0.0 * grad, channels));
     }
     let product = grad * x;
-    // d(σ)/d(its argument), times d(argument)/d(m), is α g (1 − g) in both forms of the gate.
-    let slope = g.clone() * (g.clone() * -1.0 + 1.0);
+    // d(σ)/d(its argument), times d(argument)/d(m), is α times the slope in both forms of the gate.
     let dx = match p.pool {
         GatePool::Const => through,
         _ if p.detach_gate => through,

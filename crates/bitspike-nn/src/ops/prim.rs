@@ -134,6 +134,10 @@ impl<B: Backend> Val<B> {
         Self(B::sigmoid(self.0))
     }
 
+    pub fn clamp(self, low: f32, high: f32) -> Self {
+        Self(B::float_clamp(self.0, low.into(), high.into()))
+    }
+
     pub fn tanh(self) -> Self {
         Self(B::float_tanh(self.0))
     }

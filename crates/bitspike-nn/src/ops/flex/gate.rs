@@ -2,7 +2,8 @@
 
 use super::{Buffer, ChannelsLast, Sizes, contiguous, fused, parameter, tensor};
 use crate::ops::gate::{
-    ComposedGateState, GateApply, GateKernel, GateParams, GatePool, composed_backward, composed_forward, composed_scale,
+    ComposedGateState, GateApply, GateFunction, GateKernel, GateParams, GatePool, composed_backward, composed_forward,
+    composed_scale,
 };
 use bitspike_kernels::gate as kernel;
 use bitspike_kernels::norm;
@@ -39,6 +40,10 @@ pub(super) fn kernel_params(p: &GateParams) -> kernel::GateParams {
             GatePool::Nchw => kernel::Pool::Nchw,
             GatePool::None => kernel::Pool::None,
             GatePool::Const => kernel::Pool::Const,
+        },
+        function: match p.function {
+            GateFunction::Sigmoid => kernel::Function::Sigmoid,
+            GateFunction::Hard => kernel::Function::Hard,
         },
         apply: match p.apply {
             GateApply::Forward => kernel::Apply::Forward,
