@@ -85,6 +85,7 @@ fn every_exportable_option_keeps_its_predictions() {
 fn what_cannot_be_exported_is_refused_with_layer_reason_and_remedy() {
     let rows: &[(&[&str], &str)] = &[
         (&["method=full-precision"], "blocks.0: method = \"full-precision\""),
+        (&["agmm.gate=hard"], "agmm.gate = \"hard\""),
         (&["agmm.pool=none"], "agmm.pool = \"none\""),
         (&["agmm.position=before-norm"], "agmm.position = \"before-norm\""),
     ];
