@@ -4,8 +4,9 @@
 //! n = sqrt(sum over all trained parameters of g²);   g ← g · min(1, limit / (n + 1e-6))
 //! ```
 //!
-//! Latent weights, real ones and α count alike, each with the gradient of the loss, before weight decay and learning rates. The
-//! sum is taken on the host in double precision, parameter by parameter in the order of the module, so it does not depend on
+//! Latent weights, real ones and α count alike, each with the gradient of the loss, before weight decay and learning rates.
+//! The step of latent weights under the rule [`relative`](super::relative) does not depend on the size of their gradient, so
+//! the limit does not shorten it. The sum is taken on the host in double precision, parameter by parameter in the order of the module, so it does not depend on
 //! the number of threads. Source: Pascanu, Mikolov, Bengio, ICML 2013.
 
 use crate::param::{self, ParamVisitor};
@@ -43,7 +44,7 @@ fn norm<M: Module>(module: &M, grads: &Gradients) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{OptimConfig, Optimizer};
+    use super::super::{BinaryStep, OptimConfig, Optimizer};
     use burn::module::{Module, Param};
     use burn::tensor::{Device, Tensor};
 
@@ -63,7 +64,8 @@ mod tests {
             unused: Param::from_tensor(Tensor::ones([1], &device)),
         };
         let loss = (net.weight.val() * 3.0).sum() + net.latent.val().slice([0..1, 1..2]).sum() * 4.0;
-        let config = OptimConfig { weight_decay: 0.0, clip_norm, ..OptimConfig::default() };
+        let config =
+            OptimConfig { weight_decay: 0.0, clip_norm, binary_step: BinaryStep::Absolute, ..OptimConfig::default() };
         let net = Optimizer::new(config).step(net, &mut loss.backward(), 1.0);
         let host = |t: Tensor<1>| t.into_data().try_to_vec::<f32>().unwrap();
         let both = [host(net.weight.val()), host(net.latent.val().reshape([2]))].concat();
