@@ -13,7 +13,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::RunError;
+use crate::{RunError, seal::Form};
 
 /// Distinguishes temporary files of one process; the process id distinguishes processes.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -66,7 +66,7 @@ pub fn write_text_atomic(path: impl AsRef<Path>, text: &str) -> Result<(), RunEr
     atomic_write(path, |out| out.write_all(text.as_bytes()))
 }
 
-/// Replaces `path` with `value` as indented JSON and a final newline, all or nothing; see [`atomic_write`].
+/// Replaces `path` with `value` as indented JSON with a checksum as its last entry, all or nothing; see [`atomic_write`].
 ///
 /// # Errors
 /// [`RunError::Json`] if the value has no JSON form (a map whose keys are not strings), else as [`atomic_write`].
@@ -75,7 +75,8 @@ pub fn write_json_atomic<T: Serialize + ?Sized>(path: impl AsRef<Path>, value: &
     let mut text =
         serde_json::to_string_pretty(value).map_err(|source| RunError::Json { path: path.to_path_buf(), source })?;
     text.push('\n');
-    write_text_atomic(path, &text)
+    let text = Form::Json.close(text.into_bytes());
+    atomic_write(path, |out| out.write_all(&text))
 }
 
 /// The temporary file; removed when dropped while it exists.

@@ -80,6 +80,22 @@ pub enum RunError {
         /// What the parser met.
         source: serde_json::Error,
     },
+    /// The content is not what was written.
+    #[error("{} is damaged: its checksum is not that of its content", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The same, of a line of `metrics.jsonl`.
+    #[error("{}: line {line} (byte {offset}) is damaged: its checksum is not that of its content", path.display())]
+    DamagedLine {
+        /// The file.
+        path: PathBuf,
+        /// Line number, from 1.
+        line: usize,
+        /// Byte offset of the line's start.
+        offset: u64,
+    },
     /// Another process is appending to this run.
     #[error("{} is being written by another process", path.display())]
     InUse {
@@ -114,7 +130,10 @@ impl RunError {
             Self::Foreign { .. } => Some("name the folder that holds run.json, not the one above or below it"),
             Self::NewerSchema { .. } => Some("use the bitspike version that wrote the run, or a newer one"),
             Self::Json { .. } => Some("the file was edited or damaged; restore it, or train the run again"),
-            Self::BadLine { .. } => {
+            Self::Damaged { .. } => Some(
+                "restore the file from a copy or train the run again; if you edited it on purpose, remove its crc32c entry",
+            ),
+            Self::BadLine { .. } | Self::DamagedLine { .. } => {
                 Some("the file was edited or damaged; remove that line to read the rest, or train the run again")
             }
             Self::InUse { .. } => Some("wait until the other process has ended, or stop it, and try again"),

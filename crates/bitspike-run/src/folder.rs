@@ -1,15 +1,17 @@
 //! The folder itself: where each file is, how a run begins, how an existing one is recognised.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use serde::de::DeserializeOwned;
 
 use crate::{
-    EventWriter, MetricsLog, MetricsWriter, RunError, RunInfo, SCHEMA, Summary, Truncation, metrics, write_json_atomic,
-    write_text_atomic,
+    EventWriter, MetricsLog, MetricsWriter, RunError, RunInfo, SCHEMA, Summary, Truncation, atomic_write, metrics,
+    seal::{Form, Seal},
+    write_json_atomic,
 };
 
 /// Who, what, where: [`RunInfo`].
@@ -94,8 +96,14 @@ impl RunFolder {
             }
             Err(error) => return Err(RunError::io("read", &info)(error)),
         };
+        whole(&info, &bytes, Form::Json)?;
         check_schema(&info, &bytes)?;
         Ok(Self { path })
+    }
+
+    /// A folder that may not be whole, for a look at its files one by one.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// The folder.
@@ -127,27 +135,49 @@ impl RunFolder {
     /// Reads `run.json`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Foreign`], [`RunError::NewerSchema`], [`RunError::Json`].
+    /// [`RunError::Io`], [`RunError::Damaged`], [`RunError::Foreign`], [`RunError::NewerSchema`], [`RunError::Json`].
     pub fn read_info(&self) -> Result<RunInfo, RunError> {
         let path = self.file(INFO_FILE);
         parse(&path, &fs::read(&path).map_err(RunError::io("read", &path))?)
     }
 
-    /// Replaces `recipe.toml` with the resolved recipe's text.
+    /// Replaces `recipe.toml` with the resolved recipe's text, and its checksum in a comment at the end.
     ///
     /// # Errors
     /// As [`crate::atomic_write`].
     pub fn write_recipe(&self, text: &str) -> Result<(), RunError> {
-        write_text_atomic(self.file(RECIPE_FILE), text)
+        let text = Form::Toml.close(text.into());
+        atomic_write(self.file(RECIPE_FILE), |out| out.write_all(&text))
     }
 
-    /// Reads `recipe.toml` as text.
+    /// Reads `recipe.toml` as text, without its checksum.
     ///
     /// # Errors
-    /// [`RunError::Io`], also if the file is missing or not UTF-8.
+    /// [`RunError::Io`], also if the file is missing or not UTF-8, [`RunError::Damaged`].
     pub fn read_recipe(&self) -> Result<String, RunError> {
         let path = self.file(RECIPE_FILE);
-        fs::read_to_string(&path).map_err(RunError::io("read", &path))
+        let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
+        let content = whole(&path, &bytes, Form::Toml)?.to_vec();
+        let text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        String::from_utf8(content).map_err(text).map_err(RunError::io("read", &path))
+    }
+
+    /// The files of the run that are there and have no checksum, which those of older versions do not have.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn without_checksum(&self) -> Result<Vec<&'static str>, RunError> {
+        let mut names = Vec::new();
+        for (name, form) in [(INFO_FILE, Form::Json), (RECIPE_FILE, Form::Toml), (SUMMARY_FILE, Form::Json)] {
+            let path = self.file(name);
+            match fs::read(&path) {
+                Ok(bytes) if form.check(&bytes).0 == Seal::None => names.push(name),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(RunError::io("read", &path)(error)),
+            }
+        }
+        Ok(names)
     }
 
     /// Replaces `summary.json`.
@@ -161,7 +191,7 @@ impl RunFolder {
     /// Reads `summary.json`; `None` if the run has not written one.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::Foreign`], [`RunError::NewerSchema`], [`RunError::Json`].
+    /// [`RunError::Io`], [`RunError::Damaged`], [`RunError::Foreign`], [`RunError::NewerSchema`], [`RunError::Json`].
     pub fn read_summary(&self) -> Result<Option<Summary>, RunError> {
         let path = self.file(SUMMARY_FILE);
         match fs::read(&path) {
@@ -195,7 +225,7 @@ impl RunFolder {
     /// Reads `metrics.jsonl`; see [`crate::read_metrics`]. Empty if the run has not written one.
     ///
     /// # Errors
-    /// [`RunError::BadLine`], [`RunError::Io`].
+    /// [`RunError::BadLine`], [`RunError::DamagedLine`], [`RunError::Io`].
     pub fn read_metrics(&self) -> Result<MetricsLog, RunError> {
         metrics::read_metrics(self.file(METRICS_FILE))
     }
@@ -234,8 +264,17 @@ fn check_schema(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Checks the schema number first, so that a newer file is not reported as a broken one.
+/// What the checksum is about; a text without one is taken as it is.
+fn whole<'a>(path: &Path, bytes: &'a [u8], form: Form) -> Result<&'a [u8], RunError> {
+    match form.check(bytes) {
+        (Seal::Damaged, _) => Err(RunError::Damaged { path: path.to_path_buf() }),
+        (_, content) => Ok(content),
+    }
+}
+
+/// Checks checksum and schema number first, so that a damaged or newer file is not reported as a broken one.
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, RunError> {
+    whole(path, bytes, Form::Json)?;
     check_schema(path, bytes)?;
     serde_json::from_slice(bytes).map_err(|source| RunError::Json { path: path.to_path_buf(), source })
 }

@@ -17,6 +17,9 @@
 //! new content and never half of it ([`atomic_write`]). `metrics.jsonl` is appended, one write per line; a
 //! line torn by a crash is reported when read and does not hide the lines before it ([`MetricsLog::torn`]).
 //!
+//! Every file that is read back carries a checksum: a damaged one is refused ([`RunError::Damaged`]); one of an older version,
+//! which has none, is read, and [`RunFolder::without_checksum`] names it.
+//!
 //! This crate knows nothing about training: the trainer fills the structs, the report reads them.
 //!
 //! ```
@@ -37,17 +40,21 @@
 //! ```
 
 mod atomic;
+mod check;
 mod clock;
-mod crc32c;
 mod error;
 mod folder;
+mod masked;
 mod metrics;
 mod number;
 mod schema;
+mod seal;
 pub mod tensorboard;
 
 pub use atomic::{atomic_write, write_json_atomic, write_text_atomic};
+pub use check::{FileCheck, FileState, check_folder};
 pub use clock::{rfc3339_utc, utc_now};
+pub use crc32c::crc32c;
 pub use error::RunError;
 pub use folder::{
     BEST_CHECKPOINT, Checkpoint, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, RECIPE_FILE, REPORT_FILE, RunFolder,

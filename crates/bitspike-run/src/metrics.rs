@@ -2,7 +2,8 @@
 //!
 //! One record is one line, written with one system call, so a crash can only tear the last line. A reader reports a
 //! torn last line and returns all lines before it. Any other line that is not a record is an error: it means that the
-//! file was edited or damaged, and figures made from the rest would be wrong without a word.
+//! file was edited or damaged, and figures made from the rest would be wrong without a word. Every line ends in a checksum,
+//! its field `crc32c`; lines of older versions have none.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -10,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{EpochRecord, Record, RunError, atomic_write};
+use crate::{
+    EpochRecord, Record, RunError, atomic_write,
+    seal::{Form, Seal},
+};
 
 /// What `metrics.jsonl` holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,8 +88,8 @@ impl MetricsWriter {
     /// # Errors
     /// [`RunError::Io`]. The line may then be torn; the lines before it are not affected.
     pub fn append(&mut self, record: &Record) -> Result<(), RunError> {
-        let mut line =
-            serde_json::to_vec(record).map_err(|source| RunError::Json { path: self.path.clone(), source })?;
+        let line = serde_json::to_vec(record).map_err(|source| RunError::Json { path: self.path.clone(), source })?;
+        let mut line = Form::Line.close(line);
         line.push(b'\n');
         self.file.write_all(&line).map_err(RunError::io("append to", &self.path))
     }
@@ -107,6 +111,7 @@ pub fn read_metrics(path: impl AsRef<Path>) -> Result<MetricsLog, RunError> {
     let path = path.as_ref();
     let bytes = read_or_empty(path)?;
     let (whole, torn) = split(&bytes);
+    whole_line_without_end(path, &bytes, torn)?;
     let mut records = Vec::new();
     for line in lines(whole) {
         records.push(line.parse(path)?);
@@ -131,6 +136,7 @@ pub fn truncate_metrics_after(path: impl AsRef<Path>, step: u64) -> Result<Trunc
     lock(&guard, path)?;
     let bytes = read_or_empty(path)?;
     let (whole, torn) = split(&bytes);
+    whole_line_without_end(path, &bytes, torn)?;
     let (mut kept, mut dropped) = (Vec::new(), 0);
     for line in lines(whole) {
         if line.parse(path)?.step() <= step {
@@ -172,6 +178,17 @@ fn split(bytes: &[u8]) -> (&[u8], Option<TornLine>) {
     (&bytes[..end], (rest > 0).then_some(TornLine { offset: end as u64, bytes: rest as u64 }))
 }
 
+/// Refuses a last line that is all there but for a damaged line end: a crash cannot leave that.
+fn whole_line_without_end(path: &Path, bytes: &[u8], torn: Option<TornLine>) -> Result<(), RunError> {
+    let Some(torn) = torn else { return Ok(()) };
+    let rest = &bytes[torn.offset as usize..];
+    if Form::Line.check(&rest[..rest.len() - 1]).0 != Seal::Whole {
+        return Ok(());
+    }
+    let line = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+    Err(RunError::DamagedLine { path: path.to_path_buf(), line, offset: torn.offset })
+}
+
 struct Line<'a> {
     number: usize,
     offset: u64,
@@ -180,6 +197,9 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn parse(&self, path: &Path) -> Result<Record, RunError> {
+        if Form::Line.check(self.bytes).0 == Seal::Damaged {
+            return Err(RunError::DamagedLine { path: path.to_path_buf(), line: self.number, offset: self.offset });
+        }
         serde_json::from_slice(self.bytes).map_err(|source| RunError::BadLine {
             path: path.to_path_buf(),
             line: self.number,

@@ -41,7 +41,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{EpochRecord, RunError, StepRecord, clock::unix_seconds, crc32c::masked_crc32c};
+use crate::{EpochRecord, RunError, StepRecord, clock::unix_seconds, masked::masked_crc32c};
 
 /// Appends scalars to one event file.
 ///

@@ -10,17 +10,20 @@
 //! flips.<layer>.flipped     weights that flipped in the epoch, in the same way
 //! flips.<layer>.recent      step of each weight's last flip, modulo, u8; see LayerHistory
 //! grad.<layer>              gradient of the last diagnosed step of a running epoch, float32, flat
+//! seal.crc32c               CRC-32C of all bytes of the file before these last four; see seal.rs
 //! metadata "bitspike"       JSON: format, epoch, batch, step, seed, recipe, sums of the running epoch, counters
 //! ```
 //!
 //! Random numbers need no state: every stream is a function of seed, purpose, epoch and sample (see `bitspike_data::Rng`), so
 //! seed, epoch and batch are the whole of it.
 //!
-//! Format 1 is read as well: it has `last_flip`, the step of each weight's last flip as u32, in place of the last two.
+//! Formats 1 and 2 are read as well. They have no seal; format 1 has `last_flip`, the step of each weight's last flip as u32, in
+//! place of `flipped` and `recent`.
 
 use crate::flips::{FlipCounts, FlipTracker, LayerHistory, WHEEL};
 use crate::optim::{MOMENT, Optimizer};
 use crate::param::{self, ParamMapper};
+use crate::seal;
 use bitspike_nn::network::Network;
 use bitspike_run::{RunError, atomic_write};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -32,13 +35,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The oldest that is read.
 const OLDEST: u32 = 1;
-const META: &str = "bitspike";
 const PARAM: &str = "param.";
 /// In front of the names of averaged parameters.
 pub(crate) const EMA: &str = "ema.";
+pub(crate) const META: &str = "bitspike";
 
 /// A checkpoint that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,18 @@ pub enum CheckpointError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A parameter or running statistic that is no finite number.
+    #[error("{path}: {name}: value {index} is {value}, expected a finite number", path = .path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The parameter.
+        name: String,
+        /// Which of its values, from 0.
+        index: usize,
+        /// What it is.
+        value: f32,
     },
     /// A checkpoint of another version of this program.
     #[error("{path}: checkpoint format {found}, this program reads {OLDEST} to {FORMAT}", path = .path.display())]
@@ -206,11 +221,13 @@ pub fn save(
     for (layer, g) in &progress.diagnostics.last {
         tensors.push((format!("grad.{layer}"), floats(TensorData::new(g.clone(), [g.len()]))));
     }
+    tensors.push(seal::tensor());
     let meta =
         Meta { format: FORMAT, progress: progress.clone(), optimizer_steps: optimizer.steps(), flips: flip_meta };
     let json = serde_json::to_string(&meta).expect("plain numbers and names");
     let header = Some([(META.to_owned(), json)].into());
-    let bytes = safetensors::serialize(tensors, header).expect("names are unique and lengths match shapes");
+    let mut bytes = safetensors::serialize(tensors, header).expect("names are unique and lengths match shapes");
+    seal::close(&mut bytes);
     atomic_write(path, |w| w.write_all(&bytes))?;
     Ok(())
 }
@@ -219,6 +236,7 @@ pub fn save(
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
+    sealed: bool,
     /// Where training stands.
     pub progress: Progress,
     optimizer_steps: u64,
@@ -230,12 +248,13 @@ impl Checkpoint {
     /// Reads and checks a checkpoint.
     ///
     /// # Errors
-    /// [`CheckpointError`]: missing, damaged, of another format.
+    /// [`CheckpointError`]: missing, damaged, of another format, a parameter that is not finite.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let io = |source| CheckpointError::Io { path: path.to_owned(), source };
         let corrupt = |reason: String| CheckpointError::Corrupt { path: path.to_owned(), reason };
         let bytes = std::fs::read(path).map_err(io)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| corrupt(e.to_string()))?;
+        let sealed = seal::check(&bytes, &file).map_err(corrupt)?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| corrupt(e.to_string()))?;
         let json = header.metadata().as_ref().and_then(|m| m.get(META));
         let json = json.ok_or_else(|| corrupt(format!("no metadata entry {META:?}: not a checkpoint of bitspike")))?;
@@ -249,6 +268,12 @@ impl Checkpoint {
         for (name, view) in file.tensors() {
             if view.dtype() == Dtype::F32 {
                 let values: Vec<f32> = numbers(&view, f32::from_le_bytes);
+                let wrong = values.iter().position(|v| !v.is_finite());
+                let parameter = name.strip_prefix(PARAM).or_else(|| name.strip_prefix(EMA));
+                if let (Some(index), Some(parameter)) = (wrong, parameter) {
+                    let (path, value) = (path.to_owned(), values[index]);
+                    return Err(CheckpointError::NotFinite { path, name: parameter.to_owned(), index, value });
+                }
                 tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
             }
         }
@@ -294,11 +319,17 @@ impl Checkpoint {
         check_lengths(&tensors, &layers).map_err(corrupt)?;
         Ok(Self {
             path: path.to_owned(),
+            sealed,
             progress,
             optimizer_steps: meta.optimizer_steps,
             tensors,
             flips: FlipTracker::from_layers(layers),
         })
+    }
+
+    /// Whether the file has a checksum; those of older versions have none.
+    pub fn has_checksum(&self) -> bool {
+        self.sealed
     }
 
     /// The network with the parameters and running statistics of the checkpoint.

@@ -15,6 +15,7 @@
 
 mod average;
 pub mod bench;
+pub mod check_run;
 pub mod checkpoint;
 pub mod compare;
 pub mod device;
@@ -37,6 +38,7 @@ pub mod param;
 pub mod parameters;
 pub mod recipe;
 mod record;
+mod seal;
 pub mod shelf;
 pub mod start;
 pub mod trainer;

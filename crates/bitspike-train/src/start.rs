@@ -16,6 +16,7 @@
 
 use crate::checkpoint::EMA;
 use crate::param::{self, ParamMapper};
+use crate::seal;
 use bitspike_nn::network::Network;
 use bitspike_run::{Checkpoint as Which, RunFolder};
 use burn::tensor::{Tensor, TensorData};
@@ -130,6 +131,7 @@ fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, StartError> {
     // Of a run with averages, what it is evaluated and exported with.
     let prefix = if has(EMA) { EMA } else { "param." };
     let checkpoint = has("param.");
+    seal::check(&bytes, &file).map_err(format)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
         let name = match (checkpoint, name.strip_prefix(prefix)) {
@@ -150,6 +152,9 @@ fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, StartError> {
             Dtype::I64 => continue,
             other => return Err(format(format!("{name}: element type {other:?}; expected F32, F64 or BF16"))),
         };
+        if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+            return Err(format(format!("{name}: value {index} is {}, expected a finite number", values[index])));
+        }
         tensors.insert(name, TensorData::new(values, view.shape().to_vec()));
     }
     Ok(tensors)

@@ -1,10 +1,11 @@
 //! A run that is interrupted and resumed gives, bit for bit, what an uninterrupted run gives.
 
 use bitspike_data::{DataSet, ImageSet, SetName, Values};
-use bitspike_nn::Loss;
+use bitspike_nn::network::Network;
 use bitspike_nn::ops::conv::Precision;
-use bitspike_run::{Checkpoint as Which, Record, RunFolder};
-use bitspike_train::checkpoint::Checkpoint;
+use bitspike_nn::{Init, Loss};
+use bitspike_run::{Checkpoint as Which, FileState, Record, RunFolder};
+use bitspike_train::checkpoint::{Checkpoint, CheckpointError};
 use bitspike_train::device::by_name;
 use bitspike_train::eval_loader;
 use bitspike_train::evaluate::evaluate;
@@ -93,7 +94,9 @@ fn state(folder: &Path, which: Which) -> State {
     checkpoint.progress.sums.seconds = 0.0;
     let bytes = std::fs::read(&path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let mut tensors: Vec<_> = file.tensors().into_iter().map(|(n, v)| (n, v.data().to_vec())).collect();
+    // The seal is over the seconds too.
+    let content = file.tensors().into_iter().filter(|(name, _)| name != "seal.crc32c");
+    let mut tensors: Vec<_> = content.map(|(n, v)| (n, v.data().to_vec())).collect();
     tensors.sort();
     (format!("{:?}", checkpoint.progress), tensors)
 }
@@ -369,6 +372,7 @@ fn to_format_1(path: &Path) {
         let (dtype, shape, data) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
         match name.strip_suffix(".recent") {
             _ if name.starts_with("flips.") && name.ends_with(".flipped") => {}
+            _ if name == "seal.crc32c" => {}
             Some(layer) => {
                 let last = data.iter().flat_map(|code| u32::from(code.saturating_sub(1)).to_le_bytes()).collect();
                 tensors.push((format!("{layer}.last_flip"), Dtype::U32, shape, last));
@@ -416,24 +420,111 @@ fn damaged_checkpoints_are_refused_at_every_length() {
     }
     std::fs::write(&cut, &bytes).unwrap();
     assert!(Checkpoint::load(&cut).is_ok());
-    // Any single damaged byte: an error or a readable checkpoint, never a panic.
-    for at in (0..bytes.len()).step_by(41) {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 0x15;
-        std::fs::write(&cut, &damaged).unwrap();
-        if let Ok(checkpoint) = Checkpoint::load(&cut) {
-            let _ = bitspike_train::network::load(
-                &Recipe::parse(RECIPE, "test").unwrap(),
-                &data(),
-                &checkpoint,
-                &by_name("cpu").unwrap(),
-            );
-        }
-    }
-    std::fs::write(&cut, &bytes).unwrap();
     // Another network: the message names the parameter.
     let recipe = Recipe::parse(&RECIPE.replace("'4-P-8-8'", "'4-P-8-6'"), "test").unwrap();
     let checkpoint = Checkpoint::load(&cut).unwrap();
     let e = bitspike_train::network::load(&recipe, &data(), &checkpoint, &by_name("cpu").unwrap()).unwrap_err();
     assert!(e.to_string().contains("blocks.1"), "{e}");
+}
+
+/// What the commands that read a checkpoint do with it: `eval`, `export` and `train --resume` load it, `init.from` starts from it.
+fn readers(path: &Path) -> [(&'static str, bool); 2] {
+    let start = format!("init.from = {path:?}\n{RECIPE}");
+    let recipe = Recipe::parse(&start, "test").unwrap();
+    let plan = bitspike_train::network::plan(&recipe, &data()).unwrap();
+    let network = Network::new(&plan, &Init::new(1), &by_name("cpu").unwrap());
+    [
+        ("load", Checkpoint::load(path).is_ok()),
+        ("init.from", bitspike_train::start::apply(&recipe.init, network).is_ok()),
+    ]
+}
+
+#[test]
+fn every_flipped_bit_of_a_checkpoint_is_refused_by_every_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    run_in_pieces(&folder, &[]);
+    let damaged = dir.path().join("damaged.safetensors");
+    for which in [Which::Last, Which::Best] {
+        let path = RunFolder::open(&folder).unwrap().checkpoint(which);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(readers(&path), [("load", true), ("init.from", true)]);
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        // All of the length, much of the header, a spread over the tensors, all of the seal.
+        let bits = (0..64).chain((64..8 * header).step_by(53));
+        let bits = bits.chain((8 * header..8 * bytes.len()).step_by(2003)).chain(8 * bytes.len() - 32..8 * bytes.len());
+        for bit in bits {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&damaged, &flipped).unwrap();
+            for (reader, accepted) in readers(&damaged) {
+                assert!(!accepted, "{which:?}, bit {bit} of byte {} (tensors from {header}): {reader}", bit / 8);
+            }
+        }
+    }
+}
+
+/// The checkpoint with other content under a right checksum.
+fn resealed(path: &Path, change: impl FnOnce(&mut Vec<u8>, &SafeTensors<'_>)) {
+    let bytes = std::fs::read(path).unwrap();
+    let mut changed = bytes.clone();
+    change(&mut changed, &SafeTensors::deserialize(&bytes).unwrap());
+    let end = changed.len() - 4;
+    let seal = bitspike_run::crc32c(&changed[..end]).to_le_bytes();
+    changed[end..].copy_from_slice(&seal);
+    std::fs::write(path, changed).unwrap();
+}
+
+#[test]
+fn a_value_that_is_not_finite_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    run_in_pieces(&folder, &[]);
+    let path = RunFolder::open(&folder).unwrap().checkpoint(Which::Last);
+    let whole = std::fs::read(&path).unwrap();
+    for name in ["blocks.0.conv.latent", "blocks.0.norm.running_var", "stem.conv.weight", "head.bias"] {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            std::fs::write(&path, &whole).unwrap();
+            resealed(&path, |bytes, file| {
+                let data = file.tensor(&format!("param.{name}")).unwrap().data();
+                let all = whole.windows(data.len()).position(|w| w == data).unwrap();
+                bytes[all..all + 4].copy_from_slice(&value.to_le_bytes());
+            });
+            let error = Checkpoint::load(&path).unwrap_err();
+            assert!(matches!(&error, CheckpointError::NotFinite { index: 0, .. }), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+            assert_eq!(readers(&path), [("load", false), ("init.from", false)], "{name} = {value}");
+        }
+    }
+}
+
+#[test]
+fn a_look_at_a_whole_run_names_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    run_in_pieces(&folder, &[]);
+    let look = || bitspike_train::check_run::check_run(&folder).unwrap();
+    let whole = look();
+    assert!(whole.iter().all(|c| c.state == FileState::Whole), "{whole:?}");
+    assert_eq!(whole.len(), 7, "{whole:?}");
+    for check in &whole {
+        let path = folder.join(&check.file);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 2] ^= 4;
+        std::fs::write(&path, damaged).unwrap();
+        let wrong: Vec<_> = look().into_iter().filter(|c| c.state != FileState::Whole).map(|c| c.file).collect();
+        assert_eq!(wrong, [check.file.as_str()]);
+        std::fs::write(&path, bytes).unwrap();
+    }
+    // Whole files of another run.
+    let other = dir.path().join("other");
+    run_recipe_in_pieces(&Recipe::parse(&format!("seed = 8\n{RECIPE}"), "test").unwrap(), &other, &[]);
+    std::fs::copy(other.join("checkpoints/last.safetensors"), folder.join("checkpoints/last.safetensors")).unwrap();
+    let found = look();
+    let wrong: Vec<_> = found.iter().filter(|c| c.state != FileState::Whole).collect();
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    // An older checkpoint is read, and named.
+    to_format_1(&folder.join("checkpoints/best.safetensors"));
+    assert!(look().iter().any(|c| c.file.contains("best") && c.state == FileState::NoChecksum));
 }

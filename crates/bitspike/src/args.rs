@@ -5,7 +5,7 @@ mod deploy;
 
 pub use bench::{Against, BenchArgs, Net, What};
 use clap::{Args as ClapArgs, Parser, Subcommand};
-pub use deploy::{ExportArgs, InferArgs, VerifyArgs};
+pub use deploy::{ExportArgs, InferArgs, VerifyArgs, VerifyRunArgs};
 use std::path::PathBuf;
 
 /// Train, compare and inspect binary spiking networks (1-bit weights, 1-bit spikes) with AGMM.
@@ -50,6 +50,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Compare a .bsnn file with its run, layer by layer, on test images
     Verify(VerifyArgs),
+    /// Check every file of a run folder: checksums, content, whether they belong together; exit code 1 if one is wrong
+    VerifyRun(VerifyRunArgs),
     /// Run a .bsnn file over a data set: accuracy, firing rates, speed, energy estimates
     Infer(InferArgs),
     /// Show layers, weights, bits, operations and memory of a recipe, a run or a .bsnn file

@@ -43,6 +43,16 @@ pub struct ExportArgs {
     pub json: bool,
 }
 
+/// Arguments of `verify-run`.
+#[derive(ClapArgs, Debug)]
+pub struct VerifyRunArgs {
+    /// Run folder
+    pub run_folder: PathBuf,
+    /// Print machine-readable JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `verify`.
 #[derive(ClapArgs, Debug)]
 pub struct VerifyArgs {

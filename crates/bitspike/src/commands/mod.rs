@@ -12,6 +12,7 @@ mod report;
 mod times;
 mod train;
 mod verify;
+mod verify_run;
 
 use crate::args::{Args, Command, RecipeArgs, RunArgs};
 use crate::error::CliError;
@@ -37,6 +38,7 @@ pub fn run(args: Args) -> Result<bool, CliError> {
         Command::Eval(a) => eval::run(&a),
         Command::Export(a) => export::run(&a),
         Command::Verify(a) => verify::run(&a),
+        Command::VerifyRun(a) => verify_run::run(&a),
         Command::Infer(a) => infer::run(&a),
         Command::Compare(a) => compare::run(&a),
         Command::Sweep(a) => compare::sweep(&a),
@@ -147,10 +149,24 @@ fn open_run(folder: &Path, checkpoint: &str, device: &Device) -> Result<OpenedRu
     let recipe = read_recipe(&folder)?;
     let which = if checkpoint == "best" { Which::Best } else { Which::Last };
     let checkpoint = Checkpoint::load(&folder.checkpoint(which))?;
+    note_old(&folder, checkpoint.has_checksum())?;
     let data = recipe.load_data()?;
     same_data(&folder.read_info()?, &data)?;
     let (plan, network) = network::load(&recipe, &data, &checkpoint, device)?;
     Ok(OpenedRun { recipe, data, checkpoint, plan, network })
+}
+
+/// Says that files of an older version have no checksum.
+fn note_old(folder: &RunFolder, checkpoint: bool) -> Result<(), CliError> {
+    let mut names = folder.without_checksum()?;
+    if !checkpoint {
+        names.push("the checkpoint");
+    }
+    if !names.is_empty() {
+        let names = names.join(", ");
+        output::note(&format!("note: {}: no checksum in {names}: an older version wrote it", folder.path().display()));
+    }
+    Ok(())
 }
 
 /// Bytes for people: 1 MB = 10⁶ bytes.

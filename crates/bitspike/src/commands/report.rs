@@ -4,13 +4,16 @@ use crate::args::ReportArgs;
 use crate::error::CliError;
 use crate::output;
 use bitspike_report::Comparison;
-use bitspike_run::INFO_FILE;
+use bitspike_run::{INFO_FILE, RunFolder};
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &ReportArgs) -> Result<bool, CliError> {
     let mut folders = Vec::new();
     for path in &args.runs {
         folders.extend(runs_below(path)?);
+    }
+    for folder in &folders {
+        super::note_old(&RunFolder::open(folder)?, true)?;
     }
     let comparison = Comparison::from_runs(&folders)?;
     bitspike_report::write(&comparison, &args.out, bitspike_report::html)?;

@@ -13,7 +13,11 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
     let device = device(&args.run)?;
     rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
     let (recipe, folder, resumed) = match &args.resume {
-        Some(folder) => (read_recipe(&RunFolder::open(folder)?)?, folder.clone(), true),
+        Some(folder) => {
+            let run = RunFolder::open(folder)?;
+            super::note_old(&run, true)?;
+            (read_recipe(&run)?, folder.clone(), true)
+        }
         None => {
             let recipe = recipe(&args.recipe, args.seed)?;
             let default = || PathBuf::from(format!("runs/{}-{}-seed{}", recipe.name, recipe.method, recipe.seed));

@@ -3,7 +3,7 @@
 //! TFRecord stores a *masked* CRC, because a CRC over data that itself holds CRCs is weak:
 //! mask(c) = rotate_right(c, 15) + 0xA282EAD8.
 
-use bitspike_format::crc32c;
+use crc32c::crc32c;
 
 /// The masked CRC that stands in a TFRecord.
 pub(crate) fn masked_crc32c(bytes: &[u8]) -> u32 {
