@@ -5,7 +5,7 @@
 
 use bitspike_format::{Features, GateSpec, Map, Model, WordLengths, example, quantise, write, write_integers};
 use bitspike_infer::Observer;
-use bitspike_infer::fast::{Engine, Path};
+use bitspike_infer::fast::{Engine, KernelPath};
 use std::time::Instant;
 
 /// Counts spikes per layer.
@@ -55,14 +55,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let n = *model.network();
     let image: Vec<f32> = example::Numbers::new(9).take(n.input.len()).into_iter().map(|v| 1.7 * v).collect();
     let mut logits = vec![0.0; n.classes];
-    for path in Path::ALL.into_iter().filter(|p| p.is_available()) {
+    for path in KernelPath::ALL.into_iter().filter(|p| p.is_available()) {
         let engine = Engine::with_path(&model, path)?;
         let mut workspace = engine.workspace();
         let mut rates = Rates(Vec::new());
         engine.run(&mut workspace, &image, &mut logits, &mut rates)?;
         let rates: Vec<_> = rates.0.iter().map(|(s, all)| format!("{:.3}", *s as f64 / *all as f64)).collect();
         println!("{}: firing rates {}", path.name(), rates.join(" "));
-        let runs = if path == Path::Portable { 5 } else { 200 };
+        let runs = if path == KernelPath::Portable { 5 } else { 200 };
         let mut times: Vec<f64> = (0..runs)
             .map(|_| {
                 let start = Instant::now();
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let least: Vec<_> = layers.least.iter().map(|t| format!("{t:.3}")).collect();
         println!("  least per layer, ms: {} (sum {:.3})", least.join(" "), layers.least.iter().sum::<f64>());
-        if path == Path::best() {
+        if path == KernelPath::best() {
             let inputs = image.repeat(32);
             let mut logits = vec![0.0; 32 * n.classes];
             for threads in [1, 0] {

@@ -4,7 +4,7 @@
 mod common;
 
 use bitspike_format::{Model, WordLengths, example, quantise, write, write_integers};
-use bitspike_infer::fast::{Engine, Path};
+use bitspike_infer::fast::{Engine, KernelPath};
 use bitspike_infer::{run, run_words};
 use common::{Collect, random};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn same(spec: &bitspike_format::ModelSpec, bytes: &[u8], frames: &[f32]) -> Resu
     let mut arena = vec![0; run_words(&model).unwrap()];
     let (mut logits, mut seen) = (vec![0.0; spec.classes], Collect(Vec::new()));
     run(&model, &mut arena, frames, &mut logits, &mut seen).unwrap();
-    for path in Path::ALL.into_iter().filter(|p| p.is_available()) {
+    for path in KernelPath::ALL.into_iter().filter(|p| p.is_available()) {
         let engine = Engine::with_path(&model, path).unwrap();
         let mut workspace = engine.workspace();
         // Twice: what an inference leaves behind must not matter to the next.

@@ -52,7 +52,7 @@ use crate::conv_real::gather::{self, Packed};
 use crate::conv_real::geometry::Plan;
 use crate::conv_real::outer;
 use crate::conv_real::window::{Dense, Rows};
-use crate::dispatch::{KernelPath, selected};
+use crate::dispatch::{KernelPath, require, selected};
 pub use crate::shape::{ConvShape, ShapeError};
 pub use fast_input::{grad_input_fast, grad_input_fast_with_path};
 pub use fast_weight::{grad_weight_fast, grad_weight_fast_with_path};
@@ -108,7 +108,7 @@ pub fn forward_with_path(
     y: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_binary::forward";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, Some(x), Some(w), scale)?;
     ShapeError::length(OP, "y", len.y, y.len())?;
     if len.w / s.c_out >= EXACT >> x.planes() {
@@ -152,7 +152,7 @@ pub fn forward_counts_with_path(
     y: &mut [i16],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_binary::forward_counts";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, Some(x), Some(w), None)?;
     ShapeError::length(OP, "y", len.y, y.len())?;
     if !counts_fit(s, x) {
@@ -199,7 +199,7 @@ pub fn grad_input_with_path(
     dx: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_binary::grad_input";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, None, Some(w), scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dx", len.x, dx.len())?;
@@ -255,7 +255,7 @@ pub fn grad_weight_with_path(
     dw: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_binary::grad_weight";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, Some(x), None, scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dw", len.w, dw.len())?;

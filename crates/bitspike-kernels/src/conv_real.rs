@@ -29,7 +29,7 @@ pub(crate) mod winograd;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::dispatch::{KernelPath, selected};
+use crate::dispatch::{KernelPath, require, selected};
 pub use crate::shape::{ConvShape, ShapeError};
 use gather::Packed;
 use geometry::Plan;
@@ -57,7 +57,7 @@ pub fn forward_with_path(
     y: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_real::forward";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     ShapeError::length(OP, "x", len.x, x.len())?;
     ShapeError::length(OP, "w", len.w, w.len())?;
     ShapeError::length(OP, "y", len.y, y.len())?;
@@ -90,7 +90,7 @@ pub fn grad_input_with_path(
     dx: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_real::grad_input";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "w", len.w, w.len())?;
     ShapeError::length(OP, "dx", len.x, dx.len())?;
@@ -123,7 +123,7 @@ pub fn grad_weight_with_path(
     dw: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_real::grad_weight";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     ShapeError::length(OP, "x", len.x, x.len())?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dw", len.w, dw.len())?;

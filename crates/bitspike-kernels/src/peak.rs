@@ -6,7 +6,7 @@
 //!
 //! Kernels with 1-bit weights do not multiply: they may be above this rate, and that is the point of them.
 
-use crate::dispatch::{KernelPath, ShapeError, selected};
+use crate::dispatch::{KernelPath, ShapeError, require, selected};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ pub fn f32_fma_flops() -> f64 {
 /// # Errors
 /// A path the processor lacks.
 pub fn f32_fma_flops_with_path(path: KernelPath) -> Result<f64, ShapeError> {
-    Ok(measure(path.require()?, UPDATES, TIMINGS))
+    Ok(measure(require(path)?, UPDATES, TIMINGS))
 }
 
 fn measure(path: KernelPath, updates: usize, timings: usize) -> f64 {

@@ -1,14 +1,18 @@
 //! The machine and the program, for the run folder.
 
+use bitspike_cpu::Setting;
 use bitspike_run::MachineInfo;
+use burn::tensor::Device;
 use std::collections::BTreeMap;
 
-/// Processor, its features that kernels use, cores and threads.
-pub fn machine() -> MachineInfo {
-    let kernel_path = match std::env::var("BITSPIKE_KERNEL").as_deref() {
-        Ok("composed") => "composed".to_owned(),
-        _ => bitspike_kernels::dispatch::selected().name().to_owned(),
-    };
+/// The kernels that training runs on a device: those of the processor belong to `cpu`, other devices run the composed
+/// operations.
+pub fn kernels(device: &Device) -> &'static str {
+    if *device == Device::flex() { Setting::kept().name() } else { Setting::Composed.name() }
+}
+
+/// Processor, its features that kernels use, cores, threads, and the kernels that run on the device.
+pub fn machine(device: &Device) -> MachineInfo {
     MachineInfo {
         cpu: cpu_name(),
         cpu_features: cpu_features(),
@@ -16,7 +20,7 @@ pub fn machine() -> MachineInfo {
         threads: rayon::current_num_threads(),
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
-        kernel_path,
+        kernel_path: kernels(device).to_owned(),
     }
 }
 
@@ -35,14 +39,16 @@ pub fn peak_resident_bytes() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-fn cpu_name() -> String {
+/// The processor's model.
+pub fn cpu_name() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find(|l| l.starts_with("model name")).and_then(|l| l.split_once(':'));
     name.map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
 }
 
+/// Its instruction sets that kernels can use.
 #[cfg(target_arch = "x86_64")]
-fn cpu_features() -> Vec<String> {
+pub fn cpu_features() -> Vec<String> {
     let all = [
         ("popcnt", is_x86_feature_detected!("popcnt")),
         ("avx2", is_x86_feature_detected!("avx2")),
@@ -56,7 +62,8 @@ fn cpu_features() -> Vec<String> {
     all.into_iter().filter(|(_, has)| *has).map(|(name, _)| name.to_owned()).collect()
 }
 
+/// Its instruction sets that kernels can use.
 #[cfg(not(target_arch = "x86_64"))]
-fn cpu_features() -> Vec<String> {
+pub fn cpu_features() -> Vec<String> {
     Vec::new()
 }

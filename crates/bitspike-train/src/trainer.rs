@@ -30,8 +30,8 @@ use bitspike_nn::layers::Estimator;
 use bitspike_nn::network::{FiringRates, Ignore, Network, Plan};
 use bitspike_nn::{Init, Targets};
 use bitspike_run::{
-    Checkpoint as Which, DatasetInfo, EpochRecord, EventWriter, FileHash, MetricsWriter, Record, RunFolder, RunInfo,
-    Status, StepRecord, Summary, utc_now,
+    Checkpoint as Which, DatasetInfo, EpochRecord, EventWriter, FileHash, MetricsWriter, NoteRecord, Record, RunFolder,
+    RunInfo, Status, StepRecord, Summary, utc_now,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Gradients, Tensor};
@@ -136,7 +136,7 @@ impl<'a> Trainer<'a> {
             status: Status::Running,
             dataset: dataset_info(data),
             versions: machine::versions(),
-            machine: machine::machine(),
+            machine: machine::machine(device),
             device: format!("{device:?}"),
             network: network_info(&plan),
             weights: recipe.weights(),
@@ -208,7 +208,12 @@ impl<'a> Trainer<'a> {
         // Records later than the checkpoint describe steps that will be done again.
         folder.truncate_metrics_after(progress.step)?;
         folder.remove_summary()?;
-        let metrics = folder.append_metrics()?;
+        let mut metrics = folder.append_metrics()?;
+        let (then, now) = (&info.machine.kernel_path, machine::kernels(device));
+        if then != now {
+            let text = format!("resumed on other kernels: {now}, before it was {then}; they round differently");
+            metrics.append(&Record::Note(NoteRecord { step: progress.step, epoch: progress.epoch + 1, text }))?;
+        }
         let mut events = folder.create_events()?;
         events.restart(progress.step + 1)?;
         info.status = Status::Running;

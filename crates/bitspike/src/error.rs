@@ -47,7 +47,7 @@ pub enum CliError {
     Rival(#[from] crate::commands::RivalError),
     /// The kernel path of the environment.
     #[error("BITSPIKE_KERNEL: {0}")]
-    Kernel(#[from] bitspike_kernels::dispatch::PathError),
+    Kernel(#[from] bitspike_cpu::PathError),
     /// A `.bsnn` file that is refused.
     #[error("{}: {source}", path.display())]
     Format {

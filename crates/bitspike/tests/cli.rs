@@ -89,6 +89,103 @@ fn errors_have_exit_code_two_and_say_what_to_do() {
 }
 
 #[test]
+fn a_run_says_which_kernels_ran() {
+    let dir = folder(SMALL);
+    let mut accuracy = std::collections::BTreeMap::new();
+    for (value, device, expected) in [
+        ("portable", "cpu", "portable"),
+        (" Portable", "cpu", "portable"),
+        ("composed", "cpu", "composed"),
+        ("Composed", "cpu", "composed"),
+        #[cfg(feature = "ndarray")]
+        ("", "ndarray", "composed"),
+    ] {
+        let run = format!("run-{}", accuracy.len());
+        let args = ["train", "r.toml", "--epochs", "1", "--out", &run, "--device", device];
+        let out = Command::new(env!("CARGO_BIN_EXE_bitspike"))
+            .env("BITSPIKE_KERNEL", value)
+            .current_dir(dir.path())
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        assert!(text(&out.stderr).contains(&format!("kernels: {expected},")), "{value:?}: {}", text(&out.stderr));
+        let info = std::fs::read_to_string(dir.path().join(&run).join("run.json")).unwrap();
+        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+        assert_eq!(info["machine"]["kernel_path"], expected, "{value:?} on {device}");
+        accuracy.insert(run, expected);
+    }
+    let wrong = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bitspike"));
+        let out = command.env("BITSPIKE_KERNEL", "avx3").current_dir(dir.path()).args(args).output().unwrap();
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(text(&out.stderr).contains("avx3"), "{args:?}: {}", text(&out.stderr));
+    };
+    wrong(&["train", "r.toml", "--out", "none"]);
+    wrong(&["eval", "run-0"]);
+    wrong(&["bench", "kernels", "binary.fwd16", "--images", "1", "--reps", "1"]);
+}
+
+#[test]
+fn a_damaged_run_is_refused_by_every_command_and_named_by_verify_run() {
+    let dir = folder(SMALL);
+    let out = bitspike(dir.path(), &["train", "r.toml", "--epochs", "1", "--out", "run"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let whole = bitspike(dir.path(), &["verify-run", "run"]);
+    assert!(whole.status.success() && text(&whole.stdout).contains("the run is whole"), "{}", text(&whole.stdout));
+    let readers: [(&str, &[&[&str]]); 5] = [
+        ("run.json", &[&["eval", "run"], &["report", "run"], &["export", "run", "-o", "x.bsnn"], &["inspect", "run"]]),
+        (
+            "recipe.toml",
+            &[&["eval", "run"], &["report", "run"], &["export", "run", "-o", "x.bsnn"], &["inspect", "run"]],
+        ),
+        ("summary.json", &[&["report", "run"]]),
+        ("metrics.jsonl", &[&["report", "run"]]),
+        (
+            "checkpoints/last.safetensors",
+            &[
+                &["eval", "run"],
+                &["export", "run", "-o", "x.bsnn"],
+                &["train", "--resume", "run"],
+                &["train", "r.toml", "--out", "next", "--set", "init.from=\"run\""],
+            ],
+        ),
+    ];
+    for (file, commands) in readers {
+        let path = dir.path().join("run").join(file);
+        let bytes = std::fs::read(&path).unwrap();
+        let mut damaged = bytes.clone();
+        // A digit or letter of a text stays one.
+        damaged[bytes.len() / 2] ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        for command in commands {
+            let out = bitspike(dir.path(), command);
+            assert_eq!(out.status.code(), Some(2), "{command:?} with a damaged {file}");
+            assert!(text(&out.stderr).contains(file), "{command:?}: {}", text(&out.stderr));
+        }
+        let out = bitspike(dir.path(), &["verify-run", "run", "--json"]);
+        assert_eq!(out.status.code(), Some(1));
+        let found: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        let wrong = found["files"].as_array().unwrap().iter().filter(|row| row["state"] == "wrong");
+        assert_eq!(wrong.map(|row| &row["file"]).collect::<Vec<_>>(), [file]);
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert!(!dir.path().join("x.bsnn").exists() && !dir.path().join("next").exists());
+    // A run of an older version: a note, no refusal.
+    let path = dir.path().join("run/recipe.toml");
+    let recipe = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        recipe.lines().filter(|l| !l.starts_with("# crc32c")).map(|l| format!("{l}\n")).collect::<String>(),
+    )
+    .unwrap();
+    let out = bitspike(dir.path(), &["eval", "run"]);
+    assert!(out.status.success() && text(&out.stderr).contains("no checksum in recipe.toml"), "{}", text(&out.stderr));
+    let out = bitspike(dir.path(), &["verify-run", "run"]);
+    assert!(out.status.success() && text(&out.stdout).contains("no checksum"), "{}", text(&out.stdout));
+}
+
+#[test]
 fn train_eval_and_inspect_agree() {
     let dir = folder(SMALL);
     let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run", "--json"]);

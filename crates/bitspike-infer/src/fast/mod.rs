@@ -42,7 +42,7 @@ mod portable;
 mod prepare;
 mod residual;
 
-pub use path::{ENV_VAR, Path, PathError};
+pub use bitspike_cpu::{KernelPath, PathError, Setting};
 
 use crate::arena::by_steps;
 use crate::block::{self, put};
@@ -60,7 +60,7 @@ use prepare::{Binary, Prepared, Stem};
 #[derive(Debug)]
 pub struct Engine<'m> {
     model: Model<'m>,
-    path: Path,
+    path: KernelPath,
     layers: Vec<Prepared>,
     /// Whether this is a residual network with a layer that only the portable code takes.
     portable: bool,
@@ -89,17 +89,17 @@ impl<'m> Engine<'m> {
     ///
     /// # Errors
     /// [`InferError::TooLarge`] where the portable code could not run it either; [`InferError::Kernel`] where
-    /// [`Path::from_env`] fails, which says more.
+    /// [`Setting::from_env`] fails, which says more.
     pub fn new(model: &Model<'m>) -> Result<Self, InferError> {
-        Self::with_path(model, Path::from_env().map_err(|_| InferError::Kernel)?)
+        Self::with_path(model, Setting::from_env().map_err(|_| InferError::Kernel)?.path())
     }
 
     /// Prepares a network for given kernels; for the portable ones where the processor lacks them.
     ///
     /// # Errors
     /// As [`Engine::new`].
-    pub fn with_path(model: &Model<'m>, path: Path) -> Result<Self, InferError> {
-        let path = if path.is_available() { path } else { Path::Portable };
+    pub fn with_path(model: &Model<'m>, path: KernelPath) -> Result<Self, InferError> {
+        let path = if path.is_available() { path } else { KernelPath::Portable };
         crate::run_words(model)?;
         let layers: Vec<_> = model.layers().map(|layer| Prepared::new(&layer, path)).collect();
         let other = |(layer, prepared)| matches!((layer, prepared), (Layer::Residual(_), &Prepared::Other));
@@ -109,7 +109,7 @@ impl<'m> Engine<'m> {
 
     /// The kernels in use.
     #[must_use]
-    pub fn path(&self) -> Path {
+    pub fn path(&self) -> KernelPath {
         self.path
     }
 

@@ -1,6 +1,6 @@
 //! Parameters as the kernels want them.
 
-use super::Path;
+use super::KernelPath;
 use bitspike_format::{Affine, Block, Conv, Layer, Projection, Weights};
 
 /// Parameters of a layer.
@@ -79,7 +79,7 @@ pub(crate) struct Rows {
 pub(crate) struct Row(pub(crate) [u32; 8]);
 
 impl Prepared {
-    pub(crate) fn new(layer: &Layer<'_>, path: Path) -> Self {
+    pub(crate) fn new(layer: &Layer<'_>, path: KernelPath) -> Self {
         match layer {
             Layer::Block(b) => match b.conv.weights {
                 Weights::Real(_) => Self::Stem(Stem::new(b)),
@@ -152,12 +152,12 @@ impl Binary {
             <= i16::MAX as usize
     }
 
-    fn new(b: &Block<'_>, path: Path) -> Self {
+    fn new(b: &Block<'_>, path: KernelPath) -> Self {
         let width = b.conv.channels.next_multiple_of(32);
         let signs = match path {
-            Path::Portable => Signs::Bytes(Bytes::new(b, width)),
-            Path::Neon => Signs::Rows(Rows::all(&b.conv, 128)),
-            Path::Avx2 | Path::Avx512 => Signs::Rows(Rows::all(&b.conv, 256)),
+            KernelPath::Portable => Signs::Bytes(Bytes::new(b, width)),
+            KernelPath::Neon => Signs::Rows(Rows::all(&b.conv, 128)),
+            KernelPath::Avx2 | KernelPath::Avx512 => Signs::Rows(Rows::all(&b.conv, 256)),
         };
         let (slope, offset) = padded(&b.affine, width, b.sums());
         let mut integers = Vec::new();

@@ -46,7 +46,7 @@ use crate::bits::PackedSigns;
 use crate::conv_real::gather::for_each_band;
 use crate::conv_real::geometry::{Cut, Pass, Plan};
 use crate::conv_real::window::{Rows, fill};
-use crate::dispatch::{KernelPath, selected};
+use crate::dispatch::{KernelPath, require, selected};
 use crate::shape::{ConvShape, ShapeError};
 use signs::{BLOCK, Spread, Step};
 use tables::{AT_ONCE, BIAS, Source, Table, Unit};
@@ -114,7 +114,7 @@ pub fn grad_input_fast_with_path(
     dx: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_binary::grad_input_fast";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     check_operands(OP, s, None, Some(w), scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dx", len.x, dx.len())?;

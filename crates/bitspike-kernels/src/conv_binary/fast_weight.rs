@@ -33,7 +33,7 @@ use super::fast_input::tables::{AT_ONCE, Build, PER_TABLE, Table, Unit, key, lar
 use super::fast_input::{SEGMENT, Sums, TILE, look_up_on};
 use super::{check as check_operands, exact_grad_weight};
 use crate::bits::PackedSpikes;
-use crate::dispatch::{KernelPath, selected};
+use crate::dispatch::{KernelPath, require, selected};
 use crate::layout::transpose;
 use crate::par::{Level, multiversioned};
 use crate::recycle::Recycled;
@@ -103,7 +103,7 @@ pub fn grad_weight_fast_with_path(
     dw: &mut [f32],
 ) -> Result<(), ShapeError> {
     const OP: &str = "conv_binary::grad_weight_fast";
-    let (path, len) = (path.require()?, s.checked()?);
+    let (path, len) = (require(path)?, s.checked()?);
     check_operands(OP, s, Some(x), None, scale)?;
     ShapeError::length(OP, "dy", len.y, dy.len())?;
     ShapeError::length(OP, "dw", len.w, dw.len())?;

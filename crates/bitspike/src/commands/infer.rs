@@ -6,9 +6,10 @@ use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
 use crate::rapl::Meter;
+use bitspike_cpu::Setting;
 use bitspike_data::DataSet;
 use bitspike_format::{Map, Model};
-use bitspike_infer::fast::{Engine, Path as Kernels};
+use bitspike_infer::fast::Engine;
 use bitspike_infer::{Observer, best};
 use bitspike_run::{Energy, atomic_write, write_text_atomic};
 use bitspike_train::energy::{LayerCost, costs, estimate_costs};
@@ -60,11 +61,11 @@ impl Observer for Rates {
 
 /// The engine on the kernels of that name, or on the best of this processor.
 pub(super) fn engine<'m>(model: &Model<'m>, kernels: Option<&str>) -> Result<Engine<'m>, CliError> {
-    let path = match kernels {
-        Some(name) => name.parse().map_err(|e| CliError::Usage(format!("--kernels: {e}")))?,
-        None => Kernels::from_env().map_err(|e| CliError::Usage(e.to_string()))?,
+    let setting = match kernels {
+        Some(name) => Setting::parse(name).map_err(|e| CliError::Usage(format!("--kernels: {e}")))?,
+        None => Setting::from_env()?,
     };
-    Ok(Engine::with_path(model, path)?)
+    Ok(Engine::with_path(model, setting.path())?)
 }
 
 /// A data set whose samples the file takes.

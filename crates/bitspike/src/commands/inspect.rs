@@ -69,7 +69,12 @@ pub fn run(args: &InspectArgs) -> Result<bool, CliError> {
         return super::infer::inspect(path, args.json);
     }
     let file = match &args.target {
-        Some(path) if path.is_dir() => Some(RunFolder::open(path)?.file(RECIPE_FILE)),
+        Some(path) if path.is_dir() => {
+            let run = RunFolder::open(path)?;
+            // Refuses one that is damaged.
+            run.read_recipe()?;
+            Some(run.file(RECIPE_FILE))
+        }
         target => target.clone(),
     };
     let recipe = recipe(

@@ -18,6 +18,7 @@ use crate::args::{Args, Command, RecipeArgs, RunArgs};
 use crate::error::CliError;
 use crate::output;
 pub use bench::{RivalError, TorchError};
+use bitspike_cpu::Setting;
 use bitspike_data::DataSet;
 use bitspike_nn::network::{Network, Plan};
 use bitspike_run::{Checkpoint as Which, RunFolder};
@@ -101,21 +102,11 @@ fn toml_string(s: &str) -> String {
 
 /// The device, with threads and the kernel path of the environment checked.
 fn device(args: &RunArgs) -> Result<Device, CliError> {
-    match std::env::var("BITSPIKE_KERNEL").as_deref() {
-        Ok("composed") => {}
-        _ => {
-            bitspike_kernels::dispatch::KernelPath::from_env()?;
-        }
-    }
+    Setting::from_env()?;
     if args.threads == Some(0) {
         return Err(CliError::Usage("--threads is 0; expected at least 1".to_owned()));
     }
     Ok(bitspike_train::device::by_name(&args.device)?)
-}
-
-/// The kernel path that runs on a device: the fused kernels are the CPU's, other devices run the composed operations.
-fn kernels(device: &str) -> String {
-    if device == "cpu" { bitspike_train::machine::machine().kernel_path } else { "composed".to_owned() }
 }
 
 /// Threads to use.

@@ -1,11 +1,12 @@
 //! `bitspike train`: one run.
 
-use super::{device, kernels, recipe, threads, warn};
+use super::{device, recipe, threads, warn};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::progress::{Progress, Single};
 use crate::{interrupt, output};
 use bitspike_run::{RunFolder, Summary};
+use bitspike_train::machine::kernels;
 use bitspike_train::trainer::{Outcome, Trainer, read_recipe};
 use std::path::PathBuf;
 
@@ -36,7 +37,7 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
     interrupt::install()?;
     if !args.run.quiet {
         output::note(&format!("run folder: {}", folder.display()));
-        output::note(&format!("kernels: {}, {} threads", kernels(&args.run.device), threads(&args.run)));
+        output::note(&format!("kernels: {}, {} threads", kernels(&device), threads(&args.run)));
     }
     let progress = Progress::new(1, args.run.quiet);
     let done = trainer.progress().epoch;

@@ -19,7 +19,7 @@ fn square(n: usize, size: usize, c_out: usize, c_in: usize) -> ConvShape {
 fn fast(path: KernelPath, s: &ConvShape, x: &PackedSpikes, dy: &[f32], scale: Option<&[f32]>, seed: u64) -> Vec<f32> {
     // NaN at the start: an element nobody writes is found.
     let mut dw = vec![f32::NAN; s.checked().unwrap().w];
-    grad_weight(path.require().unwrap(), s, x, dy, scale, seed, &mut dw);
+    grad_weight(require(path).unwrap(), s, x, dy, scale, seed, &mut dw);
     dw
 }
 

@@ -22,13 +22,12 @@ mod sgd;
 #[cfg(test)]
 mod tests;
 
-use bitspike_kernels::dispatch::{COMPOSED, ENV_VAR};
+use bitspike_cpu::Setting;
 use bitspike_kernels::layout::nchw_to_nhwc;
 use burn::tensor::{Bytes, DType};
 use burn_flex::{FlexTensor, Layout};
 use memory::Buffer;
 use std::cell::Cell;
-use std::sync::OnceLock;
 
 thread_local! {
     static FORCED: Cell<bool> = const { Cell::new(false) };
@@ -50,10 +49,7 @@ pub fn with_composed<R>(f: impl FnOnce() -> R) -> R {
 
 /// Whether operations use the kernels.
 fn fused() -> bool {
-    static BY_ENVIRONMENT: OnceLock<bool> = OnceLock::new();
-    let composed =
-        || std::env::var_os(ENV_VAR).is_some_and(|v| v.to_string_lossy().trim().eq_ignore_ascii_case(COMPOSED));
-    !FORCED.get() && !*BY_ENVIRONMENT.get_or_init(composed)
+    !FORCED.get() && Setting::kept() != Setting::Composed
 }
 
 /// Axes that lead from `[T, N, C, H, W]` to `[T, N, H, W, C]`.

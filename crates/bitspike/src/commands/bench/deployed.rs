@@ -12,7 +12,7 @@ use bitspike_infer::Observer;
 use bitspike_infer::fast::Engine;
 use bitspike_train::bench::Spread;
 use bitspike_train::energy::{costs, estimate_costs};
-use bitspike_train::machine::{machine, peak_resident_bytes};
+use bitspike_train::machine::{cpu_name, peak_resident_bytes};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -131,7 +131,7 @@ pub fn run(args: &BenchArgs, path: &Path) -> Result<(), CliError> {
         arena_bytes_run: 4 * bitspike_infer::run_words(&model)?,
         peak_rss_mb: peak_resident_bytes().map(|b| b >> 20),
         version: env!("CARGO_PKG_VERSION"),
-        cpu: machine().cpu,
+        cpu: cpu_name(),
     };
     if args.run.json { output::json(&report) } else { output::result(&text(&report)) }
 }

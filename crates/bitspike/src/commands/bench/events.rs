@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_events::{Columns, Event, EventError, EventReader, ReadOptions};
 use bitspike_train::bench::Spread;
-use bitspike_train::machine::machine;
+use bitspike_train::machine::cpu_name;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -177,7 +177,7 @@ fn json(file: &File, ours: &[Measured; 2], others: &[Reading], reps: usize) -> R
             events_per_second: file.events as f64 / m.cpu.median,
             bytes_per_second: file.bytes as f64 / m.cpu.median,
             version: env!("CARGO_PKG_VERSION"),
-            cpu: machine().cpu,
+            cpu: cpu_name(),
         })?;
     }
     for o in others {

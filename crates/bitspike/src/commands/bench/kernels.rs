@@ -11,7 +11,7 @@ use crate::output;
 use bitspike_kernels::dispatch::{KernelPath, selected};
 use bitspike_kernels::peak;
 use bitspike_train::bench::Spread;
-use bitspike_train::machine::machine;
+use bitspike_train::machine::cpu_name;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let mut runner = Runner {
         args,
         threads: threads(&args.run),
-        cpu: machine().cpu,
+        cpu: cpu_name(),
         peaks: [peak::f32_fma_flops(), copy_rate()],
         seen: BTreeSet::new(),
         lines: 0,

@@ -2,13 +2,13 @@
 
 use super::against;
 use crate::args::{BenchArgs, Net, What};
-use crate::commands::{kernels, threads};
+use crate::commands::threads;
 use crate::error::CliError;
 use crate::output;
 use bitspike_nn::network::{Head, NetworkConfig, Pooling};
 use bitspike_train::bench::{Spread, StepTimes, measure};
 use bitspike_train::device::Device;
-use bitspike_train::machine::{machine, peak_resident_bytes};
+use bitspike_train::machine::{cpu_features, cpu_name, kernels, peak_resident_bytes};
 use bitspike_train::recipe::{Recipe, TrainConfig};
 use serde::Serialize;
 
@@ -112,7 +112,7 @@ pub fn run(args: &BenchArgs, job: &Job, device: &Device) -> Result<(), CliError>
         ));
     }
     let times = measure(&job.recipe, INPUT, CLASSES, args.reps, device)?;
-    let line = line(args, job, &times);
+    let line = line(args, job, device, &times);
     if args.run.json {
         output::json(&line)?;
     } else {
@@ -121,8 +121,7 @@ pub fn run(args: &BenchArgs, job: &Job, device: &Device) -> Result<(), CliError>
     against::show(&line, &others, args.run.json)
 }
 
-fn line(args: &BenchArgs, job: &Job, t: &StepTimes) -> Line {
-    let machine = machine();
+fn line(args: &BenchArgs, job: &Job, device: &Device, t: &StepTimes) -> Line {
     Line {
         bench: "train",
         mode: "bitspike",
@@ -135,7 +134,7 @@ fn line(args: &BenchArgs, job: &Job, t: &StepTimes) -> Line {
         recompute: args.recompute,
         method: job.recipe.method.as_str(),
         device: args.run.device.clone(),
-        kernel: kernels(&args.run.device),
+        kernel: kernels(device).to_owned(),
         reps: args.reps,
         train_step_s: t.train_step.median,
         train_step_min_s: t.train_step.min,
@@ -155,8 +154,8 @@ fn line(args: &BenchArgs, job: &Job, t: &StepTimes) -> Line {
         train_peak_rss_mb: t.train_peak.map(|bytes| bytes >> 20),
         peak_rss_mb: peak_resident_bytes().map(|bytes| bytes >> 20),
         version: env!("CARGO_PKG_VERSION"),
-        cpu: machine.cpu,
-        cpu_features: machine.cpu_features,
+        cpu: cpu_name(),
+        cpu_features: cpu_features(),
     }
 }
 
