@@ -281,12 +281,17 @@ fn averages_are_evaluated_loaded_and_started_from() {
     let start = RunFolder::open(&dir.path().join("next")).unwrap().checkpoint(Which::Last);
     let (bytes, old) = (std::fs::read(start).unwrap(), std::fs::read(run.checkpoint(Which::Last)).unwrap());
     let (new, old) = (SafeTensors::deserialize(&bytes).unwrap(), SafeTensors::deserialize(&old).unwrap());
-    for name in ["stem.conv.weight", "blocks.1.conv.latent", "blocks.0.norm.running_var"] {
-        let of =
-            |file: &SafeTensors<'_>, prefix: &str| file.tensor(&format!("{prefix}.{name}")).unwrap().data().to_vec();
-        assert_eq!(of(&new, "param"), of(&old, "ema"), "{name}");
-        assert_ne!(of(&old, "param"), of(&old, "ema"), "{name}");
+    let of = |file: &SafeTensors<'_>, name: &str| file.tensor(name).unwrap().data().to_vec();
+    for name in ["stem.conv.weight", "blocks.0.norm.running_var"] {
+        assert_eq!(of(&new, &format!("param.{name}")), of(&old, &format!("ema.{name}")), "{name}");
+        assert_ne!(of(&old, &format!("param.{name}")), of(&old, &format!("ema.{name}")), "{name}");
     }
+    // Latent weights are brought to the unit of their step: their signs stay.
+    let signs = |file: &SafeTensors<'_>, name: &str| -> Vec<bool> {
+        of(file, name).chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()) < 0.0).collect()
+    };
+    let latent = "blocks.1.conv.latent";
+    assert_eq!(signs(&new, &format!("param.{latent}")), signs(&old, &format!("ema.{latent}")));
     // A checkpoint without averages says what is missing.
     let plain = dir.path().join("plain");
     run_recipe_in_pieces(&trained, &plain, &[]);
