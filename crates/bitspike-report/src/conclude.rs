@@ -1,6 +1,6 @@
 //! What the figures say, in words. No sentence claims more than the interval beside it.
 
-use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, points};
+use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, learned, points};
 
 /// Headline and points.
 pub(crate) fn conclude(c: &Comparison) -> Conclusion {
@@ -10,10 +10,18 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             points: Vec::new(),
         };
     };
+    // The two that the first sentence is about, then the others.
+    let who: Vec<&MethodResult> =
+        base_of(c).filter(|base| base.label != focus.label).into_iter().chain([focus]).collect();
+    let doubts = learned::doubts(c, &who);
+    let learned = doubts.is_empty();
+    let rest: Vec<&MethodResult> = c.methods.iter().filter(|m| who.iter().all(|w| w.label != m.label)).collect();
     let mut points = Vec::new();
     let headline = match c.to_baseline(Figure::Accuracy, &focus.label) {
         Some(difference) => {
-            flips(c, focus, &mut points);
+            if learned {
+                flips(c, focus, &mut points);
+            }
             spikes(c, focus, &mut points);
             reach(c, focus, &mut points);
             match points::sentences(c, &focus.method) {
@@ -23,11 +31,17 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             versus(c, focus, difference)
         }
         None => {
-            by_itself(focus, &mut points);
+            by_itself(focus, learned, &mut points);
             alone(c, focus)
         }
     };
-    Conclusion { headline, points }
+    points.extend(learned::doubts(c, &rest));
+    // What speaks against any conclusion comes before it.
+    let mut doubts = doubts.into_iter();
+    match doubts.next() {
+        None => Conclusion { headline, points },
+        Some(first) => Conclusion { headline: first, points: doubts.chain([headline]).chain(points).collect() },
+    }
 }
 
 /// The method the headline is about: AGMM if it is there, else the most accurate that is not the baseline.
@@ -219,8 +233,8 @@ fn others(c: &Comparison, focus: &MethodResult, out: &mut Vec<String>) {
 }
 
 /// Flips, spikes and size of a method that is compared with nothing.
-fn by_itself(method: &MethodResult, out: &mut Vec<String>) {
-    if let (Some(flips), Some(back)) = (method.flips_per_weight, method.back_10) {
+fn by_itself(method: &MethodResult, learned: bool, out: &mut Vec<String>) {
+    if let (true, Some(flips), Some(back)) = (learned, method.flips_per_weight, method.back_10) {
         out.push(format!(
             "It flipped each binary weight {} times on average; {} % of the flips were undone within 10 steps.",
             fmt::significant(flips.mean, 3),

@@ -235,3 +235,34 @@ fn errors_name_the_folder() {
     let error = Comparison::from_runs(&[home.path().join("none")]).unwrap_err();
     assert!(error.to_string().contains("none") && error.hint().is_some(), "{error}");
 }
+
+#[test]
+fn where_nothing_was_learned_that_comes_first_and_nothing_is_said_of_flips() {
+    let compare = |change: &dyn Fn(&mut bitspike_run::Summary)| {
+        let home = tempfile::tempdir().unwrap();
+        let paths = runs(home.path(), &[bsnn(1), bsnn(2), bsnn(3), agmm(1), agmm(2), agmm(3)]);
+        for path in &paths {
+            let folder = RunFolder::open(path).unwrap();
+            let mut summary = folder.read_summary().unwrap().unwrap();
+            change(&mut summary);
+            folder.write_summary(&summary).unwrap();
+        }
+        Comparison::from_runs(&paths).unwrap().conclusion
+    };
+    let says_flips = |c: &bitspike_report::Conclusion| c.points.iter().any(|point| point.contains("flips signs"));
+    let learned = compare(&|_| ());
+    assert!(says_flips(&learned) && learned.headline.contains("agmm"), "{learned:?}");
+    let cases: [(&dyn Fn(&mut bitspike_run::Summary), &str); 3] = [
+        (&|s| s.steps = 40, "40 steps are too few"),
+        (&|s| s.test_accuracy = Some(0.11), "learned nothing that can be used"),
+        (&|s| s.unchanged_since_start = 0.95, "nearly those of the random start"),
+    ];
+    for (change, words) in cases {
+        let found = compare(change);
+        assert!(found.headline.contains(words), "{words}: {}", found.headline);
+        assert!(!says_flips(&found), "{words}: {found:?}");
+    }
+    // The comparison of accuracies is still there, after the warning.
+    let found = compare(cases[2].0);
+    assert!(found.points.contains(&learned.headline), "{found:?}");
+}

@@ -189,7 +189,7 @@ fn figures_that_are_not_finite_draw_nothing_and_break_nothing() {
         step: 31 * 469,
         train_loss: f64::NAN,
         firing_rate: f64::INFINITY,
-        test_accuracy: Some(f64::NAN),
+        held_out_accuracy: Some(f64::NAN),
         ..EpochRecord::default()
     };
     metrics.append(&Record::Epoch(broken)).unwrap();

@@ -504,6 +504,7 @@ pub fn same_data(info: &RunInfo, data: &DataSet) -> Result<(), TrainError> {
 
 fn dataset_info(data: &DataSet) -> DatasetInfo {
     let s = data.summary();
+    let most_frequent = |set: &bitspike_data::ImageSet| set.class_counts().into_iter().max().unwrap_or_default() as u64;
     let file = |f: &bitspike_data::SourceFile| FileHash {
         path: f.path.display().to_string(),
         bytes: f.bytes,
@@ -516,6 +517,8 @@ fn dataset_info(data: &DataSet) -> DatasetInfo {
         train_samples: s.train as u64,
         validation_samples: s.validation as u64,
         test_samples: s.test as u64,
+        validation_most_frequent: data.validation.as_deref().map_or(0, most_frequent),
+        test_most_frequent: most_frequent(&data.test),
         classes: s.classes,
         sample_shape: s.shape,
     }

@@ -58,7 +58,7 @@ impl Progress {
 }
 
 fn accuracy(r: &EpochRecord) -> String {
-    r.test_accuracy.map_or_else(String::new, |a| format!("{:.2} %", 100.0 * a))
+    r.held_out_accuracy.map_or_else(String::new, |a| format!("{:.2} %", 100.0 * a))
 }
 
 fn line(label: &str, r: &EpochRecord) -> String {

@@ -115,6 +115,19 @@ fn train_eval_and_inspect_agree() {
     assert!(bitspike(dir.path(), &["eval", "run"]).status.success());
 }
 
+/// The first line says that nothing was learned and what to do; of flips nothing is said.
+#[test]
+fn train_says_first_that_nothing_was_learned() {
+    let dir = folder(SMALL);
+    let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run"]);
+    let shown = text(&out.stdout);
+    assert!(shown.starts_with("Nothing can be concluded about agmm: 16 steps are too few"), "{shown}");
+    assert!(!shown.contains("flips per weight"), "{shown}");
+    let out = bitspike(dir.path(), &["train", "r.toml", "--out", "json", "--json"]);
+    assert!(text(&out.stderr).contains("warning: Nothing can be concluded"), "{}", text(&out.stderr));
+    assert_eq!(text(&out.stdout).lines().count(), 1);
+}
+
 /// The sizes of a published network can be looked up before its data are fetched; those of a set of one's own cannot.
 #[test]
 fn inspect_needs_no_files_of_published_sets() {
@@ -167,7 +180,9 @@ fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     let args = ["compare", "r.toml", "--methods", "bsnn,agmm", "--seeds", "1,3", "--out", "c"];
     let out = bitspike(dir.path(), &args);
     assert!(out.status.success(), "{}", text(&out.stderr));
-    assert!(text(&out.stdout).contains("agmm"));
+    let shown = text(&out.stdout);
+    assert!(shown.starts_with("Nothing can be concluded about bsnn and agmm: 16 steps are too few"), "{shown}");
+    assert!(shown.contains("train.epochs") && !shown.contains("flips signs"), "{shown}");
     let page = std::fs::read_to_string(dir.path().join("c/report.html")).expect("the page");
     assert!(
         page.contains("<svg") && !page.contains("http://") && !page.contains("src=\"http"),

@@ -31,12 +31,13 @@ pub struct Summary {
     /// Samples those two were measured on.
     pub test_samples: u64,
     /// Best accuracy of any epoch, on `evaluated_on`, fraction; absent if never evaluated.
-    #[serde(with = "number::optional", default)]
-    pub best_accuracy: Option<f64>,
+    /// Schema 1: `best_accuracy`.
+    #[serde(with = "number::optional", default, alias = "best_accuracy")]
+    pub best_held_out_accuracy: Option<f64>,
     /// The epoch that reached it, from 1; the first of equals.
     #[serde(default)]
     pub best_epoch: Option<u64>,
-    /// What `best_accuracy` was measured on: `test` or `validation`. A best epoch picked on the test set is an
+    /// What `best_held_out_accuracy` was measured on: `test` or `validation`. A best epoch picked on the test set is an
     /// optimistic figure, and reports say so.
     pub evaluated_on: String,
     /// What was evaluated, where it is not the trained weights themselves: `averaged with decay 0.999`.
@@ -96,7 +97,7 @@ impl Default for Summary {
             test_accuracy: None,
             test_loss: None,
             test_samples: 0,
-            best_accuracy: None,
+            best_held_out_accuracy: None,
             best_epoch: None,
             evaluated_on: String::new(),
             weights: None,

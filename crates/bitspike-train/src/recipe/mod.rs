@@ -75,13 +75,14 @@ impl Default for TrainConfig {
 /// use bitspike_train::recipe::Recipe;
 /// let recipe = Recipe::parse("method = 'bsnn'\n[optim]\nlr = 0.05\n", "my.toml").unwrap();
 /// assert_eq!(recipe.optim.lr, 0.05);
+/// assert_eq!(Recipe::parse("[data]\nset = 'cifar10'\n", "my.toml").unwrap().name, "cifar10");
 /// let error = Recipe::parse("[optim]\nlearning_rat = 0.05\n", "my.toml").unwrap_err();
 /// assert!(error.to_string().contains("my.toml:2"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
-    /// Name of the run; becomes the name of its folder.
+    /// Name of the run, part of the name of its folder; of a recipe without one, that of its data set.
     pub name: String,
     /// Training method: the one line that switches AGMM on (`agmm`) or off (`bsnn`).
     pub method: Method,

@@ -41,8 +41,9 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
     let all: Vec<Job> = pairs.flat_map(|(&seed, (recipe, folder))| jobs(recipe, &methods, &[seed], folder)).collect();
     let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
     let comparison = carry_out(&args.compare, &all, &out, &what)?;
-    if !args.compare.run.json {
-        output::result(&front(&comparison))?;
+    let front = front(&comparison);
+    if !args.compare.run.json && !front.is_empty() {
+        output::result(&front)?;
     }
     Ok(true)
 }
@@ -82,13 +83,17 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     Ok(comparison)
 }
 
-/// What no other group beats in both accuracy and flips.
+/// What no other group beats in both accuracy and flips, of those that learned.
 fn front(comparison: &Comparison) -> String {
     let figures: Vec<(&str, f64, f64)> = comparison
         .methods
         .iter()
+        .filter(|m| comparison.doubts(m).is_empty())
         .filter_map(|m| Some((m.label.as_str(), m.accuracy?.mean, m.flips_per_weight.map_or(0.0, |f| f.mean))))
         .collect();
+    if figures.is_empty() {
+        return String::new();
+    }
     let mut text = String::from("Not beaten in both accuracy and flips per weight:\n");
     for (label, accuracy, flips) in &figures {
         let beaten = figures.iter().any(|(_, a, f)| a >= accuracy && f <= flips && (a > accuracy || f < flips));

@@ -44,30 +44,40 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
             Err(CliError::Interrupted { resume: format!("bitspike train --resume {}", folder.display()) })
         }
         Outcome::Finished(summary) => {
-            show(&summary, &folder, args.run.json)?;
+            let doubts = bitspike_report::nothing_learned(&RunFolder::open(&folder)?.read_info()?, &summary);
+            show(&summary, &doubts, &folder, args.run.json)?;
             Ok(true)
         }
     }
 }
 
-fn show(s: &Summary, folder: &std::path::Path, json: bool) -> Result<(), CliError> {
+fn show(s: &Summary, doubts: &[String], folder: &std::path::Path, json: bool) -> Result<(), CliError> {
     if json {
+        doubts.iter().for_each(|doubt| output::note(&format!("warning: {doubt}")));
         return output::json(s);
     }
+    for doubt in doubts {
+        output::result(&format!("{doubt}\n"))?;
+    }
+    // Without learning, flips say nothing.
+    let flips = match doubts.is_empty() {
+        true => {
+            format!("flips per weight {:.3}, undone within 10 steps {:.1} %, ", s.flips_per_weight, 100.0 * s.back_10)
+        }
+        false => String::new(),
+    };
     let percent = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{:.2} %", 100.0 * v));
     output::result(&format!(
         "{} seed {}: test accuracy {} after {} epochs (best {} at epoch {}, on {})\n\
-         flips per weight {:.3}, undone within 10 steps {:.1} %, firing rate {:.3}, {} in 1-bit form, {} in float32\n\
+         {flips}firing rate {:.3}, {} in 1-bit form, {} in float32\n\
          {}",
         s.method,
         s.seed,
         percent(s.test_accuracy),
         s.epochs,
-        percent(s.best_accuracy),
+        percent(s.best_held_out_accuracy),
         s.best_epoch.unwrap_or(0),
         s.evaluated_on,
-        s.flips_per_weight,
-        100.0 * s.back_10,
         s.firing_rate,
         super::bytes(s.bytes_1bit),
         super::bytes(s.bytes_f32),
