@@ -62,15 +62,16 @@ fn accuracy(r: &EpochRecord) -> String {
 }
 
 fn line(label: &str, r: &EpochRecord) -> String {
+    let evaluated = match r.held_out_accuracy {
+        Some(_) => format!(" {} {} rate {:.3}", r.evaluated_on, accuracy(r), r.firing_rate),
+        None => String::new(),
+    };
     format!(
-        "{label}: epoch {} loss {:.4} train {:.2} % {} {} flips/weight {:.4} rate {:.3} {:.1} s",
+        "{label}: epoch {} loss {:.4} train {:.2} %{evaluated} flips/weight {:.4} {:.1} s",
         r.epoch,
         r.train_loss,
         100.0 * r.train_accuracy,
-        r.evaluated_on,
-        accuracy(r),
         r.flips.per_weight,
-        r.firing_rate,
         r.seconds
     )
 }

@@ -54,6 +54,7 @@ fn errors_have_exit_code_two_and_say_what_to_do() {
             "nowhere",
         ),
         (&["train", "ok.toml", "--batch-size", "4096"], "256"),
+        (&["train", "ok.toml", "--set", "train.test=never"], "data.validation"),
         (&["train", "--resume", "nowhere"], "nowhere"),
         (&["eval", "nowhere"], "nowhere"),
         (&["compare", "ok.toml", "--methods", "bsnn,amgg"], "did you mean \"agmm\""),
@@ -126,6 +127,31 @@ fn train_says_first_that_nothing_was_learned() {
     let out = bitspike(dir.path(), &["train", "r.toml", "--out", "json", "--json"]);
     assert!(text(&out.stderr).contains("warning: Nothing can be concluded"), "{}", text(&out.stderr));
     assert_eq!(text(&out.stdout).lines().count(), 1);
+}
+
+/// `train.test` decides how often the test part is looked at: with `never` not once, with `end` once.
+#[test]
+fn the_test_part_is_evaluated_when_the_recipe_says() {
+    let dir = folder(SMALL);
+    let train = |out: &str, sets: &[&str]| {
+        let mut args = vec!["train", "r.toml", "--json", "--quiet", "--out", out];
+        sets.iter().for_each(|set| args.extend(["--set", set]));
+        let done = bitspike(dir.path(), &args);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let metrics = std::fs::read_to_string(dir.path().join(out).join("metrics.jsonl")).unwrap();
+        let epochs = metrics.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+        let epochs: Vec<_> = epochs.filter(|r| r["kind"] == "epoch").collect();
+        (serde_json::from_slice::<serde_json::Value>(&done.stdout).unwrap(), epochs)
+    };
+    let (summary, epochs) = train("never", &["train.test=never", "data.validation=56"]);
+    assert!(summary["test_accuracy"].is_null() && summary["test_samples"] == 0, "{summary}");
+    assert!(summary["firing_rate"].as_f64().unwrap() > 0.0 && summary["evaluated_on"] == "validation", "{summary}");
+    assert!(epochs.iter().all(|e| e["evaluated_on"] == "validation" && e["held_out_accuracy"].is_number()));
+    let (summary, epochs) = train("end", &["train.test=end"]);
+    assert!(summary["best_held_out_accuracy"].is_null() && summary["test_samples"] == 100, "{summary}");
+    assert!(epochs.len() == 2 && epochs.iter().all(|e| e["evaluated_on"] == "" && e["held_out_accuracy"].is_null()));
+    let (auto, _) = train("auto", &[]);
+    assert_eq!(summary["test_accuracy"], auto["test_accuracy"], "evaluating does not change training");
 }
 
 /// The sizes of a published network can be looked up before its data are fetched; those of a set of one's own cannot.

@@ -84,7 +84,7 @@ pub struct EpochRecord {
     /// Schema 1: `test_accuracy`.
     #[serde(with = "number::optional", default, alias = "test_accuracy")]
     pub held_out_accuracy: Option<f64>,
-    /// What the two above were measured on: `test` or `validation`.
+    /// What the two above were measured on: `test` or `validation`; empty if not evaluated this epoch.
     pub evaluated_on: String,
     /// Wall time of the epoch's training, without evaluation, seconds.
     #[serde(with = "number")]

@@ -22,10 +22,10 @@ pub struct Summary {
     pub epochs: u64,
     /// Optimiser steps done.
     pub steps: u64,
-    /// Accuracy of the last epoch's network on the test set, fraction; absent without a test set.
+    /// Accuracy of the last epoch's network on the test set, fraction; absent if it was not evaluated.
     #[serde(with = "number::optional", default)]
     pub test_accuracy: Option<f64>,
-    /// Loss of the last epoch's network on the test set, nats; absent without a test set.
+    /// Loss of the last epoch's network on the test set, nats; absent if it was not evaluated.
     #[serde(with = "number::optional", default)]
     pub test_loss: Option<f64>,
     /// Samples those two were measured on.

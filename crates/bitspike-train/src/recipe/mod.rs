@@ -20,6 +20,19 @@ use serde::{Deserialize, Serialize};
 
 pub use error::RecipeError;
 
+/// When the test part is evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestAt {
+    /// After the last epoch; without a validation part after every epoch, in its place.
+    #[default]
+    Auto,
+    /// After the last epoch and no other; without a validation part epochs are not evaluated.
+    End,
+    /// Not at all: for runs among which something is chosen on the validation part, which there has to be.
+    Never,
+}
+
 /// The `[train]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +43,8 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Samples of an evaluation step.
     pub eval_batch_size: usize,
+    /// When the test part is evaluated.
+    pub test: TestAt,
     /// Loss over the time steps.
     pub loss: Loss,
     /// Label smoothing ε: that share of every training target is spread evenly over all classes; 0 for none.
@@ -56,6 +71,7 @@ impl Default for TrainConfig {
             epochs: 8,
             batch_size: 64,
             eval_batch_size: 250,
+            test: TestAt::Auto,
             loss: Loss::Tet,
             label_smoothing: 0.0,
             ema: 0.0,

@@ -67,17 +67,17 @@ fn show(s: &Summary, doubts: &[String], folder: &std::path::Path, json: bool) ->
         false => String::new(),
     };
     let percent = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{:.2} %", 100.0 * v));
+    let best = s.best_epoch.map_or_else(String::new, |epoch| {
+        format!(" (best {} at epoch {epoch}, on {})", percent(s.best_held_out_accuracy), s.evaluated_on)
+    });
     output::result(&format!(
-        "{} seed {}: test accuracy {} after {} epochs (best {} at epoch {}, on {})\n\
+        "{} seed {}: test accuracy {} after {} epochs{best}\n\
          {flips}firing rate {:.3}, {} in 1-bit form, {} in float32\n\
          {}",
         s.method,
         s.seed,
         percent(s.test_accuracy),
         s.epochs,
-        percent(s.best_held_out_accuracy),
-        s.best_epoch.unwrap_or(0),
-        s.evaluated_on,
         s.firing_rate,
         super::bytes(s.bytes_1bit),
         super::bytes(s.bytes_f32),
