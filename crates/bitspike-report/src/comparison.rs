@@ -377,8 +377,10 @@ fn differences(methods: &[MethodResult], runs: &[RunResult], baseline: Option<&s
         return Vec::new();
     };
     let others = methods.iter().filter(|method| method.label != against.label);
-    others
+    let mut all: Vec<Difference> = others
         .flat_map(|method| Figure::ALL.map(|figure| Difference::between(figure, method, against, runs)))
         .flatten()
-        .collect()
+        .collect();
+    Difference::correct(&mut all);
+    all
 }

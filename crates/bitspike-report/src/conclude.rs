@@ -24,6 +24,7 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             }
             spikes(c, focus, &mut points);
             reach(c, focus, &mut points);
+            tested(c, &mut points);
             match points::sentences(c, &focus.method) {
                 each if each.is_empty() => others(c, focus, &mut points),
                 each => points.extend(each),
@@ -191,6 +192,22 @@ fn reached(method: &MethodResult) -> String {
         n if n == all => format!("reached after {list} {noun}"),
         n => format!("reached by {n} of {all} runs, after {list} {noun}"),
     }
+}
+
+/// Which differences to the baseline stand after correction for their number, where there are several.
+fn tested(c: &Comparison, out: &mut Vec<String>) {
+    let three = |d: &&Difference| d.figure == Figure::Accuracy && d.seeds.len() > 2 && d.p.is_some();
+    let all: Vec<&Difference> = c.differences.iter().filter(three).collect();
+    if all.len() < 2 || points::table(c).is_some() {
+        return;
+    }
+    let stand: Vec<&str> = all.iter().filter(|d| d.stands()).map(|d| d.method.as_str()).collect();
+    out.push(format!(
+        "Corrected for {} comparisons with {} (Holm), paired and Welch's test both find a difference in accuracy for {}.",
+        all.len(),
+        all[0].against,
+        if stand.is_empty() { "none".into() } else { fmt::list(&stand) }
+    ));
 }
 
 /// The focus against every other method: a learned gate that does not beat a constant one has shown nothing.

@@ -57,7 +57,7 @@ fn means_and_differences_are_those_of_the_runs() {
     let m = by_hand.iter().sum::<f64>() / 3.0;
     let s = (by_hand.iter().map(|d| (d - m).powi(2)).sum::<f64>() / 2.0).sqrt();
     let (low, high) = difference.interval_95.unwrap();
-    let half = 4.303 * s / 3.0_f64.sqrt();
+    let half = 4.302_652_729_911_275 * s / 3.0_f64.sqrt();
     assert!((low - (m - half)).abs() < 1e-12 && (high - (m + half)).abs() < 1e-12);
     // The other way round it is the same with the opposite sign.
     let back = c.difference(Figure::Accuracy, "bsnn", "agmm").unwrap();
@@ -265,4 +265,36 @@ fn where_nothing_was_learned_that_comes_first_and_nothing_is_said_of_flips() {
     // The comparison of accuracies is still there, after the warning.
     let found = compare(cases[2].0);
     assert!(found.points.contains(&learned.headline), "{found:?}");
+}
+
+#[test]
+fn differences_are_corrected_for_their_number_and_tested_without_pairs() {
+    let better = |seed| Fake { method: "other", accuracy: 0.882, seed, ..Fake::default() };
+    let same = |seed| Fake { method: "same", accuracy: 0.8745, noise: 0.02, seed, ..Fake::default() };
+    let seeds = 1..=4;
+    let fakes: Vec<Fake> = seeds.flat_map(|seed| [bsnn(seed), agmm(seed), better(seed), same(seed)]).collect();
+    let c = compare(&fakes);
+    let all: Vec<_> = c.differences.iter().filter(|d| d.figure == Figure::Accuracy).collect();
+    assert_eq!(all.len(), 3);
+    let mut sorted: Vec<_> = all.iter().map(|d| (d.p.unwrap(), d.holm.unwrap())).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let by_hand = [3.0 * sorted[0].0, 2.0 * sorted[1].0, sorted[2].0];
+    let mut least = 0.0_f64;
+    for ((_, holm), by_hand) in sorted.iter().zip(by_hand) {
+        least = least.max(by_hand.min(1.0));
+        assert!((holm - least).abs() < 1e-12, "{sorted:?}");
+    }
+    for d in &all {
+        let [one, other] = [&d.method, &d.against].map(|label| {
+            bitspike_report::Spread::of(c.runs.iter().filter(|r| r.label == *label).filter_map(|r| r.accuracy)).unwrap()
+        });
+        let welch = bitspike_report::Welch::of(&one, &other).unwrap();
+        assert_eq!((d.welch.unwrap().p, d.welch.unwrap().interval_95), (welch.p, welch.interval_95), "{}", d.method);
+        assert!(d.welch.unwrap().holm.unwrap() >= welch.p);
+    }
+    assert!(c.to_baseline(Figure::Accuracy, "agmm").unwrap().stands());
+    assert!(!c.to_baseline(Figure::Accuracy, "same").unwrap().stands());
+    let said = c.conclusion.points.iter().find(|p| p.starts_with("Corrected for 3 comparisons with bsnn")).unwrap();
+    assert!(said.contains("agmm") && !said.contains("same"), "{said}");
+    assert!(markdown(&c).contains("Welch p, Holm"));
 }

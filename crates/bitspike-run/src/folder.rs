@@ -22,6 +22,8 @@ pub const METRICS_FILE: &str = "metrics.jsonl";
 pub const SUMMARY_FILE: &str = "summary.json";
 /// The HTML page, if one was made.
 pub const REPORT_FILE: &str = "report.html";
+/// One line per run of a comparison, as CSV.
+pub const RUNS_FILE: &str = "runs.csv";
 /// Where training stands.
 pub const LAST_CHECKPOINT: &str = "checkpoints/last.safetensors";
 /// The best evaluated epoch.

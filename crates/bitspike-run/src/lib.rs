@@ -50,8 +50,8 @@ pub use atomic::{atomic_write, write_json_atomic, write_text_atomic};
 pub use clock::{rfc3339_utc, utc_now};
 pub use error::RunError;
 pub use folder::{
-    BEST_CHECKPOINT, Checkpoint, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, RECIPE_FILE, REPORT_FILE, RunFolder,
-    SUMMARY_FILE,
+    BEST_CHECKPOINT, Checkpoint, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, RECIPE_FILE, REPORT_FILE, RUNS_FILE,
+    RunFolder, SUMMARY_FILE,
 };
 pub use metrics::{MetricsLog, MetricsWriter, TornLine, Truncation, read_metrics, truncate_metrics_after};
 pub use schema::{

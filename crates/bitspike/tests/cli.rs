@@ -225,6 +225,70 @@ fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     assert!(text(&other.stderr).contains("another recipe"), "{}", text(&other.stderr));
 }
 
+/// Each method chooses its point on the validation part; what was chosen is trained on everything, and the test part is looked at
+/// once. A second time nothing is left to do.
+#[test]
+fn a_sweep_chooses_on_the_validation_part() {
+    let dir = folder(&SMALL.replace("epochs = 2", "epochs = 1"));
+    let args = ["sweep", "r.toml", "--grid", "optim.lr=0.0001,0.1", "--methods", "bsnn,agmm", "--out", "s"];
+    let select = ["--select", "validation", "--select-seeds", "1", "--seeds", "3", "--set", "data.validation=56"];
+    let out = bitspike(dir.path(), &[&args[..], &select[..6]].concat());
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("data.validation"), "{}", text(&out.stderr));
+    assert_eq!(bitspike(dir.path(), &[&args[..], &select[2..4]].concat()).status.code(), Some(2), "without --select");
+    let run = |more: &[&str]| {
+        let out = bitspike(dir.path(), &[&args[..], &select, more].concat());
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        out
+    };
+    let shown = text(&run(&[]).stdout);
+    assert!(shown.starts_with("Chosen by accuracy on the validation part"), "{shown}");
+    assert!(shown.contains("Welch 95 %") && shown.contains("p, Holm"), "{shown}");
+    let records = |run: &Path| -> Vec<serde_json::Value> {
+        let lines = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let records = lines.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+        records.filter(|r| r["kind"] == "epoch").collect()
+    };
+    let json = |path: std::path::PathBuf| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let mut best = std::collections::BTreeMap::new();
+    for method in ["bsnn", "agmm"] {
+        let of = |lr: &str| {
+            let run = dir.path().join(format!("s/select/optim.lr={lr}/{method}-seed1"));
+            assert!(json(run.join("summary.json"))["test_accuracy"].is_null(), "the test part was not looked at");
+            records(&run).last().unwrap()["held_out_accuracy"].as_f64().unwrap()
+        };
+        let lr = if of("0.1") > of("0.0001") { "0.1" } else { "0.0001" };
+        best.insert(method, lr);
+        for seed in 1..=3 {
+            let run = dir.path().join(format!("s/final/optim.lr={lr}/{method}-seed{seed}"));
+            let (info, summary) = (json(run.join("run.json")), json(run.join("summary.json")));
+            let data = &info["dataset"];
+            assert_eq!((&data["train_samples"], &data["validation_samples"]), (&256.into(), &0.into()));
+            assert!(summary["test_accuracy"].is_number());
+            assert!(records(&run).iter().all(|r| r["held_out_accuracy"].is_null()));
+        }
+        assert!(shown.contains(&format!("{method}: optim.lr={lr} with")), "{shown}");
+    }
+    let csv = std::fs::read_to_string(dir.path().join("s/runs.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 7);
+    let at = |name: &str| csv.lines().next().unwrap().split(',').position(|h| h == name).unwrap();
+    for line in csv.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let folder = format!("s/final/optim.lr={}/{}-seed{}", best[cells[0]], cells[0], cells[at("seed")]);
+        assert_eq!(cells[at("folder")], folder);
+        let summary = json(dir.path().join(folder).join("summary.json"));
+        assert_eq!(cells[at("accuracy")].parse().ok(), summary["test_accuracy"].as_f64());
+        assert_eq!(cells[at("accuracy_on")], "test");
+    }
+    assert_eq!(std::fs::read_to_string(dir.path().join("s/select/runs.csv")).unwrap().lines().count(), 5);
+    assert!(dir.path().join("s/report.html").is_file());
+    let again = run(&["--json"]);
+    assert_eq!(text(&again.stderr).matches("finished earlier, kept").count(), 4 + 6, "{}", text(&again.stderr));
+    assert_eq!(text(&again.stdout).lines().count(), 6);
+}
+
 #[test]
 fn as_many_runs_at_a_time_as_memory_allows() {
     let dir = folder(SMALL);
