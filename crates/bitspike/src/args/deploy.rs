@@ -35,7 +35,7 @@ pub struct ExportArgs {
     /// Write the network as self-contained C99 into this folder, with a test
     #[arg(long, value_name = "DIR")]
     pub c: Option<PathBuf>,
-    /// Test images that go into the C test with the logits they should give
+    /// Test images, spread evenly, that go into the C test with the logits they should give
     #[arg(long, default_value_t = 4, value_name = "N", requires = "c")]
     pub c_samples: usize,
     /// Print machine-readable JSON on standard output
@@ -53,7 +53,7 @@ pub struct VerifyArgs {
     /// Which checkpoint: best or last
     #[arg(long, default_value = "last", value_parser = ["last", "best"])]
     pub checkpoint: String,
-    /// Test images to compare; 0 for all
+    /// Test images to compare, spread evenly over the test part; 0 for all
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub samples: usize,
     /// Fail (exit code 1) if fewer predictions agree, 0 to 1
@@ -85,7 +85,7 @@ pub struct InferArgs {
     /// Duration of a window of events of --follow, instead of the recipe's data.events.window_ms
     #[arg(long, value_name = "N", requires = "follow")]
     pub window_ms: Option<u32>,
-    /// Test images to run; 0 for all
+    /// Test images to run, spread evenly over the test part; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub samples: usize,
     /// CPU threads; without it, all cores. Results do not depend on it

@@ -6,7 +6,7 @@ use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
 use crate::rapl::Meter;
-use bitspike_data::DataSet;
+use bitspike_data::{DataSet, evenly};
 use bitspike_format::{Map, Model};
 use bitspike_infer::fast::{Engine, Path as Kernels};
 use bitspike_infer::{Observer, best};
@@ -104,9 +104,10 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     };
     let data = test_set(&model, &data)?;
     let (n, set) = (model.network(), &data.test);
-    let samples = if args.samples == 0 { set.len() } else { args.samples.min(set.len()) };
+    let chosen = evenly(if args.samples == 0 { set.len() } else { args.samples }, set.len());
+    let (samples, labels) = (chosen.len(), chosen.iter().map(|at| set.labels[*at]).collect::<Vec<_>>());
     let engine = engine(&model, args.kernels.as_deref())?;
-    let inputs = super::export::inputs(&model, set, samples)?;
+    let inputs = super::export::inputs(&model, set, &chosen)?;
     let mut logits = vec![0.0; samples * n.classes];
     let mut all = || {
         let start = Instant::now();
@@ -122,14 +123,15 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         atomic_write(path, |out| inputs.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())))?;
     }
     if let Some(path) = &args.write_predictions {
-        write_text_atomic(path, &predictions(&logits, n.classes, &set.labels))?;
+        write_text_atomic(path, &predictions(&logits, n.classes, &chosen, &labels))?;
     }
     let predicted = logits.chunks_exact(n.classes).map(best);
-    let correct = predicted.zip(&set.labels).filter(|(p, l)| *p == **l as usize).count();
-    // Rates, and one image at a time, on the first of them.
+    let correct = predicted.zip(&labels).filter(|(p, l)| *p == **l as usize).count();
+    // Rates, and one image at a time, on some of them.
     let (mut rates, mut workspace, mut one) = (Rates(Vec::new()), engine.workspace(), vec![0.0; n.classes]);
     let mut times = Vec::new();
-    for (i, image) in inputs.chunks_exact(n.input_len()).take(500).enumerate() {
+    for (i, at) in evenly(500, samples).into_iter().enumerate() {
+        let image = &inputs[at * n.input_len()..][..n.input_len()];
         engine.run(&mut workspace, image, &mut one, &mut rates)?;
         if i < 100 {
             let start = Instant::now();
@@ -193,11 +195,11 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     Ok(args.min_accuracy.is_none_or(|min| scores.accuracy >= min))
 }
 
-/// A line per image: number, label, prediction, logits, the last with as many digits as make the same float again.
-fn predictions(logits: &[f32], classes: usize, labels: &[u32]) -> String {
+/// A line per image: its number in the test part, label, prediction, logits, the last with as many digits as make the same float again.
+fn predictions(logits: &[f32], classes: usize, samples: &[usize], labels: &[u32]) -> String {
     let mut text = "sample,label,predicted".to_owned();
     text.extend((0..classes).map(|class| format!(",logit{class}")));
-    for (i, (logits, label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
+    for ((logits, label), i) in logits.chunks_exact(classes).zip(labels).zip(samples) {
         text += &format!("\n{i},{label},{}", best(logits));
         text.extend(logits.iter().map(|v| format!(",{v:?}")));
     }
