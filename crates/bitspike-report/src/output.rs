@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bitspike_run::write_text_atomic;
+use bitspike_run::{csv_line, write_text_atomic};
 
 use crate::{
     Comparison, ReportError,
@@ -90,7 +90,7 @@ pub fn csv(c: &Comparison) -> String {
         .chain(figures)
         .chain(["folder"])
         .collect();
-    let mut out = line(header.into_iter().map(str::to_owned));
+    let mut out = csv_line(header.into_iter().map(str::to_owned));
     for (run, loaded) in c.runs.iter().zip(&c.loaded) {
         let value = |key: &String| {
             let value = loaded.recipe.as_ref().and_then(|recipe| recipe.get(key));
@@ -107,7 +107,7 @@ pub fn csv(c: &Comparison) -> String {
             run.train_seconds,
         ];
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-        out += &line(
+        out += &csv_line(
             [run.method.clone()]
                 .into_iter()
                 .chain(keys.iter().map(value))
@@ -118,15 +118,6 @@ pub fn csv(c: &Comparison) -> String {
         );
     }
     out
-}
-
-/// A line of CSV (RFC 4180): a cell with a comma, a quote or a line break is quoted.
-fn line(cells: impl Iterator<Item = String>) -> String {
-    let cell = |text: String| match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    };
-    cells.map(cell).collect::<Vec<_>>().join(",") + "\n"
 }
 
 /// Makes a form of the comparison and writes it, all or nothing.

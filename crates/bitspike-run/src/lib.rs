@@ -39,6 +39,7 @@
 mod atomic;
 mod clock;
 mod crc32c;
+mod csv;
 mod error;
 mod folder;
 mod metrics;
@@ -48,6 +49,7 @@ pub mod tensorboard;
 
 pub use atomic::{atomic_write, write_json_atomic, write_text_atomic};
 pub use clock::{rfc3339_utc, utc_now};
+pub use csv::csv_line;
 pub use error::RunError;
 pub use folder::{
     BEST_CHECKPOINT, Checkpoint, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, RECIPE_FILE, REPORT_FILE, RUNS_FILE,

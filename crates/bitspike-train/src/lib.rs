@@ -17,6 +17,7 @@ mod average;
 pub mod bench;
 pub mod checkpoint;
 pub mod compare;
+pub mod confusion;
 pub mod device;
 pub mod diagnose;
 pub mod distill;

@@ -170,6 +170,7 @@ pub fn summary(
         test_accuracy: tested.then(|| last.accuracy()),
         test_loss: tested.then_some(last.loss),
         test_samples: if tested { last.samples } else { 0 },
+        confusion: last.confusion.shown().map(<[_]>::to_vec).unwrap_or_default(),
         best_held_out_accuracy: progress.best.map(|b| b.0),
         best_epoch: progress.best.map(|b| b.1),
         evaluated_on: evaluated_on.to_owned(),

@@ -100,6 +100,9 @@ fn train_eval_and_inspect_agree() {
     let evaluated: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
     assert_eq!(trained["test_accuracy"], evaluated["accuracy"]);
     assert_eq!(evaluated["samples"], 100);
+    assert_eq!(trained["confusion"], evaluated["confusion"]);
+    let right: u64 = (0..10).map(|i| trained["confusion"][i][i].as_u64().unwrap()).sum();
+    assert_eq!(trained["test_accuracy"], right as f64 / 100.0);
     for key in ["loss", "flips", "firing_rates", "bytes_1bit", "bytes_f32"] {
         assert!(!evaluated[key].is_null(), "eval --json has no {key}");
     }
@@ -123,7 +126,7 @@ fn train_says_first_that_nothing_was_learned() {
     let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run"]);
     let shown = text(&out.stdout);
     assert!(shown.starts_with("Nothing can be concluded about agmm: 16 steps are too few"), "{shown}");
-    assert!(!shown.contains("flips per weight"), "{shown}");
+    assert!(!shown.contains("flips per weight") && shown.contains("recall, %: T-shirt"), "{shown}");
     let out = bitspike(dir.path(), &["train", "r.toml", "--out", "json", "--json"]);
     assert!(text(&out.stderr).contains("warning: Nothing can be concluded"), "{}", text(&out.stderr));
     assert_eq!(text(&out.stdout).lines().count(), 1);

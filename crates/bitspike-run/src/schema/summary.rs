@@ -30,6 +30,10 @@ pub struct Summary {
     pub test_loss: Option<f64>,
     /// Samples those two were measured on.
     pub test_samples: u64,
+    /// Samples of each class (rows) that were taken for each (columns), in the order of `run.json`'s classes; empty with more than
+    /// twenty classes. On the test part, or on the validation part if the test part was not evaluated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confusion: Vec<Vec<u64>>,
     /// Best accuracy of any epoch, on `evaluated_on`, fraction; absent if never evaluated.
     /// Schema 1: `best_accuracy`.
     #[serde(with = "number::optional", default, alias = "best_accuracy")]
@@ -97,6 +101,7 @@ impl Default for Summary {
             test_accuracy: None,
             test_loss: None,
             test_samples: 0,
+            confusion: Vec::new(),
             best_held_out_accuracy: None,
             best_epoch: None,
             evaluated_on: String::new(),

@@ -80,7 +80,7 @@ pub struct InferArgs {
     pub recipe: Option<PathBuf>,
     /// Classify the windows of a recording of events or sensors, or of a stream on standard input (-), as they come; the recipe
     /// says how windows become frames
-    #[arg(long, value_name = "FILE|-", requires = "recipe", conflicts_with_all = ["samples", "min_accuracy", "write_predictions", "write_inputs", "data", "data_dir", "threads"])]
+    #[arg(long, value_name = "FILE|-", requires = "recipe", conflicts_with_all = ["samples", "min_accuracy", "write_predictions", "write_confusion", "write_inputs", "data", "data_dir", "threads"])]
     pub follow: Option<PathBuf>,
     /// Duration of a window of events of --follow, instead of the recipe's data.events.window_ms
     #[arg(long, value_name = "N", requires = "follow")]
@@ -97,6 +97,9 @@ pub struct InferArgs {
     /// Write label, prediction and logits of every image as CSV
     #[arg(long, value_name = "FILE.csv")]
     pub write_predictions: Option<PathBuf>,
+    /// Write which class was taken for which, with the recall of each, as .csv or .json
+    #[arg(long, value_name = "FILE")]
+    pub write_confusion: Option<PathBuf>,
     /// Write the images as the network sees them: 32-bit floats, one image after the other
     #[arg(long, value_name = "FILE.f32")]
     pub write_inputs: Option<PathBuf>,

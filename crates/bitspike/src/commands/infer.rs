@@ -10,7 +10,8 @@ use bitspike_data::{DataSet, evenly};
 use bitspike_format::{Map, Model};
 use bitspike_infer::fast::{Engine, Path as Kernels};
 use bitspike_infer::{Observer, best};
-use bitspike_run::{Energy, atomic_write, write_text_atomic};
+use bitspike_run::{Energy, atomic_write, write_json_atomic, write_text_atomic};
+use bitspike_train::confusion::Confusion;
 use bitspike_train::energy::{LayerCost, costs, estimate_costs};
 use serde::Serialize;
 use std::io::Write;
@@ -25,6 +26,10 @@ struct Scores {
     kernels: &'static str,
     samples: usize,
     accuracy: f64,
+    /// Of each class in order.
+    recall: Vec<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confusion: Option<Confusion>,
     firing_rates: Vec<(String, f64)>,
     sop_per_inference: f64,
     energy: Energy,
@@ -96,6 +101,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     if let Some(source) = &args.follow {
         return super::follow::run(args, &model, source);
     }
+    args.write_confusion.as_deref().map(is_json).transpose()?;
     let data = RecipeArgs {
         recipe: args.recipe.clone(),
         data: args.data.clone(),
@@ -126,7 +132,13 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         write_text_atomic(path, &predictions(&logits, n.classes, &chosen, &labels))?;
     }
     let predicted = logits.chunks_exact(n.classes).map(best);
-    let correct = predicted.zip(&labels).filter(|(p, l)| *p == **l as usize).count();
+    let confusion = Confusion::of(n.classes, labels.iter().map(|label| *label as usize).zip(predicted));
+    if let Some(path) = &args.write_confusion {
+        match is_json(path)? {
+            true => write_json_atomic(path, &confusion.named(&set.classes))?,
+            false => write_text_atomic(path, &confusion.csv(&set.classes))?,
+        }
+    }
     // Rates, and one image at a time, on some of them.
     let (mut rates, mut workspace, mut one) = (Rates(Vec::new()), engine.workspace(), vec![0.0; n.classes]);
     let mut times = Vec::new();
@@ -148,7 +160,9 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         data: data.name.clone(),
         kernels: engine.path().name(),
         samples,
-        accuracy: correct as f64 / samples.max(1) as f64,
+        accuracy: confusion.correct() as f64 / samples.max(1) as f64,
+        recall: confusion.recall(),
+        confusion: confusion.shown().is_some().then(|| confusion.clone()),
         firing_rates: names(&model).into_iter().zip(&rates).filter_map(|(n, r)| Some((n, (*r)?))).collect(),
         sop_per_inference: sops,
         energy: estimate_costs(&costs, n.steps as f64),
@@ -168,7 +182,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     } else {
         let rates: Vec<String> = scores.firing_rates.iter().map(|(n, r)| format!("{n} {r:.3}")).collect();
         output::result(&format!(
-            "{} on {} test images of {}: accuracy {:.2} %\n\
+            "{} on {} test images of {}: accuracy {:.2} %\n{}\
              firing rates {}; {:.3e} additions per spike and image\n\
              one image on one thread, {} kernels: median {:.3} ms, p95 {:.3}, min {:.3}; together {:.0} images/s\n\
              energy per image, {}\n\
@@ -178,6 +192,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
             scores.samples,
             scores.data,
             100.0 * scores.accuracy,
+            confusion.text(&set.classes),
             rates.join(", "),
             scores.sop_per_inference,
             scores.kernels,
@@ -193,6 +208,18 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         ))?;
     }
     Ok(args.min_accuracy.is_none_or(|min| scores.accuracy >= min))
+}
+
+/// Whether a confusion matrix is written as JSON; else it is CSV.
+fn is_json(path: &Path) -> Result<bool, CliError> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("json") => Ok(true),
+        Some("csv") => Ok(false),
+        _ => Err(CliError::Usage(format!(
+            "--write-confusion {}: expected a name that ends in .csv or .json",
+            path.display()
+        ))),
+    }
 }
 
 /// A line per image: its number in the test part, label, prediction, logits, the last with as many digits as make the same float again.

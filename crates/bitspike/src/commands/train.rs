@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::progress::{Progress, Single};
 use crate::{interrupt, output};
 use bitspike_run::{RunFolder, Summary};
+use bitspike_train::confusion::Confusion;
 use bitspike_train::trainer::{Outcome, Trainer, read_recipe};
 use std::path::PathBuf;
 
@@ -45,13 +46,27 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
         }
         Outcome::Finished(summary) => {
             let doubts = bitspike_report::nothing_learned(&RunFolder::open(&folder)?.read_info()?, &summary);
-            show(&summary, &doubts, &folder, args.run.json)?;
+            show(&summary, &doubts, &data.test.classes, &folder, args.run.json)?;
             Ok(true)
         }
     }
 }
 
-fn show(s: &Summary, doubts: &[String], folder: &std::path::Path, json: bool) -> Result<(), CliError> {
+/// A line with the share of each class that was found; none without a confusion matrix.
+fn recall(s: &Summary, classes: &[String]) -> String {
+    let recalls = Confusion::from_rows(s.confusion.clone()).recall();
+    let part = |(name, recall): (&String, Option<f64>)| Some(format!("{name} {:.1}", 100.0 * recall?));
+    let parts: Vec<String> = classes.iter().zip(recalls).filter_map(part).collect();
+    if parts.is_empty() { String::new() } else { format!("recall, %: {}\n", parts.join(", ")) }
+}
+
+fn show(
+    s: &Summary,
+    doubts: &[String],
+    classes: &[String],
+    folder: &std::path::Path,
+    json: bool,
+) -> Result<(), CliError> {
     if json {
         doubts.iter().for_each(|doubt| output::note(&format!("warning: {doubt}")));
         return output::json(s);
@@ -67,12 +82,13 @@ fn show(s: &Summary, doubts: &[String], folder: &std::path::Path, json: bool) ->
         false => String::new(),
     };
     let percent = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{:.2} %", 100.0 * v));
+    let recall = recall(s, classes);
     let best = s.best_epoch.map_or_else(String::new, |epoch| {
         format!(" (best {} at epoch {epoch}, on {})", percent(s.best_held_out_accuracy), s.evaluated_on)
     });
     output::result(&format!(
         "{} seed {}: test accuracy {} after {} epochs{best}\n\
-         {flips}firing rate {:.3}, {} in 1-bit form, {} in float32\n\
+         {recall}{flips}firing rate {:.3}, {} in 1-bit form, {} in float32\n\
          {}",
         s.method,
         s.seed,
