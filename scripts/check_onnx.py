@@ -6,7 +6,8 @@
     python3 scripts/check_onnx.py my.onnx packed.csv --cifar10 DIR          (or --idx DIR for MNIST and Fashion-MNIST)
 
 The images come from the data set's own files, read here, so the normalisation in the graph is checked as well. Exit code 1
-below --min-agreement of equal predictions. --limit N takes the first N images; packed.csv must have as many (--samples N).
+below --min-agreement of equal predictions. packed.csv says which images (all, or those of --samples N); without it --limit N takes the
+first N, for --bench.
 
 --bench measures 1 and 32 images on --threads threads, by default one, also of int8 graphs that ONNX Runtime makes of this one:
 dynamic quantisation, and static quantisation calibrated on 64 training images.
@@ -120,16 +121,18 @@ def main():
         labels, training = None, lambda: images
     else:
         sys.exit("check_onnx.py: give --cifar10 DIR or --idx DIR")
-    if args.limit:
-        images, labels = images[: args.limit], labels[: args.limit]
+    if args.limit and not args.predictions:
+        images, labels = images[: args.limit], labels[: args.limit] if labels is not None else None
 
     ok = True
     net = session(args.onnx, args.threads)
     if args.predictions:
         with open(args.predictions, newline="") as file:
             rows = list(csv.reader(file))[1:]
-        if len(rows) != len(images):
-            sys.exit(f"check_onnx.py: {args.predictions} has {len(rows)} rows, there are {len(images)} images")
+        at = [int(row[0]) for row in rows]
+        if max(at, default=0) >= len(images):
+            sys.exit(f"check_onnx.py: {args.predictions} has image {max(at)}, there are {len(images)}")
+        images, labels = images[at], labels[at]
         packed = np.array([[float(v) for v in row[3:]] for row in rows], np.float32)
         if not np.array_equal([int(row[1]) for row in rows], labels):
             sys.exit("check_onnx.py: labels differ: other images, or another order")

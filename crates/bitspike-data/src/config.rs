@@ -171,7 +171,8 @@ pub struct DataConfig {
     /// Keep only the first n test samples in file order. It is an error if there are fewer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_limit: Option<usize>,
-    /// Samples held out from the end of the training part (after `train_limit`) for validation; 0 for none.
+    /// Samples held out from the training part (after `train_limit`) for validation; 0 for none: the last ones, and of windows
+    /// that are cut from longer recordings at least so many, in whole groups or recordings.
     pub validation: usize,
     /// `[height, width]` to which the images of an `image-folder` are scaled and centre-cropped.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,7 +202,8 @@ impl DataConfig {
     pub fn event_config(&self, steps: usize) -> Option<EventConfig> {
         let mut config = EventConfig::new(self.set.events()?, self.path.clone().unwrap_or_default());
         (config.steps, config.options) = (steps, self.events.clone().unwrap_or_default());
-        (config.train_limit, config.test_limit) = (self.train_limit, self.test_limit);
+        (config.train_limit, config.test_limit, config.validation) =
+            (self.train_limit, self.test_limit, self.validation);
         Some(config)
     }
 
@@ -314,10 +316,6 @@ impl DataConfig {
             if let Some(limit) = limit {
                 return bad(key, "no such key for sensors: see window.limit", limit.to_string());
             }
-        }
-        if self.validation > 0 {
-            let expected = "0: windows held out at random would be near-copies of others";
-            return bad("data.validation", expected, self.validation.to_string());
         }
         // Any folder will do as long as nothing is read.
         let path = self.path.clone().unwrap_or_else(|| ".".into());

@@ -40,7 +40,7 @@ pub(crate) fn load(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError>
         ImageSet::sequences(set.steps, set.shape, Values::Bytes(part.samples), part.labels, set.classes.clone())
     };
     let (mut train, test) = (part(set.train)?, part(set.test)?);
-    let validation = hold_out(&mut train, cfg.validation, &mut split)?;
+    let validation = hold_out(&mut train, set.validation, &mut split)?;
     let data = DataSet::from_parts(cfg.set.as_str(), split, train, validation, test)?;
     // The frames themselves: whatever changes them, a file or an option, makes other data.
     let sha256 = hex(&hash.finalize());
@@ -62,7 +62,7 @@ fn simulated(cfg: &DataConfig, steps: usize) -> Result<EventSet, DataError> {
     let config = DemoConfig { steps, ..cfg.simulate.clone().unwrap_or_default() };
     let (train, test, classes) = (part(&images.train), part(&images.test), &images.train.classes);
     let mut set = dataset::demo(train, test, [height, width], classes, &config, CAMERA)?;
-    set.split = images.split;
+    (set.split, set.validation) = (images.split, cfg.validation);
     Ok(set)
 }
 

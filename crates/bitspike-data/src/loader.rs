@@ -106,6 +106,8 @@ impl Batch {
 pub struct Loader {
     set: Arc<ImageSet>,
     options: LoaderOptions,
+    /// The samples that take part, if not all.
+    only: Option<Vec<u32>>,
 }
 
 impl Loader {
@@ -131,12 +133,28 @@ impl Loader {
             let expected = format!("at most {}, the number of samples, with drop_last", set.len());
             return bad("batch_size", expected, options.batch_size.to_string());
         }
-        Ok(Self { set, options })
+        Ok(Self { set, options, only: None })
+    }
+
+    /// Only some samples of the set, by position.
+    ///
+    /// # Errors
+    /// [`DataError::Set`] for a position that the set does not have, or for none at all.
+    pub fn only(self, samples: &[usize]) -> Result<Self, DataError> {
+        let bad = samples.iter().find(|at| **at >= self.set.len());
+        if bad.is_some() || samples.is_empty() {
+            let expected = format!("positions below {}", self.set.len());
+            let found = bad.map_or_else(|| "none".to_owned(), usize::to_string);
+            return Err(DataError::Set { what: "samples", expected, found });
+        }
+        // `check` bounds the number of samples by u32::MAX.
+        Ok(Self { only: Some(samples.iter().map(|at| *at as u32).collect()), ..self })
     }
 
     /// Batches in an epoch.
     pub fn batches(&self) -> usize {
-        let (n, b) = (self.set.len(), self.options.batch_size);
+        let n = self.only.as_ref().map_or(self.set.len(), Vec::len);
+        let b = self.options.batch_size;
         if self.options.drop_last { n / b } else { n.div_ceil(b) }
     }
 
@@ -148,7 +166,8 @@ impl Loader {
     /// Positions of the samples in the order in which `epoch` goes through them.
     pub fn order(&self, epoch: u64) -> Vec<u32> {
         // `check` bounds the number of samples by u32::MAX.
-        let mut order: Vec<u32> = (0..self.set.len() as u32).collect();
+        let all = || (0..self.set.len() as u32).collect();
+        let mut order: Vec<u32> = self.only.clone().unwrap_or_else(all);
         if self.options.shuffle {
             Rng::new(self.options.seed, Purpose::Order, epoch, 0).shuffle(&mut order);
         }

@@ -46,6 +46,22 @@ fn an_epoch_is_every_sample_once() {
 }
 
 #[test]
+fn some_samples_keep_their_positions_and_values() {
+    let all = loader(LoaderOptions { shuffle: false, ..options(1) });
+    let all: Vec<Batch> = all.epoch(2, 0).map(Result::unwrap).collect();
+    let some = loader(LoaderOptions { shuffle: false, ..options(2) }).only(&[70, 3, 9]).unwrap();
+    let batches: Vec<Batch> = some.epoch(2, 0).map(Result::unwrap).collect();
+    assert_eq!((some.batches(), batches.len()), (2, 2));
+    let ids: Vec<u32> = batches.iter().flat_map(|b| b.sample_ids.clone()).collect();
+    assert_eq!(ids, [70, 3, 9]);
+    let values = [&all[70].images[..], &all[3].images, &all[9].images].concat();
+    assert_eq!(batches.iter().flat_map(|b| b.images.clone()).collect::<Vec<_>>(), values);
+    for bad in [&[75][..], &[]] {
+        assert!(matches!(loader(options(1)).only(bad), Err(DataError::Set { what: "samples", .. })), "{bad:?}");
+    }
+}
+
+#[test]
 fn order_depends_on_seed_and_epoch_only() {
     let l = loader(options(10));
     assert_ne!(l.order(0), l.order(1));

@@ -33,6 +33,8 @@ pub enum Purpose {
     ResizedCrop = 6,
     /// Whether, with what and how MixUp and CutMix mix.
     Mix = 7,
+    /// Which few samples stand for a part.
+    Evenly = 8,
 }
 
 /// One stream of random numbers.

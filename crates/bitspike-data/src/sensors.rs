@@ -12,7 +12,8 @@ use bitspike_sensors::{Encoded, Part, Prepared, SensorConfig};
 /// Reads and encodes a set.
 pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     let path = find::folder(cfg.set, cfg.path.as_deref());
-    let config = SensorConfig { path: path.clone(), ..cfg.sensors.clone().unwrap_or_default() };
+    let sensors = cfg.sensors.clone().unwrap_or_default();
+    let config = SensorConfig { path: path.clone(), validation: cfg.validation, ..sensors };
     let prepared = bitspike_sensors::prepare(&config)?;
     let (encoder, split) = (prepared.encoder(), prepared.split());
     let part = |values: Values, labels: Vec<u32>| {
@@ -35,8 +36,14 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     let train = part(train, labels)?;
     let (test, labels) = encoded(prepared.encode_test(0)?);
     let test = part(test, labels)?;
+    let validation = match prepared.encode_validation(0)?.map(encoded) {
+        Some((values, labels)) => Some(part(values, labels)?),
+        None => None,
+    };
+    let held =
+        validation.as_ref().map_or(String::new(), |set| format!(", validation {} of the training part", set.len()));
     let text = format!(
-        "{} ({}/{} windows of {} samples, SHA-256 of the split {})",
+        "{} ({}/{} windows of {} samples{held}, SHA-256 of the split {})",
         split.name,
         train.len(),
         test.len(),
@@ -44,7 +51,7 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
         &split.sha256[..16.min(split.sha256.len())]
     );
     let bytes = prepared.files().iter().map(|file| file.bytes).sum();
-    let data = DataSet::from_parts(cfg.set.as_str(), text, train, None, test)?;
+    let data = DataSet::from_parts(cfg.set.as_str(), text, train, validation, test)?;
     // The hash of the split covers the files, the windows and which part each recording is in.
     let files = vec![SourceFile { path, bytes, sha256: split.sha256.clone() }];
     Ok(DataSet { files, device: device(&prepared), ..data })
@@ -119,6 +126,26 @@ mod tests {
         assert_eq!(bytes(1, 1), bytes(1, 1));
     }
 
+    /// The validation part is ann's or cat's recordings, never some windows of both, whatever is asked for.
+    #[test]
+    fn validation_takes_whole_groups() {
+        let (dir, cfg) = folder("{ kind = 'direct', steps = 1 }");
+        for label in ["up", "down"] {
+            let from = dir.path().join(format!("{label}_ann.csv"));
+            std::fs::copy(from, dir.path().join(format!("{label}_cat.csv"))).unwrap();
+        }
+        for n in 1..=4 {
+            let data = crate::load(&DataConfig { validation: n, ..cfg.clone() }).unwrap();
+            let parts = (data.train.len(), data.validation.as_ref().unwrap().len(), data.test.len());
+            assert_eq!(parts, (4, 4, 4), "{n} asked for");
+            assert!(data.split.contains("validation 4 of the training part"), "{}", data.split);
+        }
+        let e = crate::load(&DataConfig { validation: 5, ..cfg.clone() }).unwrap_err().to_string();
+        assert!(e.contains("validation") && e.contains("at most 4"), "{e}");
+        let [with, without] = [1, 0].map(|n| crate::load(&DataConfig { validation: n, ..cfg.clone() }).unwrap().files);
+        assert_ne!(with[0].sha256, without[0].sha256, "the hash covers the part each recording is in");
+    }
+
     #[test]
     fn a_folder_of_csv_files_becomes_sequences() {
         let (_dir, cfg) = folder("{ kind = 'direct', steps = 2, segments = true }");
@@ -134,7 +161,6 @@ mod tests {
         assert!(told("sensors.centre").starts_with("0.0,0.9"), "{}", told("sensors.centre"));
         assert!(told("sensors.scale").starts_with("18."), "{}", told("sensors.scale"));
         for (key, wrong) in [
-            ("data.validation", DataConfig { validation: 1, ..cfg.clone() }),
             ("data.train_limit", DataConfig { train_limit: Some(1), ..cfg.clone() }),
             ("data.sensors", DataConfig { set: SetName::Mnist, ..cfg.clone() }),
             ("data.sensors", DataConfig { sensors: None, ..cfg.clone() }),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bitspike_run::{Energy, Status};
 use serde::Serialize;
 
-use crate::{Difference, Figure, ReportError, Spread, caveats, conclude, group, load::Loaded};
+use crate::{Difference, Figure, ReportError, Spread, caveats, conclude, group, learned, load::Loaded};
 
 /// The method that others are compared with unless another is named.
 pub const BASELINE: &str = "bsnn";
@@ -182,6 +182,11 @@ impl Comparison {
     /// The difference of a method to the baseline.
     pub fn to_baseline(&self, figure: Figure, method: &str) -> Option<&Difference> {
         self.differences.iter().find(|difference| difference.figure == figure && difference.method == method)
+    }
+
+    /// Why nothing follows about the flips of a method, with the remedy; nothing if it has learned.
+    pub fn doubts(&self, method: &MethodResult) -> Vec<String> {
+        learned::doubts(self, &[method])
     }
 
     /// The loaded runs of a group.
@@ -372,8 +377,10 @@ fn differences(methods: &[MethodResult], runs: &[RunResult], baseline: Option<&s
         return Vec::new();
     };
     let others = methods.iter().filter(|method| method.label != against.label);
-    others
+    let mut all: Vec<Difference> = others
         .flat_map(|method| Figure::ALL.map(|figure| Difference::between(figure, method, against, runs)))
         .flatten()
-        .collect()
+        .collect();
+    Difference::correct(&mut all);
+    all
 }

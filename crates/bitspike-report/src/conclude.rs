@@ -1,6 +1,6 @@
 //! What the figures say, in words. No sentence claims more than the interval beside it.
 
-use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, points};
+use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, learned, points};
 
 /// Headline and points.
 pub(crate) fn conclude(c: &Comparison) -> Conclusion {
@@ -10,12 +10,21 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             points: Vec::new(),
         };
     };
+    // The two that the first sentence is about, then the others.
+    let who: Vec<&MethodResult> =
+        base_of(c).filter(|base| base.label != focus.label).into_iter().chain([focus]).collect();
+    let doubts = learned::doubts(c, &who);
+    let learned = doubts.is_empty();
+    let rest: Vec<&MethodResult> = c.methods.iter().filter(|m| who.iter().all(|w| w.label != m.label)).collect();
     let mut points = Vec::new();
     let headline = match c.to_baseline(Figure::Accuracy, &focus.label) {
         Some(difference) => {
-            flips(c, focus, &mut points);
+            if learned {
+                flips(c, focus, &mut points);
+            }
             spikes(c, focus, &mut points);
             reach(c, focus, &mut points);
+            tested(c, &mut points);
             match points::sentences(c, &focus.method) {
                 each if each.is_empty() => others(c, focus, &mut points),
                 each => points.extend(each),
@@ -23,11 +32,17 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
             versus(c, focus, difference)
         }
         None => {
-            by_itself(focus, &mut points);
+            by_itself(focus, learned, &mut points);
             alone(c, focus)
         }
     };
-    Conclusion { headline, points }
+    points.extend(learned::doubts(c, &rest));
+    // What speaks against any conclusion comes before it.
+    let mut doubts = doubts.into_iter();
+    match doubts.next() {
+        None => Conclusion { headline, points },
+        Some(first) => Conclusion { headline: first, points: doubts.chain([headline]).chain(points).collect() },
+    }
 }
 
 /// The method the headline is about: AGMM if it is there, else the most accurate that is not the baseline.
@@ -179,6 +194,22 @@ fn reached(method: &MethodResult) -> String {
     }
 }
 
+/// Which differences to the baseline stand after correction for their number, where there are several.
+fn tested(c: &Comparison, out: &mut Vec<String>) {
+    let three = |d: &&Difference| d.figure == Figure::Accuracy && d.seeds.len() > 2 && d.p.is_some();
+    let all: Vec<&Difference> = c.differences.iter().filter(three).collect();
+    if all.len() < 2 || points::table(c).is_some() {
+        return;
+    }
+    let stand: Vec<&str> = all.iter().filter(|d| d.stands()).map(|d| d.method.as_str()).collect();
+    out.push(format!(
+        "Corrected for {} comparisons with {} (Holm), paired and Welch's test both find a difference in accuracy for {}.",
+        all.len(),
+        all[0].against,
+        if stand.is_empty() { "none".into() } else { fmt::list(&stand) }
+    ));
+}
+
 /// The focus against every other method: a learned gate that does not beat a constant one has shown nothing.
 ///
 /// Up to three others get a sentence each; more are gathered by verdict.
@@ -219,8 +250,8 @@ fn others(c: &Comparison, focus: &MethodResult, out: &mut Vec<String>) {
 }
 
 /// Flips, spikes and size of a method that is compared with nothing.
-fn by_itself(method: &MethodResult, out: &mut Vec<String>) {
-    if let (Some(flips), Some(back)) = (method.flips_per_weight, method.back_10) {
+fn by_itself(method: &MethodResult, learned: bool, out: &mut Vec<String>) {
+    if let (true, Some(flips), Some(back)) = (learned, method.flips_per_weight, method.back_10) {
         out.push(format!(
             "It flipped each binary weight {} times on average; {} % of the flips were undone within 10 steps.",
             fmt::significant(flips.mean, 3),

@@ -1,11 +1,12 @@
 //! Paired differences: the same seed under two methods.
 //!
 //! Pairing takes out what the seed alone decides (initial weights, order of the samples), so it needs fewer runs than
-//! a comparison of two means.
+//! a comparison of two means. With few seeds the paired spread can be small by accident; the comparison of two means by Welch's t
+//! stands beside it for that reason.
 
 use serde::Serialize;
 
-use crate::{MethodResult, RunResult, Spread};
+use crate::{MethodResult, RunResult, Spread, Welch, stats::holm};
 
 /// A figure of a run that differences are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -98,6 +99,12 @@ pub struct Difference {
     pub interval_95: Option<(f64, f64)>,
     /// Whether the difference can be told from seed noise.
     pub verdict: Verdict,
+    /// Two-sided p of the paired t; absent for one seed.
+    pub p: Option<f64>,
+    /// `p` after Holm's correction for all differences to the baseline in this figure.
+    pub holm: Option<f64>,
+    /// The same difference without pairs, of all seeds of either method.
+    pub welch: Option<Welch>,
 }
 
 impl Difference {
@@ -125,7 +132,29 @@ impl Difference {
             (_, Some(_)) => Verdict::WithinNoise,
             (_, None) => Verdict::OneSeed,
         };
+        let all = |of: &MethodResult| Spread::of(of.seeds.iter().filter_map(|seed| value(&of.label, *seed)));
+        let welch = Welch::of(&all(method)?, &all(against)?);
         let (method, against) = (method.label.clone(), against.label.clone());
-        Some(Self { figure, method, against, seeds, values, spread, interval_95, verdict })
+        let p = spread.p();
+        Some(Self { figure, method, against, seeds, values, spread, interval_95, verdict, p, holm: None, welch })
+    }
+
+    /// Corrects the p values of each figure for their number.
+    pub(crate) fn correct(differences: &mut [Self]) {
+        for figure in Figure::ALL {
+            let mut these: Vec<&mut Self> = differences.iter_mut().filter(|d| d.figure == figure).collect();
+            let mut paired: Vec<&mut Self> = these.iter_mut().map(|d| &mut **d).filter(|d| d.p.is_some()).collect();
+            let corrected = holm(&paired.iter().filter_map(|d| d.p).collect::<Vec<_>>());
+            paired.iter_mut().zip(corrected).for_each(|(d, p)| d.holm = Some(p));
+            let mut welch: Vec<&mut Welch> = these.iter_mut().filter_map(|d| d.welch.as_mut()).collect();
+            let corrected = holm(&welch.iter().map(|w| w.p).collect::<Vec<_>>());
+            welch.iter_mut().zip(corrected).for_each(|(w, p)| w.holm = Some(p));
+        }
+    }
+
+    /// Whether both tests find a difference, after correction.
+    pub fn stands(&self) -> bool {
+        let small = |p: Option<f64>| p.is_some_and(|p| p < 0.05);
+        small(self.holm) && small(self.welch.and_then(|w| w.holm))
     }
 }

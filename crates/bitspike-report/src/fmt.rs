@@ -30,6 +30,15 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
     minus(format!("{value:.decimals$}"))
 }
 
+/// A p value with three decimals.
+pub(crate) fn p(value: Option<f64>) -> String {
+    match value {
+        None => "–".into(),
+        Some(p) if p < 0.001 => "<0.001".into(),
+        Some(p) => format!("{p:.3}"),
+    }
+}
+
 /// Mean and standard deviation with the same decimals: the mean gets the given count of significant digits.
 pub(crate) fn mean_std(mean: f64, std: f64, digits: usize) -> String {
     let text = significant(mean, digits);
@@ -141,6 +150,8 @@ mod tests {
             (significant(f64::NAN, 3), "–"),
             (mean_std(29.14, 0.2813, 3), "29.1 ± 0.3"),
             (mean_std(0.0123, 0.004, 2), "0.012 ± 0.004"),
+            (p(Some(0.0312)), "0.031"),
+            (p(Some(1e-9)), "<0.001"),
             (bytes(1_201_448), "1.20 MB"),
             (bytes(0), "0 B"),
             (energy(36_900_000.0), "36.9 µJ"),

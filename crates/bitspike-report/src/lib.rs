@@ -4,6 +4,7 @@
 //! run folders → Comparison → text      for the terminal
 //!                          → markdown  for a README
 //!                          → json      for programs
+//!                          → csv       for one's own statistics: a line per run
 //!                          → html      for people: conclusion, table, plots, provenance, glossary
 //! ```
 //!
@@ -17,17 +18,20 @@ mod difference;
 mod error;
 mod fmt;
 mod group;
+mod learned;
 mod load;
 mod output;
 mod page;
 mod points;
 mod stats;
+mod student;
 mod svg;
 mod tables;
 
 pub use comparison::{BASELINE, Comparison, Conclusion, MethodResult, RunResult};
 pub use difference::{Difference, Figure, Verdict};
 pub use error::ReportError;
-pub use output::{json, markdown, text, write};
+pub use learned::{FEW_STEPS, UNCHANGED, nothing_learned};
+pub use output::{csv, json, markdown, text, write};
 pub use page::html;
-pub use stats::Spread;
+pub use stats::{Spread, Welch};

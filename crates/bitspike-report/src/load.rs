@@ -75,13 +75,13 @@ impl Loaded {
 
     /// The last evaluated epoch: `(accuracy, evaluated on)`.
     pub fn last_evaluated(&self) -> Option<(f64, &str)> {
-        self.epochs.iter().rev().find_map(|epoch| Some((epoch.test_accuracy?, epoch.evaluated_on.as_str())))
+        self.epochs.iter().rev().find_map(|epoch| Some((epoch.held_out_accuracy?, epoch.evaluated_on.as_str())))
     }
 
     /// The best evaluated epoch, the first of equals: `(epoch, accuracy)`.
     pub fn best_evaluated(&self) -> Option<(u64, f64)> {
         let mut best: Option<(u64, f64)> = None;
-        for (epoch, accuracy) in self.epochs.iter().filter_map(|epoch| Some((epoch.epoch, epoch.test_accuracy?))) {
+        for (epoch, accuracy) in self.epochs.iter().filter_map(|epoch| Some((epoch.epoch, epoch.held_out_accuracy?))) {
             if best.is_none_or(|(_, highest)| accuracy > highest) {
                 best = Some((epoch, accuracy));
             }
@@ -91,7 +91,7 @@ impl Loaded {
 
     /// The first evaluated epoch with at least this accuracy.
     pub fn first_epoch_at(&self, accuracy: f64) -> Option<u64> {
-        self.epochs.iter().find(|epoch| epoch.test_accuracy.is_some_and(|found| found >= accuracy)).map(|e| e.epoch)
+        self.epochs.iter().find(|epoch| epoch.held_out_accuracy.is_some_and(|found| found >= accuracy)).map(|e| e.epoch)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use bitspike_run::write_text_atomic;
+use bitspike_run::{csv_line, write_text_atomic};
 
 use crate::{
     Comparison, ReportError,
     fmt::ascii,
-    points,
+    group, points,
     tables::{self, Table},
 };
 
@@ -67,6 +67,59 @@ pub fn json(c: &Comparison) -> String {
     text
 }
 
+/// A line per run, finished or not: method, the recipe keys in which runs differ, seed, figures. Fractions from 0 to 1; what is not
+/// there is empty.
+pub fn csv(c: &Comparison) -> String {
+    let keys: Vec<String> =
+        group::differing_keys(&c.loaded.iter().collect::<Vec<_>>()).into_iter().filter(|key| key != "method").collect();
+    let figures = [
+        "accuracy",
+        "best_held_out_accuracy",
+        "best_epoch",
+        "flips_per_weight",
+        "back_10",
+        "unchanged_since_start",
+        "firing_rate",
+        "train_seconds",
+    ];
+    let names = keys.iter().map(String::as_str);
+    let header: Vec<&str> = ["method"]
+        .into_iter()
+        .chain(names)
+        .chain(["seed", "status", "epochs", "accuracy_on"])
+        .chain(figures)
+        .chain(["folder"])
+        .collect();
+    let mut out = csv_line(header.into_iter().map(str::to_owned));
+    for (run, loaded) in c.runs.iter().zip(&c.loaded) {
+        let value = |key: &String| {
+            let value = loaded.recipe.as_ref().and_then(|recipe| recipe.get(key));
+            value.map_or_else(String::new, |value| value.trim_matches('"').to_owned())
+        };
+        let figures = [
+            run.accuracy,
+            run.best_accuracy,
+            run.best_epoch.map(|epoch| epoch as f64),
+            run.flips_per_weight,
+            run.back_10,
+            run.unchanged_since_start,
+            run.firing_rate,
+            run.train_seconds,
+        ];
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        out += &csv_line(
+            [run.method.clone()]
+                .into_iter()
+                .chain(keys.iter().map(value))
+                .chain([run.seed.to_string(), run.status.to_string(), run.epochs.to_string()])
+                .chain([run.accuracy_on.clone().unwrap_or_default()])
+                .chain(figures.map(number))
+                .chain([run.folder.display().to_string()]),
+        );
+    }
+    out
+}
+
 /// Makes a form of the comparison and writes it, all or nothing.
 ///
 /// # Errors
@@ -78,6 +131,9 @@ pub fn write(c: &Comparison, path: &Path, form: fn(&Comparison) -> String) -> Re
 fn all_tables(c: &Comparison) -> Vec<Table> {
     let mut tables = vec![tables::outcome(c)];
     tables.extend(points::table(c));
+    if tables.len() == 1 {
+        tables.extend(tables::tested(c));
+    }
     tables.extend(tables::pairs(c));
     tables.extend([tables::flips(c), tables::cost(c), tables::runs(c)]);
     tables

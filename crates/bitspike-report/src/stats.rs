@@ -1,9 +1,19 @@
-//! Mean, spread, and the 95 % t interval of paired differences.
+//! Mean, spread, intervals of differences, and Holm's correction.
 //!
-//! With differences d_1..d_n over the same seeds: mean m, sample standard deviation s (divisor n - 1), and
-//! m ± t(n-1)·s/√n, where t(df) is the two-sided 95 % quantile of Student's distribution. The interval covers the
+//! With differences d_1..d_n over the same seeds: mean m, sample standard deviation s (divisor n − 1), and
+//! m ± t(n − 1)·s/√n, where t(ν) is the two-sided 95 % quantile of Student's distribution. The interval covers the
 //! noise between seeds. It does not cover which samples happen to be in the test set.
+//!
+//! Welch's interval (Biometrika 34, 1947) needs no pairs: with means m, deviations s and counts n of two methods,
+//!
+//! ```text
+//! m₁ − m₂ ± t(ν) √(v₁ + v₂),   v = s²/n,   ν = (v₁ + v₂)² / (v₁²/(n₁ − 1) + v₂²/(n₂ − 1))
+//! ```
+//!
+//! Holm's correction (Scandinavian Journal of Statistics 6, 1979) keeps the chance of one false claim among k comparisons at the
+//! level of one: the smallest p times k, the next times k − 1, and so on, none less than the one before, none above 1.
 
+use crate::student::{quantile_95, two_sided};
 use serde::Serialize;
 
 /// Mean and spread of one figure over seeds.
@@ -49,77 +59,69 @@ impl Spread {
 
     /// The 95 % t interval of the mean; absent for one value.
     pub fn interval_95(&self) -> Option<(f64, f64)> {
-        let half = t_95(self.n.checked_sub(1)?)? * self.std? / (self.n as f64).sqrt();
+        let half = quantile_95(self.n as f64 - 1.0)? * self.std? / (self.n as f64).sqrt();
         Some((self.mean - half, self.mean + half))
+    }
+
+    /// Two-sided p of the mean being zero; absent for one value, and if all values are the same.
+    pub fn p(&self) -> Option<f64> {
+        two_sided(self.mean / (self.std? / (self.n as f64).sqrt()), self.n as f64 - 1.0)
     }
 }
 
-/// Two-sided 95 % quantiles of Student's t for 1 to 30 degrees of freedom (any statistics table; R: `qt(0.975, df)`).
-const T_95: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
+/// The difference of two means by Welch's t.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Welch {
+    /// First mean minus second.
+    pub mean: f64,
+    /// The 95 % interval.
+    pub interval_95: (f64, f64),
+    /// Degrees of freedom ν.
+    pub df: f64,
+    /// Two-sided p of no difference.
+    pub p: f64,
+    /// `p` after Holm's correction, where several differences were corrected together.
+    pub holm: Option<f64>,
+}
 
-/// The quantile for `df` degrees of freedom. Above 30 the value of the next lower tabulated df, so that the interval
-/// is never too narrow.
-fn t_95(df: usize) -> Option<f64> {
-    match df {
-        0 => None,
-        1..=30 => Some(T_95[df - 1]),
-        31..=39 => Some(2.042),
-        40..=59 => Some(2.021),
-        60..=119 => Some(2.000),
-        _ => Some(1.980),
+impl Welch {
+    /// `None` if one of the two has a single value, or if nothing varies.
+    ///
+    /// ```
+    /// use bitspike_report::{Spread, Welch};
+    /// let [a, b] = [[0.3, 0.5, 0.4], [0.1, 0.2, 0.3]].map(|v| Spread::of(v).unwrap());
+    /// assert!((Welch::of(&a, &b).unwrap().df - 4.0).abs() < 1e-9); // equal deviations and counts: n₁ + n₂ − 2
+    /// ```
+    pub fn of(a: &Spread, b: &Spread) -> Option<Self> {
+        let part = |s: &Spread| Some((s.std?.powi(2) / s.n as f64, s.n as f64 - 1.0));
+        let ((v1, n1), (v2, n2)) = (part(a)?, part(b)?);
+        let (mean, squared) = (a.mean - b.mean, v1 + v2);
+        let df = squared * squared / (v1 * v1 / n1 + v2 * v2 / n2);
+        let half = quantile_95(df)? * squared.sqrt();
+        let p = two_sided(mean / squared.sqrt(), df)?;
+        Some(Self { mean, interval_95: (mean - half, mean + half), df, p, holm: None })
     }
+}
+
+/// p values after Holm's correction, in the order given.
+pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
+    let (mut corrected, mut least) = (vec![0.0; p.len()], 0.0_f64);
+    for (done, index) in order.into_iter().enumerate() {
+        least = least.max(((p.len() - done) as f64 * p[index]).min(1.0));
+        corrected[index] = least;
+    }
+    corrected
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    // Student's density integrated over [-t, t] by Simpson's rule must be 95 %.
-    #[test]
-    fn the_table_holds_the_quantiles() {
-        for df in 1..=30_usize {
-            let nu = df as f64;
-            let density = |x: f64| (1.0 + x * x / nu).powf(-(nu + 1.0) / 2.0);
-            // The density's constant by the substitution x = √ν·tan θ: ∫ = √ν ∫ cos^(ν-1) θ dθ over (-π/2, π/2).
-            let simpson = |f: &dyn Fn(f64) -> f64, a: f64, b: f64| {
-                let n = 20_000;
-                let h = (b - a) / f64::from(n);
-                (0..=n)
-                    .map(|i| {
-                        let weight = if i == 0 || i == n {
-                            1.0
-                        } else if i % 2 == 1 {
-                            4.0
-                        } else {
-                            2.0
-                        };
-                        weight * f(a + f64::from(i) * h)
-                    })
-                    .sum::<f64>()
-                    * h
-                    / 3.0
-            };
-            let half_pi = std::f64::consts::FRAC_PI_2;
-            let whole = nu.sqrt() * simpson(&|theta| theta.cos().max(0.0).powf(nu - 1.0), -half_pi, half_pi);
-            let t = t_95(df).unwrap();
-            let inside = simpson(&density, -t, t) / whole;
-            assert!((inside - 0.95).abs() < 1e-4, "df {df}: {inside}");
-        }
-    }
-
-    #[test]
-    fn beyond_the_table_the_quantile_never_grows_and_never_undercuts_the_normal() {
-        let mut last = t_95(1).unwrap();
-        for df in 2..500 {
-            let t = t_95(df).unwrap();
-            assert!(t <= last && t >= 1.96, "df {df}");
-            last = t;
-        }
-        assert_eq!(t_95(0), None);
-    }
+    /// Student's own data on two drugs, `sleep` in R.
+    const SLEEP: [[f64; 10]; 2] =
+        [[0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0], [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]];
 
     #[test]
     fn intervals() {
@@ -127,6 +129,68 @@ mod tests {
         assert_eq!(Spread::of([f64::NAN]), None);
         // R: t.test(c(0.3, 0.5, 0.1)): 95 percent interval -0.1968275 0.7968275
         let (low, high) = Spread::of([0.3, 0.5, 0.1]).unwrap().interval_95().unwrap();
-        assert!((low + 0.1968275).abs() < 1e-4 && (high - 0.7968275).abs() < 1e-4, "{low} {high}");
+        assert!((low + 0.1968275).abs() < 1e-6 && (high - 0.7968275).abs() < 1e-6, "{low} {high}");
+        // R: with(sleep, t.test(extra[group == 1], extra[group == 2], paired = TRUE)): p-value = 0.002833,
+        // 95 percent interval -2.4598858 -0.7001142
+        let paired = Spread::of(SLEEP[0].iter().zip(SLEEP[1]).map(|(a, b)| a - b)).unwrap();
+        let (low, high) = paired.interval_95().unwrap();
+        assert!((low + 2.4598858).abs() < 1e-6 && (high + 0.7001142).abs() < 1e-6, "{low} {high}");
+        assert!((paired.p().unwrap() - 0.002833).abs() < 1e-6, "{:?}", paired.p());
+        assert_eq!(Spread::of([0.5, 0.5]).unwrap().p(), None, "nothing varies");
+    }
+
+    #[test]
+    fn welch_is_that_of_r() {
+        // R: t.test(extra ~ group, data = sleep): df = 17.776, p-value = 0.07939, 95 percent interval -3.3654832 0.2054832
+        let [a, b] = SLEEP.map(|values| Spread::of(values).unwrap());
+        let w = Welch::of(&a, &b).unwrap();
+        let (low, high) = w.interval_95;
+        assert!((low + 3.3654832).abs() < 1e-6 && (high - 0.2054832).abs() < 1e-6, "{low} {high}");
+        assert!((w.df - 17.776).abs() < 1e-3 && (w.p - 0.07939).abs() < 1e-5, "{w:?}");
+        // The other way round it is the same with the opposite sign.
+        let other = Welch::of(&b, &a).unwrap();
+        assert!((other.mean + w.mean).abs() < 1e-12 && (other.p - w.p).abs() < 1e-12);
+        // 69.03 ± 0.45 against 67.36 ± 0.53, three seeds each, by hand: ν = 3.9, t(ν) = 2.81, √((0.45² + 0.53²)/3) = 0.40.
+        let spread = |mean, std| Spread { n: 3, mean, std: Some(std), min: mean, max: mean };
+        let (low, high) = Welch::of(&spread(69.03, 0.45), &spread(67.36, 0.53)).unwrap().interval_95;
+        assert!((low - 0.54).abs() < 0.01 && (high - 2.80).abs() < 0.01, "{low} {high}");
+        let constant = Spread::of([1.0, 1.0]).unwrap();
+        assert_eq!(Welch::of(&constant, &constant), None);
+        assert_eq!(Welch::of(&a, &Spread::of([1.0]).unwrap()), None);
+    }
+
+    #[test]
+    fn holm_by_hand() {
+        // Sorted 0.005·4 = 0.02, 0.01·3 = 0.03, 0.03·2 = 0.06, 0.04·1 = 0.04 but not less than 0.06.
+        let close = |found: Vec<f64>, wanted: &[f64]| {
+            let near = found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-12);
+            assert!(found.len() == wanted.len() && near, "{found:?}");
+        };
+        close(holm(&[0.01, 0.04, 0.03, 0.005]), &[0.03, 0.06, 0.06, 0.02]);
+        close(holm(&[0.5, 0.6, 0.7]), &[1.0, 1.0, 1.0]);
+        close(holm(&[0.02]), &[0.02]);
+        close(holm(&[]), &[]);
+    }
+
+    /// Whatever the p values: not below them, not above Bonferroni's, in the same order.
+    #[test]
+    fn holm_lies_between_nothing_and_bonferroni() {
+        let mut state = 7_u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1_u32 << 31)
+        };
+        for n in [1, 2, 3, 5, 8, 13] {
+            for _ in 0..50 {
+                let p: Vec<f64> = (0..n).map(|_| draw().powi(3)).collect();
+                let h = holm(&p);
+                for i in 0..n {
+                    assert!(h[i] >= p[i] && h[i] <= (n as f64 * p[i]).min(1.0), "{p:?} {h:?}");
+                    assert!((0..n).all(|j| p[i] > p[j] || h[i] <= h[j]), "{p:?} {h:?}");
+                }
+                let smallest = (0..n).min_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap();
+                assert!((h[smallest] - (n as f64 * p[smallest]).min(1.0)).abs() < 1e-12);
+            }
+        }
     }
 }

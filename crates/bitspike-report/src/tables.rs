@@ -103,7 +103,8 @@ fn accuracy_note(c: &Comparison) -> String {
     let compared = c.differences.iter().filter(|difference| difference.figure == Figure::Accuracy).count();
     if compared > 1 {
         note.push_str(&format!(
-            " Among {compared} intervals one in twenty misses by chance alone: read the largest difference with care."
+            " Among {compared} intervals one in twenty misses by chance alone: read the largest difference with care, and \
+             p values after Holm's correction."
         ));
     }
     // One standard error of a share p measured on N samples is √(p(1 − p)/N).
@@ -122,6 +123,51 @@ fn accuracy_note(c: &Comparison) -> String {
         ));
     }
     note
+}
+
+/// Accuracy against the baseline by the paired t and by Welch's, corrected for the number of comparisons; with two seeds or more.
+pub(crate) fn tested(c: &Comparison) -> Option<Table> {
+    let all: Vec<&Difference> =
+        c.differences.iter().filter(|d| d.figure == Figure::Accuracy && d.p.is_some()).collect();
+    let against = &all.first()?.against;
+    let points =
+        |(low, high): (f64, f64)| format!("{} to {}", fmt::signed(low * 100.0, 2), fmt::signed(high * 100.0, 2));
+    let rows = all.iter().map(|d| {
+        let welch = d.welch.as_ref();
+        vec![
+            d.method.clone(),
+            fmt::signed(d.spread.mean * 100.0, 2),
+            d.interval_95.map_or(ABSENT.into(), points),
+            fmt::p(d.p),
+            fmt::p(d.holm),
+            welch.map_or(ABSENT.into(), |w| points(w.interval_95)),
+            fmt::p(welch.map(|w| w.p)),
+            fmt::p(welch.and_then(|w| w.holm)),
+        ]
+    });
+    Some(Table {
+        title: "Accuracy tested".into(),
+        columns: [
+            "method",
+            &format!("minus {against}"),
+            "paired 95 %",
+            "p",
+            "p, Holm",
+            "Welch 95 %",
+            "Welch p",
+            "Welch p, Holm",
+        ]
+        .map(str::to_owned)
+        .into(),
+        rows: rows.collect(),
+        note: format!(
+            "{} accuracy, differences in points. Paired: by seed, Student's t. Welch: of the two means and deviations, without \
+             pairs. With few seeds a paired spread can be small by accident, so a difference stands if both say so. Holm: corrected \
+             for {}.",
+            capital(&c.accuracy_on),
+            fmt::plural(all.len(), "comparison")
+        ),
+    })
 }
 
 fn seeds(counted: usize, unfinished: usize) -> String {

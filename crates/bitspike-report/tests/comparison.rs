@@ -57,7 +57,7 @@ fn means_and_differences_are_those_of_the_runs() {
     let m = by_hand.iter().sum::<f64>() / 3.0;
     let s = (by_hand.iter().map(|d| (d - m).powi(2)).sum::<f64>() / 2.0).sqrt();
     let (low, high) = difference.interval_95.unwrap();
-    let half = 4.303 * s / 3.0_f64.sqrt();
+    let half = 4.302_652_729_911_275 * s / 3.0_f64.sqrt();
     assert!((low - (m - half)).abs() < 1e-12 && (high - (m + half)).abs() < 1e-12);
     // The other way round it is the same with the opposite sign.
     let back = c.difference(Figure::Accuracy, "bsnn", "agmm").unwrap();
@@ -234,4 +234,67 @@ fn errors_name_the_folder() {
     let home = tempfile::tempdir().unwrap();
     let error = Comparison::from_runs(&[home.path().join("none")]).unwrap_err();
     assert!(error.to_string().contains("none") && error.hint().is_some(), "{error}");
+}
+
+#[test]
+fn where_nothing_was_learned_that_comes_first_and_nothing_is_said_of_flips() {
+    let compare = |change: &dyn Fn(&mut bitspike_run::Summary)| {
+        let home = tempfile::tempdir().unwrap();
+        let paths = runs(home.path(), &[bsnn(1), bsnn(2), bsnn(3), agmm(1), agmm(2), agmm(3)]);
+        for path in &paths {
+            let folder = RunFolder::open(path).unwrap();
+            let mut summary = folder.read_summary().unwrap().unwrap();
+            change(&mut summary);
+            folder.write_summary(&summary).unwrap();
+        }
+        Comparison::from_runs(&paths).unwrap().conclusion
+    };
+    let says_flips = |c: &bitspike_report::Conclusion| c.points.iter().any(|point| point.contains("flips signs"));
+    let learned = compare(&|_| ());
+    assert!(says_flips(&learned) && learned.headline.contains("agmm"), "{learned:?}");
+    let cases: [(&dyn Fn(&mut bitspike_run::Summary), &str); 3] = [
+        (&|s| s.steps = 40, "40 steps are too few"),
+        (&|s| s.test_accuracy = Some(0.11), "learned nothing that can be used"),
+        (&|s| s.unchanged_since_start = 0.95, "nearly those of the random start"),
+    ];
+    for (change, words) in cases {
+        let found = compare(change);
+        assert!(found.headline.contains(words), "{words}: {}", found.headline);
+        assert!(!says_flips(&found), "{words}: {found:?}");
+    }
+    // The comparison of accuracies is still there, after the warning.
+    let found = compare(cases[2].0);
+    assert!(found.points.contains(&learned.headline), "{found:?}");
+}
+
+#[test]
+fn differences_are_corrected_for_their_number_and_tested_without_pairs() {
+    let better = |seed| Fake { method: "other", accuracy: 0.882, seed, ..Fake::default() };
+    let same = |seed| Fake { method: "same", accuracy: 0.8745, noise: 0.02, seed, ..Fake::default() };
+    let seeds = 1..=4;
+    let fakes: Vec<Fake> = seeds.flat_map(|seed| [bsnn(seed), agmm(seed), better(seed), same(seed)]).collect();
+    let c = compare(&fakes);
+    let all: Vec<_> = c.differences.iter().filter(|d| d.figure == Figure::Accuracy).collect();
+    assert_eq!(all.len(), 3);
+    let mut sorted: Vec<_> = all.iter().map(|d| (d.p.unwrap(), d.holm.unwrap())).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let by_hand = [3.0 * sorted[0].0, 2.0 * sorted[1].0, sorted[2].0];
+    let mut least = 0.0_f64;
+    for ((_, holm), by_hand) in sorted.iter().zip(by_hand) {
+        least = least.max(by_hand.min(1.0));
+        assert!((holm - least).abs() < 1e-12, "{sorted:?}");
+    }
+    for d in &all {
+        let [one, other] = [&d.method, &d.against].map(|label| {
+            bitspike_report::Spread::of(c.runs.iter().filter(|r| r.label == *label).filter_map(|r| r.accuracy)).unwrap()
+        });
+        let welch = bitspike_report::Welch::of(&one, &other).unwrap();
+        assert_eq!((d.welch.unwrap().p, d.welch.unwrap().interval_95), (welch.p, welch.interval_95), "{}", d.method);
+        assert!(d.welch.unwrap().holm.unwrap() >= welch.p);
+    }
+    assert!(c.to_baseline(Figure::Accuracy, "agmm").unwrap().stands());
+    assert!(!c.to_baseline(Figure::Accuracy, "same").unwrap().stands());
+    let said = c.conclusion.points.iter().find(|p| p.starts_with("Corrected for 3 comparisons with bsnn")).unwrap();
+    assert!(said.contains("agmm") && !said.contains("same"), "{said}");
+    assert!(markdown(&c).contains("Welch p, Holm"));
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write, path::PathBuf};
 
-use bitspike_report::{Comparison, html, json, markdown, text, write};
+use bitspike_report::{Comparison, csv, html, json, markdown, text, write};
 use bitspike_run::{EpochRecord, Record, RunFolder, Status};
 
 #[path = "../examples/fabricate/mod.rs"]
@@ -189,7 +189,7 @@ fn figures_that_are_not_finite_draw_nothing_and_break_nothing() {
         step: 31 * 469,
         train_loss: f64::NAN,
         firing_rate: f64::INFINITY,
-        test_accuracy: Some(f64::NAN),
+        held_out_accuracy: Some(f64::NAN),
         ..EpochRecord::default()
     };
     metrics.append(&Record::Epoch(broken)).unwrap();
@@ -217,4 +217,32 @@ fn the_same_runs_give_the_same_bytes() {
     let target = home.path().join("report.html");
     write(&Comparison::from_runs(&paths).unwrap(), &target, html).unwrap();
     assert!(fs::read_to_string(target).unwrap() == first);
+}
+
+/// A line per run with everything that one's own statistics need; what differs between recipes is a column.
+#[test]
+fn csv_has_a_line_per_run_with_its_figures() {
+    let home = tempfile::Builder::new().prefix("a,b\"c").tempdir().unwrap();
+    let mut fakes = several(&["bsnn", "agmm"]);
+    fakes.iter_mut().filter(|fake| fake.seed == 2).for_each(|fake| fake.recipe = "width = \"two\"");
+    fakes.push(Fake { status: Status::Interrupted, seed: 9, ..fakes[0].clone() });
+    let paths: Vec<PathBuf> = fakes.iter().map(|fake| run(home.path(), fake)).collect();
+    let c = Comparison::from_runs(&paths).unwrap();
+    let text = csv(&c);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 1 + fakes.len());
+    let header: Vec<&str> = lines[0].split(',').collect();
+    let at = |name: &str| header.iter().position(|h| *h == name).unwrap_or_else(|| panic!("{name} in {header:?}"));
+    for (line, run) in lines[1..].iter().zip(&c.runs) {
+        // The folder is last, and has a comma and a quote in its name.
+        let (cells, folder) = line.split_once(",\"").unwrap();
+        let cells: Vec<&str> = cells.split(',').collect();
+        assert_eq!(cells.len() + 1, header.len());
+        assert_eq!(folder.trim_end_matches('"').replace("\"\"", "\""), run.folder.display().to_string());
+        assert_eq!((cells[at("method")], cells[at("seed")]), (run.method.as_str(), run.seed.to_string().as_str()));
+        assert_eq!(cells[at("width")], if run.seed == 2 { "two" } else { "" });
+        assert_eq!(cells[at("accuracy")].parse().ok(), run.accuracy);
+        assert_eq!(cells[at("flips_per_weight")].parse().ok(), run.flips_per_weight);
+        assert_eq!(cells[at("status")], run.status.to_string());
+    }
 }

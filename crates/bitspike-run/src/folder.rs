@@ -24,6 +24,8 @@ pub const METRICS_FILE: &str = "metrics.jsonl";
 pub const SUMMARY_FILE: &str = "summary.json";
 /// The HTML page, if one was made.
 pub const REPORT_FILE: &str = "report.html";
+/// One line per run of a comparison, as CSV.
+pub const RUNS_FILE: &str = "runs.csv";
 /// Where training stands.
 pub const LAST_CHECKPOINT: &str = "checkpoints/last.safetensors";
 /// The best evaluated epoch.
@@ -306,6 +308,37 @@ mod tests {
         assert_ne!(folder.checkpoint(Checkpoint::Last), folder.checkpoint(Checkpoint::Best));
     }
 
+    /// Lines of a run folder of schema 1, shortened to the fields that have no default.
+    #[test]
+    fn folders_of_schema_1_are_read() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(home.path().join("run")).unwrap();
+        let path = |name: &str| home.path().join("run").join(name);
+        let flips = r#"{"flips":3,"per_weight":0.5,"ratio_mean":0.1,"back_10":0,"back_100":0,"back_epoch":0,"efficiency":1,"unchanged_since_start":0.5}"#;
+        let epoch = format!(
+            r#"{{"kind":"epoch","epoch":1,"step":9,"lr":0.1,"train_loss":1.5,"train_accuracy":0.25,"test_loss":1.25,"test_accuracy":0.75,"evaluated_on":"validation","seconds":1,"samples":8,"flips":{flips},"firing_rate":0.1,"layers":[]}}"#
+        );
+        fs::write(path(crate::METRICS_FILE), epoch + "\n").unwrap();
+        let zero = |names: &str| names.split(' ').map(|n| format!("\"{n}\":0,")).collect::<String>();
+        let summary = format!(
+            r#"{{"schema":1,"name":"r","method":"agmm","seed":1,"status":"finished","epochs":1,"steps":9,"test_accuracy":0.5,"test_loss":1.0,"test_samples":4,"best_accuracy":0.75,"best_epoch":1,{}"evaluated_on":"validation"}}"#,
+            zero(
+                "train_seconds flips_per_weight back_10 back_100 back_epoch flip_efficiency unchanged_since_start firing_rate \
+                 binary_weights real_parameters bytes_1bit bytes_f32 eval_milliseconds_per_sample"
+            )
+        );
+        fs::write(path(crate::SUMMARY_FILE), summary).unwrap();
+        let records = folder.read_metrics().unwrap().records;
+        let [crate::Record::Epoch(epoch)] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!((epoch.held_out_accuracy, epoch.held_out_loss), (Some(0.75), Some(1.25)));
+        let summary = folder.read_summary().unwrap().unwrap();
+        assert_eq!((summary.test_accuracy, summary.best_held_out_accuracy), (Some(0.5), Some(0.75)));
+        // What is written has the new names only.
+        folder.write_summary(&summary).unwrap();
+        let text = fs::read_to_string(path(crate::SUMMARY_FILE)).unwrap();
+        assert!(text.contains("best_held_out_accuracy") && !text.contains("\"best_accuracy"), "{text}");
+    }
+
     #[test]
     fn a_number_that_is_not_finite_does_not_break_the_file() {
         let home = tempfile::tempdir().unwrap();
@@ -343,7 +376,7 @@ mod tests {
             ("empty", None),
             ("garbage", Some("not json")),
             ("other", Some(r#"{"name":"x"}"#)),
-            ("newer", Some(r#"{"schema":2}"#)),
+            ("newer", Some(r#"{"schema":3}"#)),
             ("broken", Some(r#"{"schema":1}"#)),
         ] {
             fs::create_dir(at(name)).unwrap();
@@ -359,7 +392,7 @@ mod tests {
             assert!(error.to_string().contains(INFO_FILE), "{error}");
         }
         let newer = RunFolder::open(at("newer")).unwrap_err();
-        assert!(matches!(newer, RunError::NewerSchema { found: 2, supported: 1, .. }), "{newer}");
+        assert!(matches!(newer, RunError::NewerSchema { found: 3, supported: 2, .. }), "{newer}");
         let broken = RunFolder::open(at("broken")).unwrap().read_info().unwrap_err();
         assert!(matches!(broken, RunError::Json { .. }), "{broken}");
         assert!(std::error::Error::source(&broken).unwrap().to_string().contains("name"));

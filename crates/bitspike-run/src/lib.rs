@@ -42,6 +42,7 @@
 mod atomic;
 mod check;
 mod clock;
+mod csv;
 mod error;
 mod folder;
 mod masked;
@@ -55,10 +56,11 @@ pub use atomic::{atomic_write, write_json_atomic, write_text_atomic};
 pub use check::{FileCheck, FileState, check_folder};
 pub use clock::{rfc3339_utc, utc_now};
 pub use crc32c::crc32c;
+pub use csv::csv_line;
 pub use error::RunError;
 pub use folder::{
-    BEST_CHECKPOINT, Checkpoint, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, RECIPE_FILE, REPORT_FILE, RunFolder,
-    SUMMARY_FILE,
+    BEST_CHECKPOINT, Checkpoint, INFO_FILE, LAST_CHECKPOINT, METRICS_FILE, RECIPE_FILE, REPORT_FILE, RUNS_FILE,
+    RunFolder, SUMMARY_FILE,
 };
 pub use metrics::{MetricsLog, MetricsWriter, TornLine, Truncation, read_metrics, truncate_metrics_after};
 pub use schema::{

@@ -233,7 +233,7 @@ mod tests {
             Record::Epoch(EpochRecord {
                 epoch: 1,
                 step: 2,
-                test_accuracy: Some(0.125),
+                held_out_accuracy: Some(0.125),
                 flips: FlipTotals { flips: u64::MAX, ..Default::default() },
                 layers: vec![LayerRecord {
                     name: "conv1".into(),
@@ -273,7 +273,7 @@ mod tests {
     fn not_a_number_survives_as_null() {
         let record = Record::Epoch(EpochRecord {
             train_loss: f64::NAN,
-            test_loss: Some(f64::INFINITY),
+            held_out_loss: Some(f64::INFINITY),
             layers: vec![LayerRecord {
                 firing_rate_t: vec![f64::NAN, 0.5],
                 alpha: Some(vec![f64::NAN]),
@@ -285,7 +285,7 @@ mod tests {
         assert!(fs::read_to_string(&path).unwrap().contains(r#""train_loss":null"#));
         let log = read_metrics(&path).unwrap();
         let epoch = log.epochs().next().unwrap();
-        assert!(epoch.train_loss.is_nan() && epoch.test_loss.is_none());
+        assert!(epoch.train_loss.is_nan() && epoch.held_out_loss.is_none());
         assert!(epoch.layers[0].firing_rate_t[0].is_nan() && epoch.layers[0].firing_rate_t[1] == 0.5);
         assert!(epoch.layers[0].alpha.as_ref().unwrap()[0].is_nan());
     }

@@ -151,8 +151,8 @@ fn epoch_scalars(record: &EpochRecord) -> Vec<(String, f64)> {
     .map(|(tag, value)| (tag.to_owned(), value))
     .into();
     let mut optional = |tag: String, value: Option<f64>| out.extend(value.map(|value| (tag, value)));
-    optional(format!("{held_out}/loss"), record.test_loss);
-    optional(format!("{held_out}/accuracy"), record.test_accuracy);
+    optional(format!("{held_out}/loss"), record.held_out_loss);
+    optional(format!("{held_out}/accuracy"), record.held_out_accuracy);
     for layer in &record.layers {
         let name = &layer.name;
         if layer.binary {

@@ -114,7 +114,7 @@ fn an_epoch_writes_the_documented_tags() {
     let record = EpochRecord {
         step: 7,
         evaluated_on: "validation".into(),
-        test_accuracy: Some(0.75),
+        held_out_accuracy: Some(0.75),
         flips: FlipTotals { back_10: 0.375, ..Default::default() },
         layers: vec![real, binary],
         ..Default::default()

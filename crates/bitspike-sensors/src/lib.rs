@@ -64,6 +64,7 @@ mod encode;
 mod error;
 mod format;
 mod glob;
+mod hold_out;
 mod load;
 mod normalise;
 mod random;

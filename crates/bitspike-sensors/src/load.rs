@@ -6,6 +6,7 @@
 
 use crate::encode::Mel;
 use crate::format::{Known, decode_known};
+use crate::hold_out::{self, hold_out};
 use crate::recording::sha256_hex;
 use crate::split::{Side, split};
 use crate::window::Cut;
@@ -27,6 +28,8 @@ pub struct SensorSet {
     pub shape: [usize; 3],
     /// The training part.
     pub train: Part,
+    /// The validation part, if [`SensorConfig::validation`] asks for one.
+    pub validation: Option<Part>,
     /// The test part.
     pub test: Part,
     /// Names of the classes; a label is a number of one.
@@ -106,6 +109,7 @@ pub struct Prepared {
     pub(crate) recordings: Vec<Recording>,
     pub(crate) cut: Cut,
     pub(crate) train: Vec<Origin>,
+    pub(crate) validation: Vec<Origin>,
     pub(crate) test: Vec<Origin>,
     pub(crate) classes: Vec<String>,
     /// Class of each recording.
@@ -156,10 +160,14 @@ pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
             return Err(SensorError::Empty { place: part.into(), what: format!("no window, split {name:?}") });
         }
     }
+    let validation = hold_out(config.validation, &config.split, &recordings, &labels, cut.length, &mut train)?;
+    text += &hold_out::text(&validation, &recordings);
     let names: Vec<String> = recordings.iter().map(|r| r.name.clone()).collect();
     let groups: Vec<Option<String>> = recordings.iter().map(|r| r.group.clone()).collect();
     let by_group = matches!(config.split, crate::Split::Group(_));
-    verify(&train, &test, &names, by_group.then_some(&groups[..]))?;
+    for (one, other) in [(&train, &test), (&train, &validation), (&validation, &test)] {
+        verify(one, other, &names, by_group.then_some(&groups[..]))?;
+    }
     let trained: BTreeSet<u32> = train.iter().map(|o| labels[o.recording]).collect();
     if let Some(c) = (0..classes.len()).find(|c| !trained.contains(&(*c as u32))) {
         let what = format!("no window of class {:?}, split {name:?}", classes[c]);
@@ -181,6 +189,7 @@ pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
         recordings,
         cut,
         train,
+        validation,
         test,
         classes,
         labels,
@@ -449,6 +458,17 @@ impl Prepared {
         self.part(&self.test, epoch, true)
     }
 
+    /// Validation part of an epoch; `None` without one.
+    ///
+    /// # Errors
+    /// [`SensorError::TooLarge`].
+    pub fn encode_validation(&self, epoch: u64) -> Result<Option<Part>, SensorError> {
+        match self.validation.is_empty() {
+            true => Ok(None),
+            false => self.part(&self.validation, epoch, true).map(Some),
+        }
+    }
+
     /// Normalised features of the training part, `[N, C, R, L]`, and the class of each sample: what is to be encoded anew
     /// in every epoch, where [`Encoder::is_random`].
     ///
@@ -505,6 +525,7 @@ impl Prepared {
             stored_steps: self.encoder.stored_steps(),
             shape: self.encoder.shape(),
             train: self.encode_train(epoch)?,
+            validation: self.encode_validation(epoch)?,
             test: self.encode_test(epoch)?,
             classes: self.classes.clone(),
             channels: self.channels().to_vec(),
@@ -536,6 +557,11 @@ impl Prepared {
     /// Where the windows of the training and of the test part come from.
     pub fn origins(&self) -> (&[Origin], &[Origin]) {
         (&self.train, &self.test)
+    }
+
+    /// Where the windows of the validation part come from; empty without one.
+    pub fn validation_origins(&self) -> &[Origin] {
+        &self.validation
     }
 
     /// Samples of a window, `[C, L]`, before features and normalisation.

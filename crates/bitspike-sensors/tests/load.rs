@@ -41,6 +41,51 @@ fn held(set: &SensorSet, part: &Part) -> std::collections::BTreeSet<u32> {
     floats(part).iter().map(|v| *v as u32).collect()
 }
 
+/// Of every kind of split, no value stands in two parts, and with groups no group does; every class stays in training.
+#[test]
+fn a_validation_part_shares_nothing_with_the_others() {
+    let dir = folder();
+    for (label, take) in [("a", 0), ("b", 1)] {
+        // A third person, whose values are others'; 100 more.
+        let rows: String = (0..30).map(|i| format!("{}\n", 100_000 + 1000 * take + i)).collect();
+        fs::write(dir.path().join(format!("{label}_r_0.csv")), format!("x\n{rows}")).unwrap();
+    }
+    let splits = [
+        "split = { by = 'group', test = ['q'] }",
+        "split = { by = 'recording', test_share = 0.3 }",
+        "split = { by = 'recording', test = ['*_q_*'], cut = ['a_p_*'], cut_share = 0.6 }",
+        "split = { by = 'time', share = 0.6 }",
+        "split = { by = 'time', share = 0.8, gap = 0 }",
+        "split = { by = 'files', train = ['*_p_*', '*_r_*'], test = ['*_q_*'] }",
+    ];
+    for text in splits {
+        let plain = config(dir.path(), &format!("{WINDOW}{text}"));
+        let without = load(&plain).unwrap();
+        assert!(without.validation.is_none());
+        for validation in [1, 5, 12] {
+            let set = load(&SensorConfig { validation, ..plain.clone() }).unwrap_or_else(|e| panic!("{text}: {e}"));
+            let part = set.validation.as_ref().unwrap();
+            assert!(part.len() >= validation, "{text}: {} of {validation}", part.len());
+            let parts = [&set.train, part, &set.test];
+            for (i, one) in parts.iter().enumerate() {
+                for other in &parts[..i] {
+                    assert!(held(&set, one).is_disjoint(&held(&set, other)), "{text}, {validation}");
+                    if text.contains("group") {
+                        assert!(one.groups.iter().all(|g| !other.groups.contains(g)), "{text}, {validation}");
+                    }
+                }
+            }
+            assert!((0..2).all(|class| set.train.labels.contains(&class)), "{text}, {validation}");
+            assert_eq!(set.test, without.test, "{text}: the test part is the same");
+            assert_ne!(set.split.sha256, without.split.sha256);
+            assert!(set.split.text.contains("\nvalidation "), "{}", set.split.text);
+        }
+        let all = without.train.len();
+        let e = load(&SensorConfig { validation: all, ..plain }).unwrap_err();
+        assert!(matches!(&e, SensorError::Config { key, .. } if key == "validation"), "{text}: {e}");
+    }
+}
+
 const WINDOW: &str = "normalise = 'none'\nwindow = { length = 4, hop = 2 }\n";
 
 #[test]

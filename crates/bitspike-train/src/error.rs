@@ -47,6 +47,9 @@ pub enum TrainError {
         /// Training samples.
         samples: usize,
     },
+    /// Neither test nor validation part to evaluate.
+    #[error("train.test is \"never\", and there is no validation part to evaluate in its place")]
+    NoValidation,
     /// Sequences of another length than the network's.
     #[error("network.T is {steps}, but the samples of the data set are sequences of {frames} frames")]
     Frames {
@@ -91,6 +94,7 @@ impl TrainError {
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("lower optim.lr, or add schedule.warmup_epochs".to_owned()),
             Self::BatchSize { .. } => Some("lower train.batch_size or raise data.train_limit".to_owned()),
+            Self::NoValidation => Some("hold samples out, such as with data.validation = 1000".to_owned()),
             Self::Frames { frames, steps } => {
                 Some(format!("set network.T = {frames}, or encode the data in {steps} steps"))
             }

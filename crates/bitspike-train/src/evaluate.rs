@@ -1,5 +1,6 @@
 //! Evaluation: accuracy, loss, firing rates and gates over a data set.
 
+use crate::confusion::Confusion;
 use bitspike_data::{Batch, DataError, Loader};
 use bitspike_nn::network::{Network, Observer};
 use bitspike_nn::{Loss, Targets};
@@ -33,6 +34,8 @@ pub struct Evaluation {
     pub loss: f64,
     /// Correct predictions; the prediction is the class with the largest mean logit over t.
     pub correct: u64,
+    /// Which class was taken for which.
+    pub confusion: Confusion,
     /// Samples.
     pub samples: u64,
     /// Seconds in the network, without loading.
@@ -121,15 +124,19 @@ pub fn tensors(batch: Batch, device: &Device) -> (Tensor<5>, Targets) {
     (images, targets)
 }
 
-/// Correct predictions for logits `[T, N, K]`: largest mean over t, the first one of equals.
+/// Correct predictions for logits `[T, N, K]`.
 pub fn count_correct(logits: Tensor<3>, labels: &[i64]) -> u64 {
+    predictions(logits).into_iter().zip(labels).filter(|(p, l)| *p as i64 == **l).count() as u64
+}
+
+/// Classes predicted by logits `[T, N, K]`: largest mean over t, the first one of equals.
+fn predictions(logits: Tensor<3>) -> Vec<usize> {
     let k = logits.dims()[2];
     let mean = crate::param::host(logits.mean_dim(0));
-    let predicted = mean.chunks_exact(k).map(|row| {
-        let best = row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (i, &v)| if v > b.1 { (i, v) } else { b });
-        best.0 as i64
-    });
-    predicted.zip(labels).filter(|(p, l)| p == *l).count() as u64
+    let best = |row: &[f32]| {
+        row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (i, &v)| if v > b.1 { (i, v) } else { b }).0
+    };
+    mean.chunks_exact(k).map(best).collect()
 }
 
 /// Runs a network over a data set on a device without autodiff.
@@ -148,9 +155,11 @@ pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device)
         let value: f32 = loss.forward(logits.clone(), targets).into_scalar();
         result.seconds += start.elapsed().as_secs_f64();
         result.loss += f64::from(value) * n as f64;
-        result.correct += count_correct(logits, &labels);
+        let pairs = labels.iter().map(|label| *label as usize).zip(predictions(logits));
+        result.confusion.add(&Confusion::of(loader.set().classes.len(), pairs));
         result.samples += n as u64;
     }
+    result.correct = result.confusion.correct();
     result.loss /= result.samples.max(1) as f64;
     result.layers = activity.layers.into_iter().map(|(name, s)| (name, s.finish())).collect();
     result.counts = activity.counts.into_iter().map(|(name, s)| (name, s.finish().mean_rate())).collect();

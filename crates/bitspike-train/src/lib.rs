@@ -18,6 +18,7 @@ pub mod bench;
 pub mod check_run;
 pub mod checkpoint;
 pub mod compare;
+pub mod confusion;
 pub mod device;
 pub mod diagnose;
 pub mod distill;

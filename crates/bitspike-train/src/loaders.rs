@@ -1,15 +1,17 @@
 //! Batches for training and evaluation, from a recipe and a data set.
 
 use crate::error::TrainError;
-use crate::recipe::Recipe;
-use bitspike_data::{DataSet, Loader, LoaderOptions, Pipeline};
+use crate::recipe::{Recipe, TestAt};
+use bitspike_data::{DataSet, ImageSet, Loader, LoaderOptions, Pipeline};
+use std::sync::Arc;
 
 /// Loaders of the parts of a data set.
 pub(crate) struct Loaders {
     /// Shuffled and augmented.
     pub train: Loader,
-    /// What epochs are evaluated on: the validation part, or the test part if there is none.
-    pub held_out: Loader,
+    /// What epochs are evaluated on, and its name: the validation part, or the test part if there is none and
+    /// [`TestAt`] allows it.
+    pub held_out: Option<(&'static str, Loader)>,
     /// The test part.
     pub test: Loader,
 }
@@ -33,10 +35,17 @@ impl Loaders {
                 ..LoaderOptions::default()
             },
         )?;
-        let held_out = data.validation.as_ref().unwrap_or(&data.test);
+        let held_out = match (&data.validation, recipe.train.test) {
+            (Some(validation), _) => Some(("validation", validation)),
+            (None, TestAt::Auto) => Some(("test", &data.test)),
+            (None, TestAt::End) => None,
+            (None, TestAt::Never) => return Err(TrainError::NoValidation),
+        };
+        let loader =
+            |(name, set): (_, &Arc<ImageSet>)| Ok::<_, TrainError>((name, eval_loader(recipe, data, set.clone())?));
         Ok(Self {
             train,
-            held_out: eval_loader(recipe, data, held_out.clone())?,
+            held_out: held_out.map(loader).transpose()?,
             test: eval_loader(recipe, data, data.test.clone())?,
         })
     }
@@ -46,11 +55,7 @@ impl Loaders {
 ///
 /// # Errors
 /// [`TrainError::Data`] for a normalisation that does not fit the data.
-pub fn eval_loader(
-    recipe: &Recipe,
-    data: &DataSet,
-    set: std::sync::Arc<bitspike_data::ImageSet>,
-) -> Result<Loader, TrainError> {
+pub fn eval_loader(recipe: &Recipe, data: &DataSet, set: Arc<ImageSet>) -> Result<Loader, TrainError> {
     let options = LoaderOptions {
         batch_size: recipe.train.eval_batch_size,
         shuffle: false,

@@ -75,24 +75,25 @@ impl ParamVisitor for Scales {
     }
 }
 
-/// The record of the epoch that was just trained.
+/// The record of the epoch that was just trained, and of its evaluation with the name of the part, if it was evaluated.
 pub fn epoch_record(
     network: &Network,
     progress: &Progress,
-    evaluation: &Evaluation,
+    evaluation: Option<(&str, &Evaluation)>,
     flips: &FlipReport,
     lr: f64,
-    evaluated_on: &str,
 ) -> EpochRecord {
+    let (evaluated_on, evaluation) = evaluation.unzip();
+    let activities = evaluation.map(|e| &e.layers);
     let mut scales = Scales::default();
     visit(network, &mut scales);
     let mut names: Vec<&String> =
-        scales.gamma.keys().chain(evaluation.layers.keys()).chain(flips.layers.keys()).collect();
+        scales.gamma.keys().chain(activities.into_iter().flatten().map(|l| l.0)).chain(flips.layers.keys()).collect();
     names.sort_by_key(|n| layer_order(n));
     names.dedup();
     let layers = names.into_iter().map(|name| {
         let counts = flips.layers.get(name);
-        let activity = evaluation.layers.get(name);
+        let activity = activities.and_then(|layers| layers.get(name));
         let means = progress.diagnostics.layer(name);
         let of = |f: fn(&crate::diagnose::LayerMeans) -> f64| means.as_ref().map_or(f64::NAN, f);
         LayerRecord {
@@ -124,13 +125,13 @@ pub fn epoch_record(
         lr,
         train_loss: sums.loss / sums.samples.max(1) as f64,
         train_accuracy: sums.correct as f64 / sums.samples.max(1) as f64,
-        test_loss: Some(evaluation.loss),
-        test_accuracy: Some(evaluation.accuracy()),
-        evaluated_on: evaluated_on.to_owned(),
+        held_out_loss: evaluation.map(|e| e.loss),
+        held_out_accuracy: evaluation.map(Evaluation::accuracy),
+        evaluated_on: evaluated_on.unwrap_or_default().to_owned(),
         seconds: sums.seconds,
         samples: sums.samples,
         flips: flip_totals(&flips.total),
-        firing_rate: evaluation.firing_rate(),
+        firing_rate: evaluation.map_or(f64::NAN, Evaluation::firing_rate),
         layers: layers.collect(),
     }
 }
@@ -148,12 +149,13 @@ fn layer_order(name: &str) -> (u8, usize, String) {
     }
 }
 
-/// The outcome of a finished run.
+/// The outcome of a finished run. `last` is the evaluation after the last epoch, on the test part if `tested`.
 pub fn summary(
     recipe: &Recipe,
     plan: &Plan,
     progress: &Progress,
-    test: &Evaluation,
+    last: &Evaluation,
+    tested: bool,
     energy: Energy,
     evaluated_on: &str,
 ) -> Summary {
@@ -165,10 +167,11 @@ pub fn summary(
         status: Status::Finished,
         epochs: progress.epoch,
         steps: progress.step,
-        test_accuracy: Some(test.accuracy()),
-        test_loss: Some(test.loss),
-        test_samples: test.samples,
-        best_accuracy: progress.best.map(|b| b.0),
+        test_accuracy: tested.then(|| last.accuracy()),
+        test_loss: tested.then_some(last.loss),
+        test_samples: if tested { last.samples } else { 0 },
+        confusion: last.confusion.shown().map(<[_]>::to_vec).unwrap_or_default(),
+        best_held_out_accuracy: progress.best.map(|b| b.0),
         best_epoch: progress.best.map(|b| b.1),
         evaluated_on: evaluated_on.to_owned(),
         weights: recipe.weights(),
@@ -179,13 +182,13 @@ pub fn summary(
         back_epoch: flips.back_epoch(),
         flip_efficiency: if flips.flips == 0 { 0.0 } else { flips.changed_since_start as f64 / flips.flips as f64 },
         unchanged_since_start: flips.unchanged_since_start(),
-        firing_rate: test.firing_rate(),
+        firing_rate: last.firing_rate(),
         binary_weights: size.binary_weights,
         real_parameters: size.real_parameters,
         bytes_1bit: size.bytes_1bit(),
         bytes_f32: size.bytes_f32(),
         energy: Some(energy),
-        eval_milliseconds_per_sample: 1e3 * test.seconds / test.samples.max(1) as f64,
+        eval_milliseconds_per_sample: 1e3 * last.seconds / last.samples.max(1) as f64,
         ..Summary::default()
     }
 }

@@ -22,7 +22,7 @@ use crate::network;
 use crate::online;
 use crate::optim::{BinaryRule, BinaryStep, Optimizer};
 use crate::param::{ParamVisitor, Role, layer_of, plain, visit};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TestAt};
 use crate::record::{epoch_record, network_info, summary};
 use crate::start;
 use bitspike_data::{DataSet, Loader};
@@ -249,7 +249,7 @@ impl<'a> Trainer<'a> {
         while self.progress.epoch < self.recipe.train.epochs {
             let stop = self.train_epoch(control)?;
             if self.progress.batch == self.loaders.train.batches() {
-                last = Some(self.end_epoch(control)?);
+                last = self.end_epoch(control)?;
             } else {
                 self.save(Which::Last)?;
             }
@@ -259,13 +259,17 @@ impl<'a> Trainer<'a> {
                 return Ok(Outcome::Interrupted { epoch: self.progress.epoch, step: self.progress.step });
             }
         }
-        let test = match last {
-            // Without a validation part the last epoch was evaluated on the test part already.
-            Some(evaluation) if self.data.validation.is_none() => evaluation,
+        // What is evaluated at the end may be what the last epoch was evaluated on.
+        let tested = self.recipe.train.test != TestAt::Never;
+        let wanted = if tested { "test" } else { "validation" };
+        let last = match (last, &self.loaders.held_out) {
+            (Some(evaluation), Some((name, _))) if *name == wanted => evaluation,
+            (_, Some((name, loader))) if *name == wanted => self.evaluate(loader)?,
             _ => self.evaluate(&self.loaders.test)?,
         };
-        let energy = self.energy(&test);
-        let summary = summary(&self.recipe, &self.plan, &self.progress, &test, energy, self.evaluated_on());
+        let energy = self.energy(&last);
+        let on = self.loaders.held_out.as_ref().map_or("", |(name, _)| name);
+        let summary = summary(&self.recipe, &self.plan, &self.progress, &last, tested, energy, on);
         self.folder.write_summary(&summary)?;
         self.info.status = Status::Finished;
         self.folder.write_info(&self.info)?;
@@ -404,8 +408,11 @@ impl<'a> Trainer<'a> {
         (logits, rates.penalty(0.5).map(|penalty| penalty * weight))
     }
 
-    fn end_epoch(&mut self, control: &mut dyn Control) -> Result<Evaluation, TrainError> {
-        let evaluation = self.evaluate(&self.loaders.held_out)?;
+    fn end_epoch(&mut self, control: &mut dyn Control) -> Result<Option<Evaluation>, TrainError> {
+        let evaluation = match &self.loaders.held_out {
+            Some((name, loader)) => Some((*name, self.evaluate(loader)?)),
+            None => None,
+        };
         let flips = self.flips.end_epoch();
         let lr = self.recipe.schedule.lr(
             self.recipe.optim.lr,
@@ -413,7 +420,9 @@ impl<'a> Trainer<'a> {
             self.loaders.train.batches() as u64,
             self.recipe.train.epochs,
         );
-        let record = epoch_record(&self.network, &self.progress, &evaluation, &flips, lr, self.evaluated_on());
+        let evaluated = evaluation.as_ref().map(|(name, e)| (*name, e));
+        let record = epoch_record(&self.network, &self.progress, evaluated, &flips, lr);
+        let evaluation = evaluation.map(|(_, e)| e);
         let p = &mut self.progress;
         p.epoch += 1;
         p.batch = 0;
@@ -421,14 +430,15 @@ impl<'a> Trainer<'a> {
         p.sums = EpochSums::default();
         p.diagnostics = Diagnostics::default();
         p.flips.append_epoch(&flips.total);
-        let better = p.best.is_none_or(|(best, _)| evaluation.accuracy() > best);
-        if better {
-            p.best = Some((evaluation.accuracy(), p.epoch));
+        let accuracy = evaluation.as_ref().map(Evaluation::accuracy);
+        let better = accuracy.filter(|accuracy| p.best.is_none_or(|(best, _)| *accuracy > best));
+        if let Some(accuracy) = better {
+            p.best = Some((accuracy, p.epoch));
         }
         // The record goes first: a checkpoint promises that everything before it is in the metrics.
         self.events.epoch(&record)?;
         self.metrics.append(&Record::Epoch(record.clone()))?;
-        if better {
+        if better.is_some() {
             self.save(Which::Best)?;
         }
         self.save(Which::Last)?;
@@ -439,10 +449,6 @@ impl<'a> Trainer<'a> {
     fn evaluate(&self, loader: &Loader) -> Result<Evaluation, TrainError> {
         let network = self.average.as_ref().map_or_else(|| self.network.valid(), |a| a.network().clone());
         Ok(evaluate(&network, loader, self.recipe.train.loss, &self.device)?)
-    }
-
-    fn evaluated_on(&self) -> &'static str {
-        if self.data.validation.is_some() { "validation" } else { "test" }
     }
 
     fn energy(&self, test: &Evaluation) -> bitspike_run::Energy {
@@ -509,6 +515,7 @@ pub fn same_data(info: &RunInfo, data: &DataSet) -> Result<(), TrainError> {
 
 fn dataset_info(data: &DataSet) -> DatasetInfo {
     let s = data.summary();
+    let most_frequent = |set: &bitspike_data::ImageSet| set.class_counts().into_iter().max().unwrap_or_default() as u64;
     let file = |f: &bitspike_data::SourceFile| FileHash {
         path: f.path.display().to_string(),
         bytes: f.bytes,
@@ -521,6 +528,8 @@ fn dataset_info(data: &DataSet) -> DatasetInfo {
         train_samples: s.train as u64,
         validation_samples: s.validation as u64,
         test_samples: s.test as u64,
+        validation_most_frequent: data.validation.as_deref().map_or(0, most_frequent),
+        test_most_frequent: most_frequent(&data.test),
         classes: s.classes,
         sample_shape: s.shape,
     }

@@ -170,7 +170,7 @@ impl bitspike_infer::Observer for Deployed {
     }
 }
 
-/// Compares up to `samples` samples of a loader. `spec` is the [description](crate::export::describe) of the network.
+/// Compares the samples of a loader. `spec` is the [description](crate::export::describe) of the network.
 ///
 /// # Errors
 /// [`VerifyError`] if file, run and data do not fit each other.
@@ -179,7 +179,6 @@ pub fn verify(
     network: &Network,
     spec: &ModelSpec,
     loader: &Loader,
-    samples: usize,
     device: &Device,
 ) -> Result<Agreement, VerifyError> {
     let n = model.network();
@@ -265,9 +264,6 @@ pub fn verify(
             result.deployed_correct += u64::from(labels[i] == deployed as i64);
             for (a, b) in expected.iter().zip(deployed_logits) {
                 result.largest_logit_difference = result.largest_logit_difference.max((a - b).abs());
-            }
-            if result.samples >= samples as u64 {
-                return Ok(result);
             }
         }
     }

@@ -41,7 +41,9 @@ pub enum Command {
     /// Train every point of a grid of recipe keys, with every method and seed
     #[command(
         after_help = "An interrupted sweep goes on where it stopped when started again with the same arguments.\n\n\
-        Example:\n  bitspike sweep my.toml --grid optim.lr=0.05,0.1,0.2 --methods bsnn,agmm --seeds 3"
+        Examples:\n  bitspike sweep my.toml --grid optim.lr=0.05,0.1,0.2 --methods bsnn,agmm --seeds 3\n  \
+        bitspike sweep my.toml --set data.validation=5000 --grid optim.lr=0.05,0.1,0.2 --methods bsnn,agmm --select validation \
+        --seeds 10"
     )]
     Sweep(SweepArgs),
     /// Write a run for deployment: a packed .bsnn file, C, an ONNX graph, parameters for PyTorch
@@ -199,6 +201,13 @@ pub struct SweepArgs {
     /// A key of the recipe and its values, separated by commas; may be repeated, for every combination
     #[arg(long, value_name = "KEY=LIST", required = true)]
     pub grid: Vec<String>,
+    /// Choose each method's point on this part, with few seeds; then train what was chosen with all seeds on the whole training
+    /// part, and look at the test part once
+    #[arg(long, value_name = "PART", value_parser = ["validation"])]
+    pub select: Option<String>,
+    /// Seeds of the choice: a number, or a list; without it 2
+    #[arg(long, value_name = "N|LIST", requires = "select")]
+    pub select_seeds: Option<String>,
     /// What is trained at each point.
     #[command(flatten)]
     pub compare: CompareArgs,

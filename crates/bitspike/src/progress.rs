@@ -58,19 +58,20 @@ impl Progress {
 }
 
 fn accuracy(r: &EpochRecord) -> String {
-    r.test_accuracy.map_or_else(String::new, |a| format!("{:.2} %", 100.0 * a))
+    r.held_out_accuracy.map_or_else(String::new, |a| format!("{:.2} %", 100.0 * a))
 }
 
 fn line(label: &str, r: &EpochRecord) -> String {
+    let evaluated = match r.held_out_accuracy {
+        Some(_) => format!(" {} {} rate {:.3}", r.evaluated_on, accuracy(r), r.firing_rate),
+        None => String::new(),
+    };
     format!(
-        "{label}: epoch {} loss {:.4} train {:.2} % {} {} flips/weight {:.4} rate {:.3} {:.1} s",
+        "{label}: epoch {} loss {:.4} train {:.2} %{evaluated} flips/weight {:.4} {:.1} s",
         r.epoch,
         r.train_loss,
         100.0 * r.train_accuracy,
-        r.evaluated_on,
-        accuracy(r),
         r.flips.per_weight,
-        r.firing_rate,
         r.seconds
     )
 }

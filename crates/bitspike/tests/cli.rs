@@ -54,6 +54,7 @@ fn errors_have_exit_code_two_and_say_what_to_do() {
             "nowhere",
         ),
         (&["train", "ok.toml", "--batch-size", "4096"], "256"),
+        (&["train", "ok.toml", "--set", "train.test=never"], "data.validation"),
         (&["train", "--resume", "nowhere"], "nowhere"),
         (&["eval", "nowhere"], "nowhere"),
         (&["compare", "ok.toml", "--methods", "bsnn,amgg"], "did you mean \"agmm\""),
@@ -196,6 +197,9 @@ fn train_eval_and_inspect_agree() {
     let evaluated: serde_json::Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
     assert_eq!(trained["test_accuracy"], evaluated["accuracy"]);
     assert_eq!(evaluated["samples"], 100);
+    assert_eq!(trained["confusion"], evaluated["confusion"]);
+    let right: u64 = (0..10).map(|i| trained["confusion"][i][i].as_u64().unwrap()).sum();
+    assert_eq!(trained["test_accuracy"], right as f64 / 100.0);
     for key in ["loss", "flips", "firing_rates", "bytes_1bit", "bytes_f32"] {
         assert!(!evaluated[key].is_null(), "eval --json has no {key}");
     }
@@ -210,6 +214,44 @@ fn train_eval_and_inspect_agree() {
     let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run"]);
     assert_eq!(out.status.code(), Some(2));
     assert!(bitspike(dir.path(), &["eval", "run"]).status.success());
+}
+
+/// The first line says that nothing was learned and what to do; of flips nothing is said.
+#[test]
+fn train_says_first_that_nothing_was_learned() {
+    let dir = folder(SMALL);
+    let out = bitspike(dir.path(), &["train", "r.toml", "--out", "run"]);
+    let shown = text(&out.stdout);
+    assert!(shown.starts_with("Nothing can be concluded about agmm: 16 steps are too few"), "{shown}");
+    assert!(!shown.contains("flips per weight") && shown.contains("recall, %: T-shirt"), "{shown}");
+    let out = bitspike(dir.path(), &["train", "r.toml", "--out", "json", "--json"]);
+    assert!(text(&out.stderr).contains("warning: Nothing can be concluded"), "{}", text(&out.stderr));
+    assert_eq!(text(&out.stdout).lines().count(), 1);
+}
+
+/// `train.test` decides how often the test part is looked at: with `never` not once, with `end` once.
+#[test]
+fn the_test_part_is_evaluated_when_the_recipe_says() {
+    let dir = folder(SMALL);
+    let train = |out: &str, sets: &[&str]| {
+        let mut args = vec!["train", "r.toml", "--json", "--quiet", "--out", out];
+        sets.iter().for_each(|set| args.extend(["--set", set]));
+        let done = bitspike(dir.path(), &args);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let metrics = std::fs::read_to_string(dir.path().join(out).join("metrics.jsonl")).unwrap();
+        let epochs = metrics.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+        let epochs: Vec<_> = epochs.filter(|r| r["kind"] == "epoch").collect();
+        (serde_json::from_slice::<serde_json::Value>(&done.stdout).unwrap(), epochs)
+    };
+    let (summary, epochs) = train("never", &["train.test=never", "data.validation=56"]);
+    assert!(summary["test_accuracy"].is_null() && summary["test_samples"] == 0, "{summary}");
+    assert!(summary["firing_rate"].as_f64().unwrap() > 0.0 && summary["evaluated_on"] == "validation", "{summary}");
+    assert!(epochs.iter().all(|e| e["evaluated_on"] == "validation" && e["held_out_accuracy"].is_number()));
+    let (summary, epochs) = train("end", &["train.test=end"]);
+    assert!(summary["best_held_out_accuracy"].is_null() && summary["test_samples"] == 100, "{summary}");
+    assert!(epochs.len() == 2 && epochs.iter().all(|e| e["evaluated_on"] == "" && e["held_out_accuracy"].is_null()));
+    let (auto, _) = train("auto", &[]);
+    assert_eq!(summary["test_accuracy"], auto["test_accuracy"], "evaluating does not change training");
 }
 
 /// The sizes of a published network can be looked up before its data are fetched; those of a set of one's own cannot.
@@ -264,7 +306,9 @@ fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     let args = ["compare", "r.toml", "--methods", "bsnn,agmm", "--seeds", "1,3", "--out", "c"];
     let out = bitspike(dir.path(), &args);
     assert!(out.status.success(), "{}", text(&out.stderr));
-    assert!(text(&out.stdout).contains("agmm"));
+    let shown = text(&out.stdout);
+    assert!(shown.starts_with("Nothing can be concluded about bsnn and agmm: 16 steps are too few"), "{shown}");
+    assert!(shown.contains("train.epochs") && !shown.contains("flips signs"), "{shown}");
     let page = std::fs::read_to_string(dir.path().join("c/report.html")).expect("the page");
     assert!(
         page.contains("<svg") && !page.contains("http://") && !page.contains("src=\"http"),
@@ -279,6 +323,70 @@ fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     let other = bitspike(dir.path(), &[&args[..], &["--lr", "0.01"]].concat());
     assert_eq!(other.status.code(), Some(2));
     assert!(text(&other.stderr).contains("another recipe"), "{}", text(&other.stderr));
+}
+
+/// Each method chooses its point on the validation part; what was chosen is trained on everything, and the test part is looked at
+/// once. A second time nothing is left to do.
+#[test]
+fn a_sweep_chooses_on_the_validation_part() {
+    let dir = folder(&SMALL.replace("epochs = 2", "epochs = 1"));
+    let args = ["sweep", "r.toml", "--grid", "optim.lr=0.0001,0.1", "--methods", "bsnn,agmm", "--out", "s"];
+    let select = ["--select", "validation", "--select-seeds", "1", "--seeds", "3", "--set", "data.validation=56"];
+    let out = bitspike(dir.path(), &[&args[..], &select[..6]].concat());
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("data.validation"), "{}", text(&out.stderr));
+    assert_eq!(bitspike(dir.path(), &[&args[..], &select[2..4]].concat()).status.code(), Some(2), "without --select");
+    let run = |more: &[&str]| {
+        let out = bitspike(dir.path(), &[&args[..], &select, more].concat());
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        out
+    };
+    let shown = text(&run(&[]).stdout);
+    assert!(shown.starts_with("Chosen by accuracy on the validation part"), "{shown}");
+    assert!(shown.contains("Welch 95 %") && shown.contains("p, Holm"), "{shown}");
+    let records = |run: &Path| -> Vec<serde_json::Value> {
+        let lines = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let records = lines.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+        records.filter(|r| r["kind"] == "epoch").collect()
+    };
+    let json = |path: std::path::PathBuf| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let mut best = std::collections::BTreeMap::new();
+    for method in ["bsnn", "agmm"] {
+        let of = |lr: &str| {
+            let run = dir.path().join(format!("s/select/optim.lr={lr}/{method}-seed1"));
+            assert!(json(run.join("summary.json"))["test_accuracy"].is_null(), "the test part was not looked at");
+            records(&run).last().unwrap()["held_out_accuracy"].as_f64().unwrap()
+        };
+        let lr = if of("0.1") > of("0.0001") { "0.1" } else { "0.0001" };
+        best.insert(method, lr);
+        for seed in 1..=3 {
+            let run = dir.path().join(format!("s/final/optim.lr={lr}/{method}-seed{seed}"));
+            let (info, summary) = (json(run.join("run.json")), json(run.join("summary.json")));
+            let data = &info["dataset"];
+            assert_eq!((&data["train_samples"], &data["validation_samples"]), (&256.into(), &0.into()));
+            assert!(summary["test_accuracy"].is_number());
+            assert!(records(&run).iter().all(|r| r["held_out_accuracy"].is_null()));
+        }
+        assert!(shown.contains(&format!("{method}: optim.lr={lr} with")), "{shown}");
+    }
+    let csv = std::fs::read_to_string(dir.path().join("s/runs.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 7);
+    let at = |name: &str| csv.lines().next().unwrap().split(',').position(|h| h == name).unwrap();
+    for line in csv.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let folder = format!("s/final/optim.lr={}/{}-seed{}", best[cells[0]], cells[0], cells[at("seed")]);
+        assert_eq!(cells[at("folder")], folder);
+        let summary = json(dir.path().join(folder).join("summary.json"));
+        assert_eq!(cells[at("accuracy")].parse().ok(), summary["test_accuracy"].as_f64());
+        assert_eq!(cells[at("accuracy_on")], "test");
+    }
+    assert_eq!(std::fs::read_to_string(dir.path().join("s/select/runs.csv")).unwrap().lines().count(), 5);
+    assert!(dir.path().join("s/report.html").is_file());
+    let again = run(&["--json"]);
+    assert_eq!(text(&again.stderr).matches("finished earlier, kept").count(), 4 + 6, "{}", text(&again.stderr));
+    assert_eq!(text(&again.stdout).lines().count(), 6);
 }
 
 #[test]

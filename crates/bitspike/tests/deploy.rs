@@ -32,6 +32,11 @@ fn trained(sets: &[&str]) -> tempfile::TempDir {
     dir
 }
 
+/// The first of n samples of the test part that [`SMALL`] has.
+fn first(n: usize) -> usize {
+    bitspike_data::evenly(n, 60)[0]
+}
+
 #[test]
 fn every_exportable_option_keeps_its_predictions() {
     let rows: &[&[&str]] = &[
@@ -113,7 +118,7 @@ fn a_file_is_inspected_run_and_refused_when_damaged() {
     assert_eq!((&inspected["flash_bytes"], &inspected["layers"][1]["binary"]), (&size.into(), &true.into()));
     assert!(text(&bitspike(dir.path(), &["inspect", "net.bsnn"]).stdout).contains("blocks.1"));
 
-    let infer = ["infer", "net.bsnn", "--samples", "60", "--json"];
+    let infer = ["infer", "net.bsnn", "--recipe", "r.toml", "--json"];
     let (one, portable) = (json(&bitspike(dir.path(), &infer)), {
         let mut args = infer.to_vec();
         args.extend(["--kernels", "portable", "--threads", "3"]);
@@ -157,6 +162,27 @@ fn other_forms_are_written_and_predictions_and_inputs_come_out() {
     let csv = text(&read("p.csv"));
     let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|line| line.split(',').collect()).collect();
     assert_eq!((rows.len(), rows[0].len()), (20, 3 + 10));
+    assert_eq!(bitspike(dir.path(), &["infer", "net.bsnn", "--write-confusion", "c.txt"]).status.code(), Some(2));
+    let confused = ["infer", "net.bsnn", "--samples", "200", "--json", "--write-confusion"];
+    let [csv_file, json_file] = ["c.csv", "c.json"].map(|file| {
+        let scores = json(&bitspike(dir.path(), &[&confused[..], &[file]].concat()));
+        let at = |i: usize, j: usize| scores["confusion"][i][j].as_u64().unwrap();
+        let all: u64 = (0..100).map(|i| at(i / 10, i % 10)).sum();
+        let right: u64 = (0..10).map(|i| at(i, i)).sum();
+        assert_eq!((all, scores["accuracy"].as_f64()), (200, Some(right as f64 / 200.0)), "{scores}");
+        let row: u64 = (0..10).map(|j| at(3, j)).sum();
+        assert_eq!(scores["recall"][3].as_f64(), Some(at(3, 3) as f64 / row as f64));
+        (scores["confusion"].clone(), text(&read(file)))
+    });
+    let written: serde_json::Value = serde_json::from_str(&json_file.1).unwrap();
+    assert_eq!((&written["confusion"], written["classes"].as_array().unwrap().len()), (&json_file.0, 10));
+    let third: Vec<&str> = csv_file.1.lines().nth(3).unwrap().split(',').collect();
+    assert_eq!((csv_file.1.lines().count(), third.len()), (11, 13));
+    assert!((0..10).all(|j| third[3 + j].parse().ok() == csv_file.0[2][j].as_u64()), "{third:?}");
+    let shown = text(&bitspike(dir.path(), &["infer", "net.bsnn", "--samples", "200"]).stdout);
+    assert!(shown.contains("rows: true, columns: predicted") && shown.contains("recall"), "{shown}");
+    let samples: Vec<usize> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
+    assert_eq!(samples, bitspike_data::evenly(20, 2000), "spread over the test part");
     let correct = rows.iter().filter(|row| row[1] == row[2]).count();
     assert_eq!(scores["accuracy"], correct as f64 / 20.0);
     assert!(scores["energy_measured_mj"].is_number() != scores["energy_not_measured"].is_string(), "{scores}");
@@ -211,7 +237,10 @@ fn verify_notices_another_network() {
     let out = bitspike(one.path(), &args);
     assert_eq!(out.status.code(), Some(1));
     let found = text(&out.stdout);
-    assert!(found.contains("FAILED") && found.contains("first difference: sample 0, layer stem"), "{found}");
+    assert!(
+        found.contains("FAILED") && found.contains(&format!("first difference: sample {}, layer stem", first(20))),
+        "{found}"
+    );
 
     let narrow = trained(&["network.layers=8-P-8-P-12"]);
     let path = narrow.path().join("run");
@@ -235,7 +264,7 @@ fn verify_notices_a_changed_parameter_that_changes_no_spike() {
         (&0.into(), &20.into(), &20.into())
     );
     let first = report["folded_first_difference"].as_str().unwrap();
-    assert!(first.starts_with("sample 0, class 9: logit "), "{first}");
+    assert!(first.starts_with(&format!("sample {}, class 9: logit ", self::first(20))), "{first}");
 }
 
 /// The file with a bit of the last real parameter flipped, the bias of the last class, and its checksums made good again.

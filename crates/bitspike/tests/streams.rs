@@ -181,6 +181,12 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension_and_deploys_it() {
         .skip(1)
         .map(|l| ["fast", "slow"][l.split(',').nth(2).expect("a field").parse::<usize>().expect("a number")].to_owned())
         .collect();
+    // The test part is sorted by class, and half of it would be one class.
+    let part = ["infer", "net.bsnn", "--recipe", "r.toml", "--samples", "40", "--write-predictions", "q.csv", "--json"];
+    done(folder, &part);
+    let labels = std::fs::read_to_string(folder.join("q.csv")).expect("written");
+    let labels: Vec<&str> = labels.lines().skip(1).map(|l| l.split(',').nth(1).expect("a field")).collect();
+    assert_eq!(labels, [["0"; 20], ["1"; 20]].concat());
     let lines = |out: &[u8]| -> Vec<(u64, f64, String)> {
         let line = |l: &str| {
             let l: serde_json::Value = serde_json::from_str(l).expect("JSON");

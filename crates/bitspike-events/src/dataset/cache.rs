@@ -57,6 +57,7 @@ struct Manifest {
 pub(crate) struct Entry {
     path: PathBuf,
     key: Key,
+    validation: usize,
 }
 
 impl Entry {
@@ -88,7 +89,7 @@ impl Entry {
         };
         let text = serde_json::to_vec(&key).expect("numbers, strings and options can be written as JSON");
         let name = format!("{}-{}.frames", config.set, &hex(&Sha256::digest(&text))[..16]);
-        Ok(Self { path: folder.join(name), key })
+        Ok(Self { path: folder.join(name), key, validation: listing.validation })
     }
 
     pub(crate) fn same_as(&self, other: &Self) -> bool {
@@ -139,6 +140,7 @@ impl Entry {
             steps: self.key.transform.steps,
             shape: m.shape,
             classes: m.classes,
+            validation: self.validation,
             train: Part { samples: train, labels: m.train },
             test: Part { samples: test, labels: m.test },
             split: m.split,

@@ -193,12 +193,20 @@ pub struct EventConfig {
     /// Keep only the first n test samples of the list. It is an error if there are fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_limit: Option<usize>,
+    /// At least so many training samples, after `train_limit`, are put at the end of the list for validation. See
+    /// [`Listing::validation`](super::Listing::validation).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub validation: usize,
     /// T, the number of time steps.
     #[serde(default = "eight")]
     pub steps: usize,
     /// Everything else.
     #[serde(default)]
     pub options: EventOptions,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 const fn eight() -> usize {
@@ -222,6 +230,7 @@ impl EventConfig {
             path: path.into(),
             train_limit: None,
             test_limit: None,
+            validation: 0,
             steps: eight(),
             options: EventOptions::default(),
         }

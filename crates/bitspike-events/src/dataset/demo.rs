@@ -146,6 +146,7 @@ pub fn demo(
     };
     let (train_part, test_part) = (part(train, 0)?, part(test, train.labels.len() as u64)?);
     Ok(EventSet {
+        validation: 0,
         steps: config.steps,
         shape,
         classes: classes.to_vec(),

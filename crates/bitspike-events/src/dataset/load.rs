@@ -39,6 +39,8 @@ pub struct FrameSet<V> {
     pub classes: Vec<String>,
     /// Training part.
     pub train: Part<V>,
+    /// How many of the last training samples are held out for validation.
+    pub validation: usize,
     /// Test part.
     pub test: Part<V>,
     /// Name of the split.
@@ -276,6 +278,7 @@ impl Source {
             steps: self.steps,
             shape: [self.channels, self.size[0], self.size[1]],
             classes: listing.classes,
+            validation: listing.validation,
             train,
             test,
             split: listing.split,

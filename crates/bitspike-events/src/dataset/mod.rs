@@ -28,6 +28,7 @@ mod config;
 mod demo;
 mod folder;
 mod gesture;
+mod hold_out;
 #[cfg(feature = "hdf5")]
 mod hsd;
 mod load;
@@ -67,6 +68,9 @@ pub struct Listing {
     pub classes: Vec<String>,
     /// Training part.
     pub train: Vec<Item>,
+    /// How many of the last training samples are held out for validation. They share no recording with the others; of gestures
+    /// no person; of windows of one recording no time.
+    pub validation: usize,
     /// Test part.
     pub test: Vec<Item>,
     /// Name of the split.
@@ -119,12 +123,13 @@ pub fn list(config: &EventConfig) -> Result<Listing, EventError> {
             items.truncate(n);
         }
     }
+    let validation = hold_out::hold_out(config, &mut train)?;
     let sha256 = digest(&root, &classes, &train, &test);
     let split = match split {
         Split::Random(..) => format!("{split}, seed {}", config.options.split_seed),
         _ => split.to_string(),
     };
-    Ok(Listing { root, classes, train, test, split, sha256 })
+    Ok(Listing { root, classes, train, validation, test, split, sha256 })
 }
 
 /// What the parts of a listing are made of.

@@ -163,6 +163,8 @@ fn info(fake: &Fake, name: &str) -> RunInfo {
             train_samples: 60_000,
             validation_samples: 0,
             test_samples: 10_000,
+            validation_most_frequent: 0,
+            test_most_frequent: 1000,
             classes: ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
                 .map(str::to_owned)
                 .into(),
@@ -215,8 +217,8 @@ fn epochs(fake: &Fake) -> Vec<EpochRecord> {
                 lr,
                 train_loss: 0.18 + 1.3 * (1.0 - learned) + 0.02 * noise.next(),
                 train_accuracy: accuracy + 0.02 * progress,
-                test_loss: Some(0.36 + 0.9 * (1.0 - learned) - wobble),
-                test_accuracy: Some((accuracy * 1e4).round() / 1e4),
+                held_out_loss: Some(0.36 + 0.9 * (1.0 - learned) - wobble),
+                held_out_accuracy: Some((accuracy * 1e4).round() / 1e4),
                 evaluated_on: "test".into(),
                 seconds: 41.0 + 2.0 * noise.next(),
                 samples: 60_000,
@@ -278,7 +280,7 @@ fn layers(fake: &Fake, progress: f64, ratio: f64, noise: &mut Noise) -> Vec<Laye
 fn summary(fake: &Fake, name: &str, epochs: &[EpochRecord]) -> Summary {
     let last = epochs.last().unwrap();
     let info = info(fake, name);
-    let best = epochs.iter().max_by(|a, b| a.test_accuracy.partial_cmp(&b.test_accuracy).unwrap()).unwrap();
+    let best = epochs.iter().max_by(|a, b| a.held_out_accuracy.partial_cmp(&b.held_out_accuracy).unwrap()).unwrap();
     let flips: f64 = epochs.iter().map(|epoch| epoch.flips.per_weight).sum();
     let rate = last.firing_rate;
     let names = |binary: bool| {
@@ -291,10 +293,10 @@ fn summary(fake: &Fake, name: &str, epochs: &[EpochRecord]) -> Summary {
         status: Status::Finished,
         epochs: last.epoch,
         steps: last.step,
-        test_accuracy: last.test_accuracy,
-        test_loss: last.test_loss,
+        test_accuracy: last.held_out_accuracy,
+        test_loss: last.held_out_loss,
         test_samples: 10_000,
-        best_accuracy: best.test_accuracy,
+        best_held_out_accuracy: best.held_out_accuracy,
         best_epoch: Some(best.epoch),
         evaluated_on: "test".into(),
         train_seconds: epochs.iter().map(|epoch| epoch.seconds).sum(),

@@ -155,7 +155,7 @@ fn results(c: &Comparison) -> String {
     }
     out.push_str(&table(c, &tables::outcome(c)));
     out.push_str(&figures(c, plots::result(c)));
-    if let Some(points) = points::table(c) {
+    if let Some(points) = points::table(c).or_else(|| tables::tested(c)) {
         out.push_str(&table(c, &points));
     }
     if let Some(pairs) = tables::pairs(c) {

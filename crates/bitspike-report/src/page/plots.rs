@@ -60,7 +60,7 @@ pub(super) fn epochs(
 /// Accuracy and loss over epochs.
 pub(crate) fn accuracy(c: &Comparison) -> Vec<PageFigure> {
     let percent = |value: f64| value * 100.0;
-    let reached = over_epochs(c, |epoch| epoch.test_accuracy.map(percent));
+    let reached = over_epochs(c, |epoch| epoch.held_out_accuracy.map(percent));
     let level = c.target_accuracy.map(|target| {
         (
             percent(target),
@@ -85,7 +85,7 @@ pub(crate) fn accuracy(c: &Comparison) -> Vec<PageFigure> {
     let caption = parts.join(" ");
     let loss = over_epochs(c, |epoch| Some(epoch.train_loss));
     let loss_axis = Axis::log_if_wide("training loss, nats", values(&loss));
-    let test_loss = over_epochs(c, |epoch| epoch.test_loss);
+    let test_loss = over_epochs(c, |epoch| epoch.held_out_loss);
     let test_loss_axis = Axis::log_if_wide(&format!("{on} loss, nats"), values(&test_loss));
     let accuracy = format!("{on} accuracy, %");
     let second = match later_half(&reached) {

@@ -103,6 +103,12 @@ pub struct DatasetInfo {
     pub validation_samples: u64,
     /// Samples of the test set.
     pub test_samples: u64,
+    /// Of the validation samples, those of the most frequent class: what always naming it gets right. 0 if not known.
+    #[serde(default)]
+    pub validation_most_frequent: u64,
+    /// The same of the test samples.
+    #[serde(default)]
+    pub test_most_frequent: u64,
     /// Class names in label order.
     pub classes: Vec<String>,
     /// One sample as the network sees it in one time step: `[channels, height, width]`.

@@ -77,12 +77,14 @@ pub struct EpochRecord {
     #[serde(with = "number")]
     pub train_accuracy: f64,
     /// Loss on the held-out samples named by `evaluated_on`, nats; absent if not evaluated this epoch.
-    #[serde(with = "number::optional", default)]
-    pub test_loss: Option<f64>,
+    /// Schema 1: `test_loss`.
+    #[serde(with = "number::optional", default, alias = "test_loss")]
+    pub held_out_loss: Option<f64>,
     /// Accuracy on the held-out samples named by `evaluated_on`, fraction; absent if not evaluated this epoch.
-    #[serde(with = "number::optional", default)]
-    pub test_accuracy: Option<f64>,
-    /// What `test_loss` and `test_accuracy` were measured on: `test` or `validation`.
+    /// Schema 1: `test_accuracy`.
+    #[serde(with = "number::optional", default, alias = "test_accuracy")]
+    pub held_out_accuracy: Option<f64>,
+    /// What the two above were measured on: `test` or `validation`; empty if not evaluated this epoch.
     pub evaluated_on: String,
     /// Wall time of the epoch's training, without evaluation, seconds.
     #[serde(with = "number")]

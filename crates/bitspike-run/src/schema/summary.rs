@@ -22,21 +22,26 @@ pub struct Summary {
     pub epochs: u64,
     /// Optimiser steps done.
     pub steps: u64,
-    /// Accuracy of the last epoch's network on the test set, fraction; absent without a test set.
+    /// Accuracy of the last epoch's network on the test set, fraction; absent if it was not evaluated.
     #[serde(with = "number::optional", default)]
     pub test_accuracy: Option<f64>,
-    /// Loss of the last epoch's network on the test set, nats; absent without a test set.
+    /// Loss of the last epoch's network on the test set, nats; absent if it was not evaluated.
     #[serde(with = "number::optional", default)]
     pub test_loss: Option<f64>,
     /// Samples those two were measured on.
     pub test_samples: u64,
+    /// Samples of each class (rows) that were taken for each (columns), in the order of `run.json`'s classes; empty with more than
+    /// twenty classes. On the test part, or on the validation part if the test part was not evaluated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confusion: Vec<Vec<u64>>,
     /// Best accuracy of any epoch, on `evaluated_on`, fraction; absent if never evaluated.
-    #[serde(with = "number::optional", default)]
-    pub best_accuracy: Option<f64>,
+    /// Schema 1: `best_accuracy`.
+    #[serde(with = "number::optional", default, alias = "best_accuracy")]
+    pub best_held_out_accuracy: Option<f64>,
     /// The epoch that reached it, from 1; the first of equals.
     #[serde(default)]
     pub best_epoch: Option<u64>,
-    /// What `best_accuracy` was measured on: `test` or `validation`. A best epoch picked on the test set is an
+    /// What `best_held_out_accuracy` was measured on: `test` or `validation`. A best epoch picked on the test set is an
     /// optimistic figure, and reports say so.
     pub evaluated_on: String,
     /// What was evaluated, where it is not the trained weights themselves: `averaged with decay 0.999`.
@@ -96,7 +101,8 @@ impl Default for Summary {
             test_accuracy: None,
             test_loss: None,
             test_samples: 0,
-            best_accuracy: None,
+            confusion: Vec::new(),
+            best_held_out_accuracy: None,
             best_epoch: None,
             evaluated_on: String::new(),
             weights: None,

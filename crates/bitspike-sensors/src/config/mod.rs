@@ -71,6 +71,10 @@ pub struct SensorConfig {
     pub window: Window,
     /// What is held out for the test.
     pub split: Split,
+    /// At least so many windows of the training part are held out for validation; 0 for none. Whole groups or recordings, or
+    /// the ends of those that are cut in time: see `hold_out.rs`. In a recipe this is `data.validation`.
+    #[serde(skip)]
+    pub validation: usize,
     /// What is computed from a window before it is normalised.
     pub features: Features,
     /// How features are brought to one scale.

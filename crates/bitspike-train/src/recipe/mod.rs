@@ -20,6 +20,19 @@ use serde::{Deserialize, Serialize};
 
 pub use error::RecipeError;
 
+/// When the test part is evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestAt {
+    /// After the last epoch; without a validation part after every epoch, in its place.
+    #[default]
+    Auto,
+    /// After the last epoch and no other; without a validation part epochs are not evaluated.
+    End,
+    /// Not at all: for runs among which something is chosen on the validation part, which there has to be.
+    Never,
+}
+
 /// The `[train]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +43,8 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Samples of an evaluation step.
     pub eval_batch_size: usize,
+    /// When the test part is evaluated.
+    pub test: TestAt,
     /// Loss over the time steps.
     pub loss: Loss,
     /// Label smoothing ε: that share of every training target is spread evenly over all classes; 0 for none.
@@ -56,6 +71,7 @@ impl Default for TrainConfig {
             epochs: 8,
             batch_size: 64,
             eval_batch_size: 250,
+            test: TestAt::Auto,
             loss: Loss::Tet,
             label_smoothing: 0.0,
             ema: 0.0,
@@ -75,13 +91,14 @@ impl Default for TrainConfig {
 /// use bitspike_train::recipe::Recipe;
 /// let recipe = Recipe::parse("method = 'bsnn'\n[optim]\nlr = 0.05\n", "my.toml").unwrap();
 /// assert_eq!(recipe.optim.lr, 0.05);
+/// assert_eq!(Recipe::parse("[data]\nset = 'cifar10'\n", "my.toml").unwrap().name, "cifar10");
 /// let error = Recipe::parse("[optim]\nlearning_rat = 0.05\n", "my.toml").unwrap_err();
 /// assert!(error.to_string().contains("my.toml:2"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
-    /// Name of the run; becomes the name of its folder.
+    /// Name of the run, part of the name of its folder; of a recipe without one, that of its data set.
     pub name: String,
     /// Training method: the one line that switches AGMM on (`agmm`) or off (`bsnn`).
     pub method: Method,

@@ -65,7 +65,10 @@ pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe,
     };
     check_keys(&table, "", &of)?;
     encode_steps(&mut table);
-    let recipe = deserialize(&table, &of)?;
+    let mut recipe = deserialize(&table, &of)?;
+    if !table.contains_key("name") {
+        recipe.name = recipe.data.set.to_string();
+    }
     check_network(&table, &recipe, &of)?;
     check_ranges(&recipe, &of)?;
     Ok(recipe)

@@ -35,7 +35,7 @@ pub struct ExportArgs {
     /// Write the network as self-contained C99 into this folder, with a test
     #[arg(long, value_name = "DIR")]
     pub c: Option<PathBuf>,
-    /// Test images that go into the C test with the logits they should give
+    /// Test images, spread evenly, that go into the C test with the logits they should give
     #[arg(long, default_value_t = 4, value_name = "N", requires = "c")]
     pub c_samples: usize,
     /// Print machine-readable JSON on standard output
@@ -63,7 +63,7 @@ pub struct VerifyArgs {
     /// Which checkpoint: best or last
     #[arg(long, default_value = "last", value_parser = ["last", "best"])]
     pub checkpoint: String,
-    /// Test images to compare; 0 for all
+    /// Test images to compare, spread evenly over the test part; 0 for all
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub samples: usize,
     /// Fail (exit code 1) if fewer predictions agree, 0 to 1
@@ -90,12 +90,12 @@ pub struct InferArgs {
     pub recipe: Option<PathBuf>,
     /// Classify the windows of a recording of events or sensors, or of a stream on standard input (-), as they come; the recipe
     /// says how windows become frames
-    #[arg(long, value_name = "FILE|-", requires = "recipe", conflicts_with_all = ["samples", "min_accuracy", "write_predictions", "write_inputs", "data", "data_dir", "threads"])]
+    #[arg(long, value_name = "FILE|-", requires = "recipe", conflicts_with_all = ["samples", "min_accuracy", "write_predictions", "write_confusion", "write_inputs", "data", "data_dir", "threads"])]
     pub follow: Option<PathBuf>,
     /// Duration of a window of events of --follow, instead of the recipe's data.events.window_ms
     #[arg(long, value_name = "N", requires = "follow")]
     pub window_ms: Option<u32>,
-    /// Test images to run; 0 for all
+    /// Test images to run, spread evenly over the test part; 0 for all
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub samples: usize,
     /// CPU threads; without it, all cores. Results do not depend on it
@@ -107,6 +107,9 @@ pub struct InferArgs {
     /// Write label, prediction and logits of every image as CSV
     #[arg(long, value_name = "FILE.csv")]
     pub write_predictions: Option<PathBuf>,
+    /// Write which class was taken for which, with the recall of each, as .csv or .json
+    #[arg(long, value_name = "FILE")]
+    pub write_confusion: Option<PathBuf>,
     /// Write the images as the network sees them: 32-bit floats, one image after the other
     #[arg(long, value_name = "FILE.f32")]
     pub write_inputs: Option<PathBuf>,

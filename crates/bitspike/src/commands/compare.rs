@@ -1,12 +1,12 @@
 //! `bitspike compare` and `bitspike sweep`: methods × seeds, and points of a grid, one table and one page.
 
-use super::{device, recipe, threads, warn};
+use super::{device, recipe, select, threads, warn};
 use crate::args::{CompareArgs, SweepArgs};
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::{interrupt, output};
 use bitspike_report::Comparison;
-use bitspike_run::{REPORT_FILE, RunFolder};
+use bitspike_run::{REPORT_FILE, RUNS_FILE, RunFolder};
 use bitspike_train::compare::{Job, jobs, parallel_within, run as run_jobs};
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
@@ -29,26 +29,59 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
     let methods = methods(&args.compare.methods)?;
     let seeds = seeds(&args.compare.seeds)?;
     let out = args.compare.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/sweep-{}", plain.name)));
-    let at = |point: Vec<String>| -> Result<(Recipe, PathBuf), CliError> {
-        let folder = out.join(point.join(","));
+    let at = |keys: Vec<String>| -> Result<Point, CliError> {
         let mut with = args.compare.recipe.clone();
-        with.sets.extend(point);
-        Ok((recipe(&with, None)?, folder))
+        with.sets.extend(keys.iter().cloned());
+        Ok(Point { recipe: recipe(&with, None)?, keys })
     };
     let points = points(&args.grid)?.into_iter().map(at).collect::<Result<Vec<_>, _>>()?;
-    // Seeds outside, so that an interrupted sweep has every point at the first seed.
-    let pairs = seeds.iter().flat_map(|seed| points.iter().map(move |point| (seed, point)));
-    let all: Vec<Job> = pairs.flat_map(|(&seed, (recipe, folder))| jobs(recipe, &methods, &[seed], folder)).collect();
+    if args.select.is_some() {
+        let select_seeds = self::seeds(args.select_seeds.as_deref().unwrap_or("2"))?;
+        return select::run(args, &points, &methods, [&select_seeds, &seeds], &out);
+    }
+    let all = all(&points, &methods, &seeds, &out);
     let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
     let comparison = carry_out(&args.compare, &all, &out, &what)?;
-    if !args.compare.run.json {
-        output::result(&front(&comparison))?;
+    let front = front(&comparison);
+    if !args.compare.run.json && !front.is_empty() {
+        output::result(&front)?;
     }
     Ok(true)
 }
 
+/// A point of a grid: its `key=value` pairs, and the recipe with them.
+pub(super) struct Point {
+    pub keys: Vec<String>,
+    pub recipe: Recipe,
+}
+
+impl Point {
+    /// `optim.lr=0.1,agmm.pool=hw`.
+    pub fn name(&self) -> String {
+        self.keys.join(",")
+    }
+}
+
+/// Every method at every point and seed. Seeds outside, so that an interrupted sweep has every point at the first seed.
+pub(super) fn all(points: &[Point], methods: &[Method], seeds: &[u64], out: &Path) -> Vec<Job> {
+    let pairs = seeds.iter().flat_map(|seed| points.iter().map(move |point| (seed, point)));
+    pairs.flat_map(|(&seed, point)| jobs(&point.recipe, methods, &[seed], &out.join(point.name()))).collect()
+}
+
 /// Runs the jobs, then shows them side by side.
-fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result<Comparison, CliError> {
+pub(super) fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result<Comparison, CliError> {
+    let comparison = train(args, jobs, out, what)?;
+    if args.run.json {
+        json(jobs)?;
+    } else {
+        output::result(&bitspike_report::text(&comparison))?;
+    }
+    output::note(&format!("report: {}", out.join(REPORT_FILE).display()));
+    Ok(comparison)
+}
+
+/// Runs the jobs, and writes page and table of the runs.
+pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result<Comparison, CliError> {
     let device = device(&args.run)?;
     warn(jobs.iter().map(|job| &job.recipe));
     let threads = threads(&args.run);
@@ -70,25 +103,23 @@ fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result
     if folders.len() < jobs.len() {
         return Err(CliError::Interrupted { resume: "the same command again".to_owned() });
     }
-    let page = out.join(REPORT_FILE);
     let comparison = Comparison::from_runs(&folders)?;
-    bitspike_report::write(&comparison, &page, bitspike_report::html)?;
-    if args.run.json {
-        json(jobs)?;
-    } else {
-        output::result(&bitspike_report::text(&comparison))?;
-    }
-    output::note(&format!("report: {}", page.display()));
+    bitspike_report::write(&comparison, &out.join(REPORT_FILE), bitspike_report::html)?;
+    bitspike_report::write(&comparison, &out.join(RUNS_FILE), bitspike_report::csv)?;
     Ok(comparison)
 }
 
-/// What no other group beats in both accuracy and flips.
+/// What no other group beats in both accuracy and flips, of those that learned.
 fn front(comparison: &Comparison) -> String {
     let figures: Vec<(&str, f64, f64)> = comparison
         .methods
         .iter()
+        .filter(|m| comparison.doubts(m).is_empty())
         .filter_map(|m| Some((m.label.as_str(), m.accuracy?.mean, m.flips_per_weight.map_or(0.0, |f| f.mean))))
         .collect();
+    if figures.is_empty() {
+        return String::new();
+    }
     let mut text = String::from("Not beaten in both accuracy and flips per weight:\n");
     for (label, accuracy, flips) in &figures {
         let beaten = figures.iter().any(|(_, a, f)| a >= accuracy && f <= flips && (a > accuracy || f < flips));

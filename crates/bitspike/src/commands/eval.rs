@@ -4,6 +4,7 @@ use super::{OpenedRun, device, open_run, threads};
 use crate::args::EvalArgs;
 use crate::error::CliError;
 use crate::output;
+use bitspike_train::confusion::Confusion;
 use bitspike_train::eval_loader;
 use bitspike_train::evaluate::evaluate;
 use serde::Serialize;
@@ -29,6 +30,10 @@ struct Scores {
     flips_per_weight: f64,
     firing_rate: f64,
     firing_rates: BTreeMap<String, f64>,
+    /// Of each class in order.
+    recall: Vec<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confusion: Option<Confusion>,
     binary_weights: u64,
     real_parameters: u64,
     bytes_1bit: u64,
@@ -65,6 +70,8 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         flips: progress.flips.flips,
         flips_per_weight: progress.flips.per_weight(),
         firing_rate: e.firing_rate(),
+        recall: e.confusion.recall(),
+        confusion: e.confusion.shown().is_some().then(|| e.confusion.clone()),
         firing_rates: e.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate())).collect(),
         binary_weights: size.binary_weights,
         real_parameters: size.real_parameters,
@@ -78,7 +85,7 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         let rates: Vec<String> = result.firing_rates.iter().map(|(n, r)| format!("{n} {r:.3}")).collect();
         output::result(&format!(
             "{} seed {}, {} checkpoint (epoch {}{}), {} part: accuracy {:.2} %, loss {:.4}, {} samples\n\
-             firing rate {:.3} ({}); {} in 1-bit form, {} in float32; {:.3} ms per sample in batches of {}",
+             firing rate {:.3} ({}); {} in 1-bit form, {} in float32; {:.3} ms per sample in batches of {}\n{}",
             result.method,
             result.seed,
             result.checkpoint,
@@ -93,7 +100,8 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
             super::bytes(result.bytes_1bit),
             super::bytes(result.bytes_f32),
             result.milliseconds_per_sample,
-            recipe.train.eval_batch_size
+            recipe.train.eval_batch_size,
+            e.confusion.text(&data.test.classes)
         ))?;
     }
     Ok(args.min_accuracy.is_none_or(|min| result.accuracy >= min))

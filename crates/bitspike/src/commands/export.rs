@@ -4,6 +4,7 @@ use super::{OpenedRun, bytes, open_run};
 use crate::args::ExportArgs;
 use crate::error::CliError;
 use crate::output;
+use bitspike_data::evenly;
 use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
 use bitspike_run::{atomic_write, write_text_atomic};
 use bitspike_train::{device, export, onnx, parameters};
@@ -125,8 +126,7 @@ fn write_c(
     samples: usize,
 ) -> Result<String, CliError> {
     const NAME: &str = "bsnn_model";
-    let count = samples.clamp(1, set.len());
-    let images = inputs(model, set, count)?;
+    let images = inputs(model, set, &evenly(samples.max(1), set.len()))?;
     let c = bitspike_infer::c99::export(model, NAME, &images)?;
     std::fs::create_dir_all(folder).map_err(|source| CliError::Read { path: folder.to_owned(), source })?;
     for (ending, text) in [(".h", &c.header), (".c", &c.source), ("_test.c", &c.test)] {
@@ -136,11 +136,15 @@ fn write_c(
     Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test"))
 }
 
-/// The first samples as the network wants them, each `[C, H, W]` or `[T, C, H, W]`.
-pub(super) fn inputs(model: &Model<'_>, set: &bitspike_data::ImageSet, count: usize) -> Result<Vec<f32>, CliError> {
+/// Some samples as the network wants them, each `[C, H, W]` or `[T, C, H, W]`.
+pub(super) fn inputs(
+    model: &Model<'_>,
+    set: &bitspike_data::ImageSet,
+    samples: &[usize],
+) -> Result<Vec<f32>, CliError> {
     let n = model.network();
-    let mut inputs = Vec::with_capacity(count * n.input_len());
-    for i in 0..count {
+    let mut inputs = Vec::with_capacity(samples.len() * n.input_len());
+    for &i in samples {
         let bytes = set.read_image(i)?.unwrap_or_default();
         inputs.extend(bytes.iter().enumerate().map(|(k, byte)| n.pixel(n.channel(k), *byte)));
         let floats = set.floats(i).unwrap_or_default();

@@ -7,11 +7,12 @@ use crate::error::CliError;
 use crate::output;
 use crate::rapl::Meter;
 use bitspike_cpu::Setting;
-use bitspike_data::DataSet;
+use bitspike_data::{DataSet, evenly};
 use bitspike_format::{Map, Model};
 use bitspike_infer::fast::Engine;
 use bitspike_infer::{Observer, best};
-use bitspike_run::{Energy, atomic_write, write_text_atomic};
+use bitspike_run::{Energy, atomic_write, write_json_atomic, write_text_atomic};
+use bitspike_train::confusion::Confusion;
 use bitspike_train::energy::{LayerCost, costs, estimate_costs};
 use serde::Serialize;
 use std::io::Write;
@@ -26,6 +27,10 @@ struct Scores {
     kernels: &'static str,
     samples: usize,
     accuracy: f64,
+    /// Of each class in order.
+    recall: Vec<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confusion: Option<Confusion>,
     firing_rates: Vec<(String, f64)>,
     sop_per_inference: f64,
     energy: Energy,
@@ -97,6 +102,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     if let Some(source) = &args.follow {
         return super::follow::run(args, &model, source);
     }
+    args.write_confusion.as_deref().map(is_json).transpose()?;
     let data = RecipeArgs {
         recipe: args.recipe.clone(),
         data: args.data.clone(),
@@ -105,9 +111,10 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     };
     let data = test_set(&model, &data)?;
     let (n, set) = (model.network(), &data.test);
-    let samples = if args.samples == 0 { set.len() } else { args.samples.min(set.len()) };
+    let chosen = evenly(if args.samples == 0 { set.len() } else { args.samples }, set.len());
+    let (samples, labels) = (chosen.len(), chosen.iter().map(|at| set.labels[*at]).collect::<Vec<_>>());
     let engine = engine(&model, args.kernels.as_deref())?;
-    let inputs = super::export::inputs(&model, set, samples)?;
+    let inputs = super::export::inputs(&model, set, &chosen)?;
     let mut logits = vec![0.0; samples * n.classes];
     let mut all = || {
         let start = Instant::now();
@@ -123,14 +130,21 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         atomic_write(path, |out| inputs.iter().try_for_each(|v| out.write_all(&v.to_le_bytes())))?;
     }
     if let Some(path) = &args.write_predictions {
-        write_text_atomic(path, &predictions(&logits, n.classes, &set.labels))?;
+        write_text_atomic(path, &predictions(&logits, n.classes, &chosen, &labels))?;
     }
     let predicted = logits.chunks_exact(n.classes).map(best);
-    let correct = predicted.zip(&set.labels).filter(|(p, l)| *p == **l as usize).count();
-    // Rates, and one image at a time, on the first of them.
+    let confusion = Confusion::of(n.classes, labels.iter().map(|label| *label as usize).zip(predicted));
+    if let Some(path) = &args.write_confusion {
+        match is_json(path)? {
+            true => write_json_atomic(path, &confusion.named(&set.classes))?,
+            false => write_text_atomic(path, &confusion.csv(&set.classes))?,
+        }
+    }
+    // Rates, and one image at a time, on some of them.
     let (mut rates, mut workspace, mut one) = (Rates(Vec::new()), engine.workspace(), vec![0.0; n.classes]);
     let mut times = Vec::new();
-    for (i, image) in inputs.chunks_exact(n.input_len()).take(500).enumerate() {
+    for (i, at) in evenly(500, samples).into_iter().enumerate() {
+        let image = &inputs[at * n.input_len()..][..n.input_len()];
         engine.run(&mut workspace, image, &mut one, &mut rates)?;
         if i < 100 {
             let start = Instant::now();
@@ -147,7 +161,9 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         data: data.name.clone(),
         kernels: engine.path().name(),
         samples,
-        accuracy: correct as f64 / samples.max(1) as f64,
+        accuracy: confusion.correct() as f64 / samples.max(1) as f64,
+        recall: confusion.recall(),
+        confusion: confusion.shown().is_some().then(|| confusion.clone()),
         firing_rates: names(&model).into_iter().zip(&rates).filter_map(|(n, r)| Some((n, (*r)?))).collect(),
         sop_per_inference: sops,
         energy: estimate_costs(&costs, n.steps as f64),
@@ -167,7 +183,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     } else {
         let rates: Vec<String> = scores.firing_rates.iter().map(|(n, r)| format!("{n} {r:.3}")).collect();
         output::result(&format!(
-            "{} on {} test images of {}: accuracy {:.2} %\n\
+            "{} on {} test images of {}: accuracy {:.2} %\n{}\
              firing rates {}; {:.3e} additions per spike and image\n\
              one image on one thread, {} kernels: median {:.3} ms, p95 {:.3}, min {:.3}; together {:.0} images/s\n\
              energy per image, {}\n\
@@ -177,6 +193,7 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
             scores.samples,
             scores.data,
             100.0 * scores.accuracy,
+            confusion.text(&set.classes),
             rates.join(", "),
             scores.sop_per_inference,
             scores.kernels,
@@ -194,11 +211,23 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
     Ok(args.min_accuracy.is_none_or(|min| scores.accuracy >= min))
 }
 
-/// A line per image: number, label, prediction, logits, the last with as many digits as make the same float again.
-fn predictions(logits: &[f32], classes: usize, labels: &[u32]) -> String {
+/// Whether a confusion matrix is written as JSON; else it is CSV.
+fn is_json(path: &Path) -> Result<bool, CliError> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("json") => Ok(true),
+        Some("csv") => Ok(false),
+        _ => Err(CliError::Usage(format!(
+            "--write-confusion {}: expected a name that ends in .csv or .json",
+            path.display()
+        ))),
+    }
+}
+
+/// A line per image: its number in the test part, label, prediction, logits, the last with as many digits as make the same float again.
+fn predictions(logits: &[f32], classes: usize, samples: &[usize], labels: &[u32]) -> String {
     let mut text = "sample,label,predicted".to_owned();
     text.extend((0..classes).map(|class| format!(",logit{class}")));
-    for (i, (logits, label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
+    for ((logits, label), i) in logits.chunks_exact(classes).zip(labels).zip(samples) {
         text += &format!("\n{i},{label},{}", best(logits));
         text.extend(logits.iter().map(|v| format!(",{v:?}")));
     }

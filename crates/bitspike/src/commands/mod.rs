@@ -9,6 +9,7 @@ mod follow;
 mod infer;
 mod inspect;
 mod report;
+mod select;
 mod times;
 mod train;
 mod verify;

@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::progress::{Progress, Single};
 use crate::{interrupt, output};
 use bitspike_run::{RunFolder, Summary};
+use bitspike_train::confusion::Confusion;
 use bitspike_train::machine::kernels;
 use bitspike_train::trainer::{Outcome, Trainer, read_recipe};
 use std::path::PathBuf;
@@ -49,30 +50,55 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
             Err(CliError::Interrupted { resume: format!("bitspike train --resume {}", folder.display()) })
         }
         Outcome::Finished(summary) => {
-            show(&summary, &folder, args.run.json)?;
+            let doubts = bitspike_report::nothing_learned(&RunFolder::open(&folder)?.read_info()?, &summary);
+            show(&summary, &doubts, &data.test.classes, &folder, args.run.json)?;
             Ok(true)
         }
     }
 }
 
-fn show(s: &Summary, folder: &std::path::Path, json: bool) -> Result<(), CliError> {
+/// A line with the share of each class that was found; none without a confusion matrix.
+fn recall(s: &Summary, classes: &[String]) -> String {
+    let recalls = Confusion::from_rows(s.confusion.clone()).recall();
+    let part = |(name, recall): (&String, Option<f64>)| Some(format!("{name} {:.1}", 100.0 * recall?));
+    let parts: Vec<String> = classes.iter().zip(recalls).filter_map(part).collect();
+    if parts.is_empty() { String::new() } else { format!("recall, %: {}\n", parts.join(", ")) }
+}
+
+fn show(
+    s: &Summary,
+    doubts: &[String],
+    classes: &[String],
+    folder: &std::path::Path,
+    json: bool,
+) -> Result<(), CliError> {
     if json {
+        doubts.iter().for_each(|doubt| output::note(&format!("warning: {doubt}")));
         return output::json(s);
     }
+    for doubt in doubts {
+        output::result(&format!("{doubt}\n"))?;
+    }
+    // Without learning, flips say nothing.
+    let flips = match doubts.is_empty() {
+        true => {
+            format!("flips per weight {:.3}, undone within 10 steps {:.1} %, ", s.flips_per_weight, 100.0 * s.back_10)
+        }
+        false => String::new(),
+    };
     let percent = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{:.2} %", 100.0 * v));
+    let recall = recall(s, classes);
+    let best = s.best_epoch.map_or_else(String::new, |epoch| {
+        format!(" (best {} at epoch {epoch}, on {})", percent(s.best_held_out_accuracy), s.evaluated_on)
+    });
     output::result(&format!(
-        "{} seed {}: test accuracy {} after {} epochs (best {} at epoch {}, on {})\n\
-         flips per weight {:.3}, undone within 10 steps {:.1} %, firing rate {:.3}, {} in 1-bit form, {} in float32\n\
+        "{} seed {}: test accuracy {} after {} epochs{best}\n\
+         {recall}{flips}firing rate {:.3}, {} in 1-bit form, {} in float32\n\
          {}",
         s.method,
         s.seed,
         percent(s.test_accuracy),
         s.epochs,
-        percent(s.best_accuracy),
-        s.best_epoch.unwrap_or(0),
-        s.evaluated_on,
-        s.flips_per_weight,
-        100.0 * s.back_10,
         s.firing_rate,
         super::bytes(s.bytes_1bit),
         super::bytes(s.bytes_f32),

@@ -4,6 +4,7 @@ use super::{OpenedRun, device, open_run, threads};
 use crate::args::VerifyArgs;
 use crate::error::CliError;
 use crate::output;
+use bitspike_data::evenly;
 use bitspike_format::Model;
 use bitspike_train::verify::{Difference, FoldedDifference, verify};
 use bitspike_train::{eval_loader, export};
@@ -44,10 +45,10 @@ pub fn run(args: &VerifyArgs) -> Result<bool, CliError> {
     let file = super::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
     let OpenedRun { recipe, data, network, plan, .. } = open_run(&args.run_folder, &args.checkpoint, &device)?;
-    let loader = eval_loader(&recipe, &data, data.test.clone())?;
     let samples = if args.samples == 0 { data.test.len() } else { args.samples };
+    let loader = eval_loader(&recipe, &data, data.test.clone())?.only(&evenly(samples, data.test.len()))?;
     let spec = export::describe(&recipe, &data, &plan, &network)?;
-    let a = verify(&model, &network, &spec, &loader, samples, &device)?;
+    let a = verify(&model, &network, &spec, &loader, &device)?;
     let share = |n: u64| n as f64 / a.samples.max(1) as f64;
     let integers = model.is_integer();
     let report = Report {

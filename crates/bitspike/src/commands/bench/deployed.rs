@@ -7,6 +7,7 @@ use crate::commands::{export, read_bytes};
 use crate::error::CliError;
 use crate::output;
 use crate::rapl::Meter;
+use bitspike_data::evenly;
 use bitspike_format::{Map, Model, example::Numbers};
 use bitspike_infer::Observer;
 use bitspike_infer::fast::Engine;
@@ -153,8 +154,9 @@ fn images(args: &BenchArgs, model: &Model<'_>) -> Result<(String, Vec<f32>), Cli
         ..Default::default()
     };
     let data = test_set(model, &keys)?;
-    let count = args.batch.min(data.test.len());
-    let values = export::inputs(model, &data.test, count)?;
+    let samples = evenly(args.batch, data.test.len());
+    let values = export::inputs(model, &data.test, &samples)?;
+    let count = samples.len();
     Ok((format!("{count} test images of {}", data.name), values))
 }
 

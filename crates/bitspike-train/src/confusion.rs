@@ -1,0 +1,178 @@
+//! Which class was taken for which, and how many of each class were found.
+//!
+//! The confusion matrix counts samples, `[K, K]`: rows are the classes they are of, columns those that were predicted. The recall of
+//! a class is its place on the diagonal over the sum of its row.
+
+use bitspike_run::csv_line;
+use serde::Serialize;
+
+/// Up to so many classes a matrix is shown and kept; beyond that nobody reads it.
+pub const SHOWN_CLASSES: usize = 20;
+
+/// A confusion matrix.
+///
+/// ```
+/// use bitspike_train::confusion::Confusion;
+/// let confusion = Confusion::of(3, [(0, 0), (0, 2), (1, 1)]);
+/// assert_eq!((confusion.correct(), confusion.samples()), (2, 3));
+/// assert_eq!(confusion.recall(), [Some(0.5), Some(1.0), None]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Confusion {
+    counts: Vec<Vec<u64>>,
+}
+
+/// As JSON in a file of its own.
+#[derive(Serialize)]
+pub struct Named<'a> {
+    classes: &'a [String],
+    recall: Vec<Option<f64>>,
+    confusion: &'a Confusion,
+}
+
+impl Confusion {
+    /// Of pairs of true and predicted class; classes that do not exist are left out.
+    pub fn of(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let mut counts = vec![vec![0; classes]; classes];
+        for (class, predicted) in pairs {
+            if let Some(count) = counts.get_mut(class).and_then(|row| row.get_mut(predicted)) {
+                *count += 1;
+            }
+        }
+        Self { counts }
+    }
+
+    /// Of counts, a row for each class; of a row that is too short what is missing is 0.
+    pub fn from_rows(mut counts: Vec<Vec<u64>>) -> Self {
+        let classes = counts.len();
+        counts.iter_mut().for_each(|row| row.resize(classes, 0));
+        Self { counts }
+    }
+
+    /// Adds the counts of another over the same classes; an empty one takes them over.
+    pub fn add(&mut self, other: &Self) {
+        if self.counts.is_empty() {
+            self.counts.clone_from(&other.counts);
+            return;
+        }
+        for (row, more) in self.counts.iter_mut().zip(&other.counts) {
+            row.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+        }
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> &[Vec<u64>] {
+        &self.counts
+    }
+
+    /// Samples on the diagonal.
+    pub fn correct(&self) -> u64 {
+        self.counts.iter().enumerate().map(|(class, row)| row[class]).sum()
+    }
+
+    /// All samples.
+    pub fn samples(&self) -> u64 {
+        self.counts.iter().flatten().sum()
+    }
+
+    /// Share of each class that was found; `None` of classes without a sample.
+    pub fn recall(&self) -> Vec<Option<f64>> {
+        let share = |(class, row): (usize, &Vec<u64>)| {
+            let samples = row.iter().sum::<u64>();
+            (samples > 0).then(|| row[class] as f64 / samples as f64)
+        };
+        self.counts.iter().enumerate().map(share).collect()
+    }
+
+    /// The rows, if there are few enough to be shown.
+    pub fn shown(&self) -> Option<&[Vec<u64>]> {
+        (self.counts.len() <= SHOWN_CLASSES).then_some(&self.counts)
+    }
+
+    /// Recall of each class and the matrix, as lines of text; empty with more classes than are shown.
+    pub fn text(&self, classes: &[String]) -> String {
+        let Some(rows) = self.shown() else { return String::new() };
+        let label = |class: usize| {
+            let name = classes.get(class).map_or("", String::as_str);
+            format!("{class} {}", name.chars().take(18).collect::<String>())
+        };
+        let count = |n: u64| n.to_string().len();
+        let width = rows.iter().flatten().map(|n| count(*n)).max().unwrap_or(1).max(count(rows.len() as u64)) + 1;
+        let first = (0..rows.len()).map(|class| label(class).chars().count()).max().unwrap_or(0).max(5);
+        let mut text = format!("{:first$}  recall, % ", "class");
+        text.extend((0..rows.len()).map(|class| format!("{class:>width$}")));
+        text += "  (rows: true, columns: predicted)\n";
+        for ((class, row), recall) in rows.iter().enumerate().zip(self.recall()) {
+            let recall = recall.map_or_else(|| "-".to_owned(), |recall| format!("{:.1}", 100.0 * recall));
+            text += &format!("{:first$}  {recall:>9} ", label(class));
+            text.extend(row.iter().map(|n| format!("{n:>width$}")));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// As CSV: class, samples, recall, and a column for each predicted class.
+    pub fn csv(&self, classes: &[String]) -> String {
+        let name = |class: usize| classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let first = ["class", "samples", "recall"].map(str::to_owned);
+        let mut text = csv_line(first.into_iter().chain((0..self.counts.len()).map(name)));
+        for ((class, row), recall) in self.counts.iter().enumerate().zip(self.recall()) {
+            let recall = recall.map_or_else(String::new, |recall| recall.to_string());
+            let first = [name(class), row.iter().sum::<u64>().to_string(), recall];
+            text += &csv_line(first.into_iter().chain(row.iter().map(u64::to_string)));
+        }
+        text
+    }
+
+    /// With names and recalls, for JSON.
+    pub fn named<'a>(&'a self, classes: &'a [String]) -> Named<'a> {
+        Named { classes, recall: self.recall(), confusion: self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        ["cat", "dog, small", "emu"].map(str::to_owned).into()
+    }
+
+    #[test]
+    fn counts_add_up_and_what_does_not_exist_is_left_out() {
+        let mut all = Confusion::default();
+        all.add(&Confusion::of(3, [(0, 0), (0, 1), (1, 1), (3, 0), (0, 3)]));
+        all.add(&Confusion::of(3, [(0, 0), (1, 2)]));
+        assert_eq!(all.rows(), [vec![2, 1, 0], vec![0, 1, 1], vec![0, 0, 0]]);
+        assert_eq!((all.correct(), all.samples()), (3, 5));
+        assert_eq!(all.recall(), [Some(2.0 / 3.0), Some(0.5), None]);
+        assert_eq!(Confusion::from_rows(all.rows().to_vec()), all);
+        assert_eq!(Confusion::from_rows(vec![vec![1], vec![]]).rows(), [vec![1, 0], vec![0, 0]]);
+    }
+
+    #[test]
+    fn text_csv_and_json_say_the_same() {
+        let all = Confusion::of(3, [(0, 0), (0, 1), (1, 1), (1, 1)]);
+        let text = all.text(&names());
+        let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|l| l.split_whitespace().collect()).collect();
+        assert_eq!(rows[0], ["0", "cat", "50.0", "1", "1", "0"]);
+        assert_eq!(rows[1][3..], ["100.0", "0", "2", "0"]);
+        assert_eq!(rows[2], ["2", "emu", "-", "0", "0", "0"]);
+        let csv = all.csv(&names());
+        let wanted =
+            "class,samples,recall,cat,\"dog, small\",emu\ncat,2,0.5,1,1,0\n\"dog, small\",2,1,0,2,0\nemu,0,,0,0,0\n";
+        assert_eq!(csv, wanted);
+        let json = serde_json::to_value(all.named(&names())).unwrap();
+        assert_eq!(json["confusion"], serde_json::json!([[1, 1, 0], [0, 2, 0], [0, 0, 0]]));
+        assert_eq!((&json["recall"], &json["classes"][2]), (&serde_json::json!([0.5, 1.0, null]), &"emu".into()));
+    }
+
+    #[test]
+    fn too_many_classes_are_not_shown() {
+        let many = Confusion::of(SHOWN_CLASSES + 1, [(0, 0)]);
+        assert_eq!((many.shown(), many.text(&[])), (None, String::new()));
+        assert_eq!(many.csv(&[]).lines().count(), SHOWN_CLASSES + 2);
+        assert!(Confusion::of(SHOWN_CLASSES, [(0, 0)]).shown().is_some());
+    }
+}
