@@ -67,7 +67,7 @@ pub struct OptimConfig {
     pub momentum: f64,
     /// Nesterov's momentum, in SGD.
     pub nesterov: bool,
-    /// Weight decay of weights, binary and real; norm, bias and α have none.
+    /// Weight decay of weights, binary and real; norm, bias and α have none. That of binary ones is in the unit of their step.
     pub weight_decay: f64,
     /// Factor on the learning rate of binary weights: the control experiment of every gate.
     pub lr_binary_mult: f64,
@@ -123,7 +123,7 @@ impl OptimConfig {
         let decay = if role.decays() { self.weight_decay } else { 0.0 };
         match role {
             Role::Binary if self.unit_gradient() => {
-                (lr * self.lr_binary_mult * relative::STEP * relative::UNIT, decay / relative::UNIT)
+                (lr * self.lr_binary_mult * relative::STEP * relative::UNIT, decay * relative::DECAY / relative::UNIT)
             }
             Role::Binary => (lr * self.lr_binary_mult, decay),
             Role::Alpha => (lr * self.lr_alpha_mult, decay),
