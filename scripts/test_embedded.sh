@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs bitspike-infer without std on emulated devices and compares every logit and spike with the host:
 #
-#   Cortex-M4F   the Rust runtime and the exported C, each on QEMU's mps2-an386 (200 samples), for six small networks with
-#                made-up weights: a chain, a residual chain and a chain on signals, each with real parameters and with integers
+#   Cortex-M4F   the Rust runtime and the exported C, each on QEMU's mps2-an386 (200 samples), for eight small networks with
+#                made-up weights: a chain, a residual chain, a chain on signals and one with gates per element, each with real
+#                parameters and with integers
 #   RISC-V       the Rust runtime and the two chains on QEMU's virt, where qemu-system-riscv32 is installed; otherwise the
 #                link alone
 #   WebAssembly  the same in node, where it is installed; otherwise the link alone
@@ -154,7 +155,7 @@ if [ $# -gt 0 ]; then
     riscv
     wasm
 else
-    for kind in residual residual-integers signal signal-integers; do
+    for kind in residual residual-integers signal signal-integers element element-integers; do
         make_case "$kind" "$kind"
         cortex_m
     done

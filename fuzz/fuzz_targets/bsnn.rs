@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     check(bytes);
     let mut bytes = bytes.to_vec();
     // Layers with integers have a fifth section.
-    let five = bytes.get(8) == Some(&2) || (bytes.get(8) == Some(&3) && bytes.get(10) == Some(&5));
+    let five = bytes.get(8) == Some(&2) || (bytes.get(8) >= Some(&3) && bytes.get(10) == Some(&5));
     let checksum = if five { CHECKSUM + 16 } else { CHECKSUM };
     if bytes.len() < checksum + 4 {
         return;

@@ -147,7 +147,12 @@ pub fn residual(text: &str, input: [usize; 3], steps: usize, features: Features,
 /// The AGMM gate with its default pool.
 pub fn sample_gate(steps: usize, _channels: usize, numbers: &mut Numbers) -> GateSpec {
     let alpha = (0..steps).map(|_| 1.95 + 0.3 * numbers.draw()).collect();
-    GateSpec::Sample { alpha, per_channel: false, inside: false }
+    GateSpec::Sample { alpha, per_channel: false, inside: false, hard: false }
+}
+
+/// A gate per element, whose α makes about as many neurons fire as that of [`sample_gate`].
+pub fn element_gate(steps: usize, _channels: usize, numbers: &mut Numbers) -> GateSpec {
+    GateSpec::Element { alpha: (0..steps).map(|_| 1.0 + 0.2 * numbers.draw()).collect(), inside: false }
 }
 
 /// The published VGG-11 for CIFAR-10 with T = 4 and the gate of `gate`.

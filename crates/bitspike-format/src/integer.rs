@@ -27,7 +27,15 @@
 //! K    = shift(α · σ(x), 14), or σ(limit(shift(α · x, 14))) if α stands inside; α has 14 bits after the point, K has 15
 //! ```
 //!
-//! σ is [`sigmoid`], a table. Between blocks of a residual network are currents:
+//! σ is [`sigmoid`], a table; with the hard function [`hard`] stands in its place: x in and K out have so many bits after the point
+//! that `h(x) = min(max(2 x + 2^14, 0), 2^15)` is exact. A gate per element has this h, and the current z itself for m:
+//!
+//! ```text
+//! z = A · S + B; m = z; x, K as above; z = limit(shift(K · z, 15))
+//! pooled: of every S of the window so, then z = shift(z₀₀ + z₀₁ + z₁₀ + z₁₁, 2), of one row shift(z₀₀ + z₀₁, 1)
+//! ```
+//!
+//! Between blocks of a residual network are currents:
 //!
 //! ```text
 //! stem:  n = limit(⌊z · 2^f + ½⌋), z the float current; computed in f64, 0 for a NaN
@@ -122,6 +130,19 @@ pub fn sigmoid(x: i32) -> i32 {
     if x < 0 { (1 << FACTOR_BITS) - s } else { s }
 }
 
+/// The hard function of an argument with 12 bits after the point, with 15 bits after the point: exact.
+///
+/// ```
+/// use bitspike_format::integer::hard;
+/// assert_eq!([i32::MIN, -8192, -4096, 0, 1, 8191, 8192].map(hard), [0, 0, 8192, 16384, 16386, 32766, 32768]);
+/// ```
+#[inline(always)]
+#[must_use]
+pub fn hard(x: i32) -> i32 {
+    let corner = 2 << ARGUMENT_BITS;
+    2 * x.clamp(-corner, corner) + (1 << (FACTOR_BITS - 1))
+}
+
 /// Neurons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntegerNeuron {
@@ -160,6 +181,10 @@ pub struct IntegerGate<'a> {
     pub per_channel: bool,
     /// Whether α stands inside σ.
     pub inside: bool,
+    /// Whether the function is [`hard`].
+    pub hard: bool,
+    /// Whether every current has its own factor; then the function is hard.
+    pub element: bool,
 }
 
 impl IntegerGate<'_> {
@@ -167,11 +192,26 @@ impl IntegerGate<'_> {
     #[inline]
     #[must_use]
     pub fn factor(&self, x: i32, step: usize, channel: usize) -> i32 {
-        let alpha = i64::from(row(self.alpha, self.channels, step, channel).unwrap_or(0));
+        self.factor_of(self.alpha(step, channel), x)
+    }
+
+    /// α of a step and channel.
+    #[inline]
+    #[must_use]
+    pub fn alpha(&self, step: usize, channel: usize) -> i32 {
+        row(self.alpha, self.channels, step, channel).unwrap_or(0)
+    }
+
+    /// K from α and the argument x.
+    #[inline(always)]
+    #[must_use]
+    pub fn factor_of(&self, alpha: i32, x: i32) -> i32 {
+        let function = |x: i32| if self.hard { hard(x) } else { sigmoid(x) };
+        let alpha = i64::from(alpha);
         if self.inside {
-            sigmoid(limit(shift(alpha * i64::from(x), ALPHA_BITS)))
+            function(limit(shift(alpha * i64::from(x), ALPHA_BITS)))
         } else {
-            limit(shift(alpha * i64::from(sigmoid(x)), ALPHA_BITS))
+            limit(shift(alpha * i64::from(function(x)), ALPHA_BITS))
         }
     }
 }
@@ -215,13 +255,26 @@ impl IntegerBlock<'_> {
     #[inline]
     #[must_use]
     pub fn argument(&self, q: i64, count: usize) -> i32 {
-        let m = q.checked_div(count as i64).unwrap_or(0);
-        if self.shift > ARGUMENT_BITS {
-            limit(shift(m, self.shift - ARGUMENT_BITS))
-        } else {
-            limit(m.saturating_mul(1 << (ARGUMENT_BITS - self.shift)))
-        }
+        argument(q.checked_div(count as i64).unwrap_or(0), self.shift)
     }
+}
+
+/// x of the definition from m with f bits after the point.
+#[inline(always)]
+#[must_use]
+pub fn argument(m: i64, f: u32) -> i32 {
+    if f > ARGUMENT_BITS {
+        limit(shift(m, f - ARGUMENT_BITS))
+    } else {
+        limit(m.saturating_mul(1 << (ARGUMENT_BITS - f)))
+    }
+}
+
+/// The current of a window from those of its parts, four or two, or the only one.
+#[inline(always)]
+#[must_use]
+pub fn window_mean(sum: i64, parts: usize) -> i32 {
+    limit(shift(sum, parts.trailing_zeros()))
 }
 
 /// The current `limit(shift(K · z, 15))`.

@@ -10,6 +10,7 @@
 //! Only an input frame is `[channels][rows][columns]`, as images come.
 
 use crate::integer::{IntegerBlock, IntegerHead, IntegerNeuron, IntegerProjection};
+use crate::math::hard;
 use crate::{Reals, Words};
 
 /// What a network is as a whole.
@@ -235,7 +236,8 @@ pub enum Gate<'a> {
     /// k = α · σ(m), or σ(α · m) if `inside`
     /// ```
     ///
-    /// σ is that of `bitspike_infer::math`, made of single operations too.
+    /// σ is the logistic function of [`math`](crate::math), made of single operations too; in its place, if `hard`,
+    /// `h(x) = min(max((x · ¼) + ½, 0), 1)`.
     Sample {
         /// α.
         alpha: Factor<'a>,
@@ -243,7 +245,38 @@ pub enum Gate<'a> {
         per_channel: bool,
         /// Whether α stands inside σ.
         inside: bool,
+        /// Whether the function is h.
+        hard: bool,
     },
+    /// Every current has its own k, always with h: `k = α · h(z)`, or `h(α · z)` if `inside`, z being what it multiplies. A pooled
+    /// current is the mean of gated currents, see [`Block`]: h(z) · z is no factor of the map, so gate and pooling do not commute.
+    Element {
+        /// α.
+        alpha: Factor<'a>,
+        /// Whether α stands inside h.
+        inside: bool,
+    },
+}
+
+impl Gate<'_> {
+    /// Whether every current has its own factor.
+    #[must_use]
+    pub fn is_element(&self) -> bool {
+        matches!(self, Self::Element { .. })
+    }
+
+    /// Whether its function is h.
+    #[must_use]
+    pub fn is_hard(&self) -> bool {
+        matches!(self, Self::Element { .. } | Self::Sample { hard: true, .. })
+    }
+}
+
+/// k of a current z in [`Gate::Element`].
+#[inline(always)]
+#[must_use]
+pub fn element_factor(alpha: f32, inside: bool, z: f32) -> f32 {
+    if inside { hard(alpha * z) } else { alpha * hard(z) }
 }
 
 /// What is pooled, in windows of 2×2, or of 1×2 where the map has one row; a last odd row or column is left out.
@@ -294,6 +327,8 @@ pub struct Neuron {
 ///                 real:    S = (S₀₀ + S₀₁) + (S₁₀ + S₁₁), z likewise
 ///                 of one row, both:  S = S₀₀ + S₀₁ and z = ((a · ½) · S) + b
 /// z = z · k                 where there is a gate
+/// pooled current, a gate per element:  z₀₀ to z₁₁ as without pooling, each with its k; then z = ((z₀₀ + z₀₁) + (z₁₀ + z₁₁)) · ¼
+///                 of one row:          z = (z₀₀ + z₀₁) · ½
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block<'a> {
@@ -320,16 +355,29 @@ impl Block<'_> {
         if self.pool == Pool::None { [1, 1] } else { self.conv.output().window() }
     }
 
-    /// Rows and columns of the sums that make a current: a window of [`Pool::Current`], else one.
+    /// Rows and columns of the sums that a neuron sees: a window of [`Pool::Current`], else one.
+    #[must_use]
+    pub fn seen(&self) -> [usize; 2] {
+        if self.pool == Pool::Current { self.window() } else { [1, 1] }
+    }
+
+    /// Rows and columns of the sums that are added before slope, offset and gate: those that a neuron sees, unless each has its own
+    /// gate.
     #[must_use]
     pub fn sums(&self) -> [usize; 2] {
-        if self.pool == Pool::Current { self.window() } else { [1, 1] }
+        if self.gate.is_element() { [1, 1] } else { self.seen() }
+    }
+
+    /// Shape of what gets slope, offset and gate.
+    #[must_use]
+    pub fn totals(&self) -> Map {
+        self.conv.output().parted(self.sums())
     }
 
     /// Shape of the neurons, or of the current where there are none.
     #[must_use]
     pub fn neurons(&self) -> Map {
-        self.conv.output().parted(self.sums())
+        self.conv.output().parted(self.seen())
     }
 
     /// Shape of what goes out.

@@ -54,7 +54,7 @@ pub use crc::crc32c;
 pub use error::{FormatError, Kind, Section};
 pub use layer::{
     Affine, Block, Conv, Factor, Features, Gate, Head, Layer, Map, Network, Neuron, Neurons, Pool, Projection, Reset,
-    Residual, Weights,
+    Residual, Weights, element_factor,
 };
 #[cfg(feature = "std")]
 pub use quantise::{LayerRounding, QuantiseError, Rounding, WordLengths, quantise};
@@ -70,5 +70,8 @@ pub const VERSION: u16 = 1;
 /// Version of files whose layers after the first have integers.
 pub const VERSION_INTEGERS: u16 = 2;
 /// Version of files, with integers or without, that have kernels which are not square, or poolings of one row: what signals have.
+pub const VERSION_ROWS: u16 = 3;
+/// Version of files, with integers or without, whatever their kernels, that have a gate with the hard function.
+pub const VERSION_HARD: u16 = 4;
 /// The newest that this crate reads and writes.
-pub const NEWEST: u16 = 3;
+pub const NEWEST: u16 = VERSION_HARD;

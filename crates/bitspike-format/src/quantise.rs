@@ -4,7 +4,8 @@
 //! A = round(a k 2^f)    B = round(b k 2^f)    Θ = round(θ 2^f)    D = round(λ 2^15)    α = round(α 2^14)
 //! ```
 //!
-//! k is a factor of a gate that the file knows, else 1; a has the quarter (or half) of a pooled current in it. f is the largest shift for
+//! k is a factor of a gate that the file knows, else 1; a has the quarter (or half) of a pooled current in it, unless there is a gate
+//! per element. f is the largest shift for
 //! which A fits its word, no sum can leave 30 bits, and potentials have room for 64 thresholds (currents of a residual network,
 //! which share one f, for 256). Weights of the head are divided by the largest of them.
 
@@ -308,12 +309,13 @@ struct Folded {
 impl Folded {
     fn new(layer: usize, b: &BlockSpec, shape: &Shape, steps: usize, bits: u32) -> Result<Self, QuantiseError> {
         let [high, wide] = b.window(shape.pixels);
-        let window = if b.pool == Pool::Current { high * wide } else { 1 };
+        let element = matches!(b.gate, GateSpec::Element { .. });
+        let window = if b.pool == Pool::Current && !element { high * wide } else { 1 };
         let rows = if matches!(b.gate, GateSpec::Fixed(_)) { steps } else { 1 };
         let factor = |t: usize, c: usize| match &b.gate {
             GateSpec::Fixed(k) if k.len() == steps => f64::from(k[t]),
             GateSpec::Fixed(k) => f64::from(k[t * b.channels + c]),
-            GateSpec::None | GateSpec::Sample { .. } => 1.0,
+            _ => 1.0,
         };
         let fold = |values: &[f32], by: f64| -> Vec<f64> {
             (0..rows * b.channels)
@@ -351,7 +353,7 @@ impl Folded {
         let slope = rounded(self.slope.into_iter(), one, most, &mut report.slope);
         let offset = rounded(self.offset.into_iter(), one, theta, &mut report.offset);
         let mut alpha = Vec::new();
-        if let GateSpec::Sample { alpha: values, .. } = &b.gate {
+        if let Some(values) = b.gate.alpha() {
             let most = largest(values.iter().map(|v| f64::from(*v)));
             if most * power(ALPHA_BITS) > f64::from(MOST_ALPHA) {
                 return Err(range(layer, "alpha", "at most 64", most));

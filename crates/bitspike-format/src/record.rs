@@ -52,10 +52,14 @@ pub(crate) mod gate {
     pub(crate) const FIXED: u8 = 1;
     pub(crate) const SAMPLE: u8 = 2;
     pub(crate) const SAMPLE_PER_CHANNEL: u8 = 3;
+    /// Every current has its own factor, with the hard function; version 4.
+    pub(crate) const ELEMENT: u8 = 4;
     /// α, or the fixed factor, has a value per channel.
     pub(crate) const PER_CHANNEL: u8 = 1;
     /// α stands inside σ.
     pub(crate) const INSIDE: u8 = 2;
+    /// The function is the hard one; version 4, and gates per sample alone.
+    pub(crate) const HARD: u8 = 4;
 }
 
 /// Value of the field `reset` where a block has no neurons.
@@ -84,7 +88,7 @@ pub(crate) struct Record {
     /// Bytes of a slope, or of a weight of the head.
     pub(crate) word: u8,
     pub(crate) shortcut_shift: u8,
-    /// As `kernel` and `padding`, along the rows; version 3 and no other.
+    /// As `kernel` and `padding`, along the rows; from version 3 on.
     pub(crate) kernel_rows: u8,
     pub(crate) padding_rows: u8,
     pub(crate) zero: [u8; 2],

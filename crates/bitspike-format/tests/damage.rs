@@ -44,14 +44,32 @@ fn integer_signal() -> Vec<u8> {
     write_integers(&quantise(&signal_spec(), &WordLengths::default()).unwrap().0).unwrap()
 }
 
-/// A file of every version, and of every kind of layer.
-fn files() -> [Vec<u8>; 5] {
-    [example::tiny(), integers(), integer_residual(), signal(), integer_signal()]
+/// A network with a gate per element: a file of version 4.
+fn element_spec() -> bitspike_format::ModelSpec {
+    example::chain("3-5-P", [2, 4, 4], 2, bitspike_format::Features::Flatten, Pool::Current, &example::element_gate)
+}
+
+/// A residual signal with hard gates per sample and integers: a file of version 4 with all that older versions have.
+fn integer_hard_signal() -> Vec<u8> {
+    let gate = |_: usize, channels: usize, _: &mut example::Numbers| GateSpec::Sample {
+        alpha: vec![0.5; 2 * channels],
+        per_channel: true,
+        inside: true,
+        hard: true,
+    };
+    let spec = example::one_row(example::residual("3-3", [2, 1, 9], 2, bitspike_format::Features::Flatten, &gate));
+    write_integers(&quantise(&spec, &WordLengths::default()).unwrap().0).unwrap()
+}
+
+/// Files of every version, and of every kind of layer.
+fn files() -> [Vec<u8>; 7] {
+    let element = write(&element_spec()).unwrap();
+    [example::tiny(), integers(), integer_residual(), signal(), integer_signal(), element, integer_hard_signal()]
 }
 
 fn reseal(bytes: &mut [u8]) {
     // Layers with integers have a fifth section.
-    let five = bytes[8] == 2 || (bytes[8] == 3 && bytes[10] == 5);
+    let five = bytes[8] == 2 || (bytes[8] >= 3 && bytes[10] == 5);
     let checksum = if five && bytes.len() >= 112 { CHECKSUM + 16 } else { CHECKSUM };
     let u32_at = |b: &[u8], i: usize| u32::from_le_bytes(b[i..i + 4].try_into().unwrap()) as usize;
     for entry in (TABLE..checksum).step_by(16) {
@@ -98,7 +116,7 @@ fn errors_say_what_and_where() {
     let bytes = example::tiny();
     let with = |i: usize, v: u8| forged(bytes.clone(), |b| b[i] = v);
     let mut newer = bytes.clone();
-    newer[8] = 4;
+    newer[8] = 5;
     let mut swapped = bytes.clone();
     swapped[12..16].reverse();
     let mut damaged = bytes.clone();
@@ -107,7 +125,7 @@ fn errors_say_what_and_where() {
     let layers = 96;
     let rows: Vec<(Vec<u8>, &str, Kind)> = vec![
         (b"PK\x03\x04 is a zip file".to_vec(), "starts with", Kind::Corrupt),
-        (newer, "version 4; this reads versions 1 to 3", Kind::Unsupported),
+        (newer, "version 5; this reads versions 1 to 4", Kind::Unsupported),
         (swapped, "endianness mark", Kind::Unsupported),
         (with(layers, 0), "network, T: expected 1 to 1024, found 0", Kind::Corrupt),
         (with(layers + 10, 2), "section LAYERS has 112 bytes; its layers need 80", Kind::Corrupt),
@@ -227,6 +245,55 @@ fn signals_are_read_as_they_were_written() {
     assert_eq!(write(&spec).unwrap()[8], 3);
     spec = example::chain("3-5", [2, 1, 4], 2, features, Pool::Current, &example::sample_gate);
     assert_eq!(write(&spec).unwrap()[8], 1);
+}
+
+#[test]
+fn errors_in_hard_gates_say_what_and_where() {
+    let bytes = write(&element_spec()).unwrap();
+    let layers = u32::from_le_bytes(bytes[TABLE + 4..TABLE + 8].try_into().unwrap()) as usize;
+    let with = |i: usize, v: u8| forged(bytes.clone(), |b| b[i] = v);
+    let (stem, block) = (layers + 16, layers + 48);
+    // The gate and its flags, in a file of version 3 whose kernels have rows.
+    let before = |gate: u8, flags: u8| forged(signal(), |b| (b[block + 2], b[block + 3]) = (gate, flags));
+    let rows: Vec<(Vec<u8>, &str)> = vec![
+        (with(8, 3), "layer 1, gate: expected 0 to 3, found 4"),
+        (with(8, 1), "layer 0, zero: expected 0, found"),
+        (with(block + 2, 5), "layer 1, gate: expected 0 to 4, found 5"),
+        (with(block + 3, 4), "layer 1, gate_flags: expected flags that this gate has, found 4"),
+        (with(block + 3, 8), "layer 1, gate_flags: expected flags that this gate has, found 8"),
+        (with(stem + 2, 4), "layer 0, gate: expected 0 after a real convolution, found 4"),
+        // α per channel takes more numbers than there are.
+        (with(block + 3, 1), "section REALS"),
+        // A gate per sample with the logistic function needs no version 4.
+        (with(block + 2, 2), "network, version: expected 1 to 3, since no gate has the hard function, found 4"),
+        (before(4, 0), "layer 1, gate: expected 0 to 3, found 4"),
+        (before(2, 4), "layer 1, gate_flags: expected flags that this gate has, found 4"),
+        // Its table of sections has an entry more.
+        (forged(integer_hard_signal(), |b| b[block + 16 + 3] = 8), "layer 1, gate_flags"),
+    ];
+    all_refused(&rows);
+}
+
+#[test]
+fn hard_gates_are_read_as_they_were_written() {
+    let bytes = write(&element_spec()).unwrap();
+    let model = Model::parse(&bytes).unwrap();
+    let bitspike_format::Layer::Block(block) = model.layers().nth(1).unwrap() else { panic!("a block") };
+    let bitspike_format::Gate::Element { alpha, inside: false } = block.gate else { panic!("{:?}", block.gate) };
+    let LayerSpec::Block(b) = &element_spec().layers[1] else { panic!("a block") };
+    assert!(alpha.values.iter().eq(b.gate.alpha().unwrap().iter().copied()));
+    // Every output of a window has its own gate, and a neuron sees all four.
+    assert_eq!(
+        (bytes[8], block.sums(), block.seen(), block.totals().rows, block.neurons().rows),
+        (4, [1, 1], [2, 2], 4, 2)
+    );
+    let bytes = integer_hard_signal();
+    let model = Model::parse(&bytes).unwrap();
+    let bitspike_format::Layer::Residual(r) = model.layers().nth(1).unwrap() else { panic!("a residual block") };
+    let gate = r.integer.unwrap().gate.unwrap();
+    assert_eq!((bytes[8], model.is_integer(), r.conv.kernel), (4, true, [1, 3]));
+    assert_eq!((gate.per_channel, gate.inside, gate.hard, gate.element, gate.channels), (true, true, true, false, 3));
+    assert_eq!(gate.alpha.iter().collect::<Vec<_>>(), [1 << 13; 6]);
 }
 
 #[test]
@@ -388,7 +455,7 @@ proptest! {
         changes in prop::collection::vec((0usize..4096, any::<u8>()), 1..8),
         truncate in 0usize..4096,
         resealed in any::<bool>(),
-        which in 0usize..5,
+        which in 0usize..7,
     ) {
         let mut bytes = files()[which].clone();
         for (at, value) in changes {

@@ -1,4 +1,4 @@
-//! Files of versions 1 and 2 keep their bytes, whatever later versions add.
+//! Files of versions 1 to 3 keep their bytes, whatever later versions add.
 
 use bitspike_format::{Features, GateSpec, Pool, WordLengths, crc32c, example, quantise, write, write_integers};
 
@@ -25,4 +25,16 @@ fn square_networks_are_the_same_files_as_ever() {
     });
     assert_eq!(found, rows.map(|(_, sums)| sums));
     assert_eq!(crc32c(&write(&example::vgg11(&example::sample_gate)).unwrap()), 0x05d3_4329);
+}
+
+/// The same of signals, as they were written before there was a version 4 (commit 67707b8).
+#[test]
+fn signals_are_the_same_files_as_ever() {
+    let found = [Pool::Current, Pool::Spikes].map(|pool| {
+        let chain = example::chain("8-33-P-5-P", [3, 1, 33], 3, Features::Average, pool, &example::sample_gate);
+        let spec = example::one_row(chain);
+        let integers = quantise(&spec, &WordLengths::default()).unwrap().0;
+        [crc32c(&write(&spec).unwrap()), crc32c(&write_integers(&integers).unwrap())]
+    });
+    assert_eq!(found, [[0x8686_7fdb, 0xd85b_2337], [0xaf7f_f34b, 0xb910_5aa0]]);
 }

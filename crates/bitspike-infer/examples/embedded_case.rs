@@ -1,7 +1,8 @@
 //! Writes a case for `embedded/`: a model, samples, what the host makes of them, and the same as C.
 //!
 //! `embedded_case FOLDER [KIND | MODEL.bsnn SAMPLES.f32]`; without a model, a small network with made-up weights, of one of the
-//! kinds `chain` (the default), `residual`, `signal`, `integers`, `residual-integers` and `signal-integers`.
+//! kinds `chain` (the default), `residual`, `signal`, `element` (gates per element), `integers`, `residual-integers`,
+//! `signal-integers` and `element-integers`.
 #![allow(clippy::print_stdout)]
 
 use bitspike_format::{Features, Model, Pool, WordLengths, example, quantise, write, write_integers};
@@ -20,6 +21,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let spec = match kind.trim_end_matches("-integers") {
                 "chain" | "integers" => {
                     example::chain("16-32-P-40-P", shape, 3, Features::Average, Pool::Spikes, &gate)
+                }
+                "element" => {
+                    let gate = example::element_gate;
+                    example::chain("16-32-P-40-P", shape, 3, Features::Average, Pool::Current, &gate)
                 }
                 "signal" => {
                     let text = "16-32-P-40-P";

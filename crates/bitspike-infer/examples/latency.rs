@@ -1,6 +1,7 @@
 //! Latency of VGG-11 (T = 4, made-up weights) on one thread, and throughput: `cargo run --release --example latency [file]`.
 //!
-//! In the environment: `NO_GATE` leaves the gate out, `RESIDUAL` takes a residual network instead, `INTEGERS` rounds to integers.
+//! In the environment: `NO_GATE` leaves the gate out, `ELEMENT` takes one per element, `RESIDUAL` takes a residual network instead,
+//! `INTEGERS` rounds to integers.
 #![allow(clippy::print_stdout)]
 
 use bitspike_format::{Features, GateSpec, Map, Model, WordLengths, example, quantise, write, write_integers};
@@ -40,7 +41,11 @@ impl Observer for Times {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = |name| std::env::var_os(name).is_some();
     let none = |_: usize, _: usize, _: &mut example::Numbers| GateSpec::None;
-    let gate: example::GateOf<'_> = if set("NO_GATE") { &none } else { &example::sample_gate };
+    let gate: example::GateOf<'_> = match (set("NO_GATE"), set("ELEMENT")) {
+        (true, _) => &none,
+        (_, true) => &example::element_gate,
+        _ => &example::sample_gate,
+    };
     let spec = if set("RESIDUAL") {
         example::residual("64-64-64-128-128-256-256", [3, 32, 32], 4, Features::Average, gate)
     } else {

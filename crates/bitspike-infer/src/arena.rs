@@ -50,7 +50,7 @@ fn signal(map: &Map) -> Option<usize> {
 /// Words for the factors of a gate, and for the sums behind them.
 pub(crate) fn gate_words(gate: &Gate<'_>, c_in: usize, c_out: usize, steps: usize) -> Option<usize> {
     match gate {
-        Gate::None | Gate::Fixed(_) => Some(0),
+        Gate::None | Gate::Fixed(_) | Gate::Element { .. } => Some(0),
         Gate::Sample { .. } => c_in.checked_add(c_out)?.checked_add(steps.checked_mul(gate_width(gate, c_out))?),
     }
 }
@@ -63,11 +63,22 @@ pub(crate) fn gate_width(gate: &Gate<'_>, c_out: usize) -> usize {
     }
 }
 
+/// Words of a block per step: the spikes under every current that is gated by itself, and the bits of a word.
+pub(crate) fn block_words(b: &Block<'_>) -> usize {
+    currents(b) + 1
+}
+
+/// Currents that a neuron sees, of which each is gated by itself: those of a window, or one.
+pub(crate) fn currents(b: &Block<'_>) -> usize {
+    let area = |[rows, columns]: [usize; 2]| rows * columns;
+    area(b.seen()).checked_div(area(b.sums())).unwrap_or(1).max(1)
+}
+
 fn scratch(layer: &Layer<'_>, steps: usize) -> Option<usize> {
     match layer {
-        // Per step the spikes under the kernel, and the bits of a word.
         Layer::Block(b) => {
-            steps.checked_mul(2)?.checked_add(gate_words(&b.gate, b.conv.input.channels, b.conv.channels, steps)?)
+            let gate = gate_words(&b.gate, b.conv.input.channels, b.conv.channels, steps)?;
+            steps.checked_mul(block_words(b))?.checked_add(gate)
         }
         Layer::Residual(r) => {
             let gate = gate_words(&r.gate, r.conv.input.channels, r.conv.channels, 1)?;

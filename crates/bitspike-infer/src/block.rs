@@ -3,7 +3,7 @@
 //! The obviously right form of [`Block`]: every neuron is computed by itself, its potential in a register, and nothing
 //! between the input's spikes and its own is stored.
 
-use crate::arena::WINDOW;
+use crate::arena::{WINDOW, currents};
 use crate::gate::Factors;
 use crate::source::{BinarySource, Bits, RealSource};
 use bitspike_format::{Affine, Block, Map, Neuron, Pool, Reset};
@@ -49,53 +49,59 @@ pub(crate) fn block(
     let (map, neurons) = (b.output(), b.neurons());
     let out = out.get_mut(..steps * map.bit_words())?;
     out.fill(0);
-    let (under, rest) = scratch.split_at_mut_checked(steps)?;
+    let parts = currents(b);
+    let (under, rest) = scratch.split_at_mut_checked(steps * parts)?;
     let (bits, rest) = rest.split_at_mut_checked(steps)?;
     let binary = match input {
         Input::Bits(bits) => Some(BinarySource::new(&b.conv, bits)?),
         Input::Frames(_) => None,
     };
     let factors = Factors::new(&b.gate, &b.conv, &b.affine, binary.as_ref(), (first, steps), rest)?;
-    let (window, sums) = (b.window(), b.sums());
+    let (window, seen) = (b.window(), b.seen());
     for y in 0..neurons.rows {
         for x in 0..neurons.columns {
-            let (corners, count) = corners(sums, y, x);
+            let (corners, count) = corners(seen, y, x);
             let corners = corners.get(..count)?;
+            // Outputs whose sums are added before slope, offset and gate.
+            let together = (count / parts).max(1);
             if let Some(source) = &binary {
-                for (step, under) in under.iter_mut().enumerate() {
-                    *under = 0;
-                    for (y, x) in corners {
-                        *under += source.under(step, *y, *x)?;
-                    }
+                for (step, under) in under.chunks_mut(parts).enumerate() {
+                    under_all(source, step, corners.chunks(together), under)?;
                 }
             }
             for word in 0..neurons.words() {
                 bits.fill(0);
                 for lane in 0..(neurons.channels - 32 * word).min(32) {
                     let channel = 32 * word + lane;
-                    let (a, offset) = at(&b.affine, channel, count)?;
+                    let (a, offset) = at(&b.affine, channel, together)?;
                     let potential = ((y * neurons.columns) + x) * neurons.channels + channel;
                     let mut v = potentials.get(potential).map_or(0.0, |bits| f32::from_bits(*bits));
                     let mut constant = None;
                     for (step, bits) in bits.iter_mut().enumerate() {
-                        let sum = match (input, &binary) {
-                            (_, Some(source)) => binary_sum(source, step, corners, channel, *under.get(step)?)? as f32,
+                        let z = match (input, &binary) {
+                            (_, Some(source)) => {
+                                let mut z = [0.0; WINDOW];
+                                let places = corners.chunks(together).zip(under.chunks(parts).nth(step)?);
+                                for (z, (corners, under)) in z.iter_mut().zip(places) {
+                                    let sum = binary_sum(source, step, corners, channel, *under)?;
+                                    *z = factors.apply((a * sum as f32) + offset, step, channel);
+                                }
+                                window_mean(z, parts)
+                            }
                             (Input::Frames(frames), _) => match constant {
-                                Some(sum) => sum,
+                                Some(z) => z,
                                 None => {
                                     let len = b.conv.input.len();
                                     let alone = frames.len() == len;
                                     let from = if alone { 0 } else { step * len };
                                     let source = RealSource::new(&b.conv, frames.get(from..from + len)?)?;
-                                    let sum = real_sum(&source, corners, channel)?;
-                                    constant = alone.then_some(sum);
-                                    sum
+                                    let z = (a * real_sum(&source, corners, channel)?) + offset;
+                                    constant = alone.then_some(z);
+                                    z
                                 }
                             },
                             _ => return None,
                         };
-                        let z = (a * sum) + offset;
-                        let z = factors.at(step, channel).map_or(z, |k| z * k);
                         let (next, spike) = fire(&neuron, v, z);
                         v = next;
                         *bits |= u32::from(spike) << lane;
@@ -120,6 +126,32 @@ pub(crate) fn corners([rows, columns]: [usize; 2], y: usize, x: usize) -> ([(usi
         *corner = (rows * y + i / columns.max(1), columns * x + i % columns.max(1));
     }
     (corners, rows * columns)
+}
+
+/// The spikes under each of the places that are gated by themselves.
+pub(crate) fn under_all<'a>(
+    source: &BinarySource<'_>,
+    step: usize,
+    places: impl Iterator<Item = &'a [(usize, usize)]>,
+    under: &mut [u32],
+) -> Option<()> {
+    for (under, corners) in under.iter_mut().zip(places) {
+        *under = 0;
+        for (y, x) in corners {
+            *under += source.under(step, *y, *x)?;
+        }
+    }
+    Some(())
+}
+
+/// The mean of so many gated currents: of a window, or of one.
+#[inline]
+pub(crate) fn window_mean([a, b, c, d]: [f32; WINDOW], parts: usize) -> f32 {
+    match parts {
+        1 => a,
+        2 => (a + b) * 0.5,
+        _ => ((a + b) + (c + d)) * 0.25,
+    }
 }
 
 /// Slope and offset of a channel, for the total of so many sums.

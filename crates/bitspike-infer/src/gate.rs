@@ -1,9 +1,9 @@
-//! The factor in front of a current; formulas at [`Gate`].
+//! What a gate makes of a current; formulas at [`Gate`].
 
 use crate::arena::gate_width;
-use crate::math::sigmoid;
+use crate::math::{hard, sigmoid};
 use crate::source::BinarySource;
-use bitspike_format::{Affine, Conv, Gate};
+use bitspike_format::{Affine, Conv, Gate, element_factor};
 
 /// Factors of consecutive steps.
 #[derive(Clone, Copy)]
@@ -14,6 +14,8 @@ pub(crate) enum Factors<'a> {
     File(bitspike_format::Factor<'a>, usize),
     /// From the sample, `[step][width]`, `f32` in the bits of a word.
     Sample(&'a [u32], usize),
+    /// From every current: α of the file, the first step, and whether α is inside.
+    Element(bitspike_format::Factor<'a>, usize, bool),
 }
 
 impl<'a> Factors<'a> {
@@ -29,6 +31,7 @@ impl<'a> Factors<'a> {
         match gate {
             Gate::None => return Some(Self::None),
             Gate::Fixed(factor) => return Some(Self::File(*factor, first)),
+            Gate::Element { alpha, inside } => return Some(Self::Element(*alpha, first, *inside)),
             Gate::Sample { .. } => {}
         }
         let width = gate_width(gate, conv.channels);
@@ -43,16 +46,17 @@ impl<'a> Factors<'a> {
         Some(Self::Sample(factors, width))
     }
 
-    /// The factor of a step (counted from the first) and channel, if there is one.
+    /// The current z of a step (counted from the first) and channel after the gate.
     #[inline]
-    pub(crate) fn at(&self, step: usize, channel: usize) -> Option<f32> {
+    pub(crate) fn apply(&self, z: f32, step: usize, channel: usize) -> f32 {
         match *self {
-            Self::None => None,
-            Self::File(factor, first) => Some(factor.at(first + step, channel)),
+            Self::None => z,
+            Self::File(factor, first) => z * factor.at(first + step, channel),
             Self::Sample(values, width) => {
                 let i = step * width + if width == 1 { 0 } else { channel };
-                values.get(i).map(|bits| f32::from_bits(*bits))
+                values.get(i).map_or(z, |bits| z * f32::from_bits(*bits))
             }
+            Self::Element(alpha, first, inside) => z * element_factor(alpha.at(first + step, channel), inside, z),
         }
     }
 }
@@ -66,7 +70,8 @@ pub(crate) fn sample(
     step: usize,
     factors: &mut [u32],
 ) {
-    let Gate::Sample { alpha, per_channel, inside } = gate else { return };
+    let Gate::Sample { alpha, per_channel, inside, hard: is_hard } = gate else { return };
+    let function = |x: f32| if *is_hard { hard(x) } else { sigmoid(x) };
     let channels = sums.len() as f64;
     let pixels = pixels as f64;
     let means = || {
@@ -78,6 +83,6 @@ pub(crate) fn sample(
     for (channel, factor) in factors.iter_mut().enumerate() {
         let m = if *per_channel { own.next().unwrap_or(0.0) as f32 } else { shared };
         let alpha = alpha.at(step, channel);
-        *factor = if *inside { sigmoid(alpha * m) } else { alpha * sigmoid(m) }.to_bits();
+        *factor = if *inside { function(alpha * m) } else { alpha * function(m) }.to_bits();
     }
 }

@@ -1,33 +1,37 @@
 //! Layers with integers; formulas at [`bitspike_format::integer`].
 
-use crate::arena::gate_width;
-use crate::block::{binary_sum, corners, put};
+use crate::arena::{currents, gate_width};
+use crate::block::{binary_sum, corners, put, under_all};
 use crate::residual::neurons;
 use crate::source::{BinarySource, Bits};
 use bitspike_format::integer::{
-    IntegerBlock, IntegerHead, IntegerNeuron, IntegerProjection, gated, limit, of_float, shift,
+    IntegerBlock, IntegerGate, IntegerHead, IntegerNeuron, IntegerProjection, argument, gated, limit, of_float, shift,
+    window_mean,
 };
 use bitspike_format::{Block, Conv, Gate, Map, Residual};
 
-/// Factors K of consecutive steps, `[step][width]` in words; of width 1 where channels share one, empty without a gate.
+/// Factors K of consecutive steps, `[step][width]` in words; of width 1 where channels share one, empty without a gate; or a gate
+/// per element, with the first step and the bits after the point.
 #[derive(Clone, Copy)]
 pub(crate) struct Factors<'a> {
     values: &'a [u32],
     width: usize,
+    element: Option<(IntegerGate<'a>, usize, u32)>,
 }
 
 impl<'a> Factors<'a> {
     /// Computes them into `scratch`, of [`gate_words`](crate::arena::gate_words) words.
     fn new(
-        (gate, integer): (&Gate<'_>, &IntegerBlock<'_>),
+        (gate, integer): (&Gate<'_>, &IntegerBlock<'a>),
         conv: &Conv<'_>,
         window: usize,
         source: &BinarySource<'_>,
         (first, steps): (usize, usize),
         scratch: &'a mut [u32],
     ) -> Option<Self> {
-        if integer.gate.is_none() {
-            return Some(Self { values: &[], width: 1 });
+        let element = integer.gate.filter(|gate| gate.element).map(|gate| (gate, first, integer.shift));
+        if integer.gate.is_none() || element.is_some() {
+            return Some(Self { values: &[], width: 1, element });
         }
         let width = gate_width(gate, conv.channels);
         let (counts, rest) = scratch.split_at_mut_checked(conv.input.channels)?;
@@ -38,15 +42,24 @@ impl<'a> Factors<'a> {
             source.map_sums(step, counts, sums)?;
             sample(integer, sums, (conv.output().pixels(), window), first + step, values);
         }
-        Some(Self { values, width })
+        Some(Self { values, width, element: None })
     }
 
     /// The current z after the gate.
     #[inline]
     fn apply(&self, z: i32, step: usize, channel: usize) -> i32 {
+        if let Some((gate, first, shift)) = &self.element {
+            return element(gate, gate.alpha(first + step, channel), z, *shift);
+        }
         let i = step * self.width + if self.width == 1 { 0 } else { channel };
         self.values.get(i).map_or(z, |k| gated(z, *k as i32))
     }
+}
+
+/// The current z, with f bits after the point, after a gate per element.
+#[inline(always)]
+pub(crate) fn element(gate: &IntegerGate<'_>, alpha: i32, z: i32, f: u32) -> i32 {
+    gated(z, gate.factor_of(alpha, argument(i64::from(z), f)))
 }
 
 /// The factors of one step from the sums over the map (`i32` in the bits of a word), one or one per channel. `window` is how
@@ -86,20 +99,19 @@ pub(crate) fn block(
     let (map, neurons) = (b.output(), b.neurons());
     let out = out.get_mut(..steps * map.bit_words())?;
     out.fill(0);
-    let (under, rest) = scratch.split_at_mut_checked(steps)?;
+    let parts = currents(b);
+    let (under, rest) = scratch.split_at_mut_checked(steps * parts)?;
     let (bits, rest) = rest.split_at_mut_checked(steps)?;
     let source = BinarySource::new(&b.conv, input)?;
-    let (window, sums) = (b.window(), b.sums());
+    let (window, seen, sums) = (b.window(), b.seen(), b.sums());
     let factors = Factors::new((&b.gate, integer), &b.conv, sums[0] * sums[1], &source, (first, steps), rest)?;
     for y in 0..neurons.rows {
         for x in 0..neurons.columns {
-            let (corners, count) = corners(sums, y, x);
+            let (corners, count) = corners(seen, y, x);
             let corners = corners.get(..count)?;
-            for (step, under) in under.iter_mut().enumerate() {
-                *under = 0;
-                for (y, x) in corners {
-                    *under += source.under(step, *y, *x)?;
-                }
+            let together = (count / parts).max(1);
+            for (step, under) in under.chunks_mut(parts).enumerate() {
+                under_all(&source, step, corners.chunks(together), under)?;
             }
             for word in 0..neurons.words() {
                 bits.fill(0);
@@ -108,10 +120,13 @@ pub(crate) fn block(
                     let potential = ((y * neurons.columns) + x) * neurons.channels + channel;
                     let mut v = potentials.get(potential).map_or(0, |v| *v as i32);
                     for (step, bits) in bits.iter_mut().enumerate() {
-                        let sum = binary_sum(&source, step, corners, channel, *under.get(step)?)?;
                         let (a, offset) = integer.affine(first + step, channel)?;
-                        let z = factors.apply(a.wrapping_mul(sum).wrapping_add(offset), step, channel);
-                        let (next, spike) = integer.neuron.fire(v, z);
+                        let mut z = 0i64;
+                        for (corners, under) in corners.chunks(together).zip(under.chunks(parts).nth(step)?) {
+                            let sum = binary_sum(&source, step, corners, channel, *under)?;
+                            z += i64::from(factors.apply(a.wrapping_mul(sum).wrapping_add(offset), step, channel));
+                        }
+                        let (next, spike) = integer.neuron.fire(v, window_mean(z, parts));
                         v = next;
                         *bits |= u32::from(spike) << lane;
                     }

@@ -82,7 +82,7 @@ pub(crate) fn residual(
             for channel in 0..map.channels {
                 let (a, offset) = at(&r.affine, channel, 1)?;
                 let z = (a * source.sum(0, y, x, channel, under)? as f32) + offset;
-                let z = factors.at(0, channel).map_or(z, |k| z * k);
+                let z = factors.apply(z, 0, channel);
                 let i = (y * map.columns + x) * map.channels + channel;
                 let around = match &r.projection {
                     None => f32::from_bits(*current.get(i)?),

@@ -92,7 +92,8 @@ fn signals_agree_over_several_samples() {
     let Some(cc) = compiler() else { return };
     let samples = example::Numbers::new(4).take(5 * 6 * 33).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
     for (i, pool) in [Pool::Current, Pool::Spikes, Pool::MaxSpikes].into_iter().enumerate() {
-        let spec = example::chain("32-P-40-P-33-P", [6, 1, 33], 4, Features::Flatten, pool, &example::sample_gate);
+        let gate: example::GateOf<'_> = if i == 0 { &example::element_gate } else { &example::sample_gate };
+        let spec = example::chain("32-P-40-P-33-P", [6, 1, 33], 4, Features::Flatten, pool, gate);
         let spec = example::one_row(spec);
         let (integers, _) = quantise(&spec, &WordLengths::default()).unwrap();
         for (k, bytes) in [write(&spec).unwrap(), write_integers(&integers).unwrap()].iter().enumerate() {
@@ -124,10 +125,11 @@ fn residual_chains_agree_over_several_samples() {
         alpha: numbers.take(steps * channels),
         per_channel: true,
         inside: false,
+        hard: true,
     };
     let fixed =
         |steps: usize, channels: usize, numbers: &mut example::Numbers| GateSpec::Fixed(numbers.take(steps * channels));
-    let gates: [example::GateOf<'_>; 3] = [&example::sample_gate, &per_channel, &fixed];
+    let gates: [example::GateOf<'_>; 4] = [&example::sample_gate, &per_channel, &fixed, &example::element_gate];
     for (i, gate) in gates.into_iter().enumerate() {
         let spec = example::residual("20-20-40", [3, 8, 10], 3, Features::Average, gate);
         let samples = example::Numbers::new(4).take(5 * 3 * 8 * 10);
@@ -159,9 +161,10 @@ fn integer_gates_poolings_and_shortcuts_agree() {
         alpha: numbers.take(steps * channels),
         per_channel: true,
         inside: true,
+        hard: false,
     };
     let fixed = |steps: usize, _: usize, numbers: &mut example::Numbers| GateSpec::Fixed(numbers.take(steps));
-    let gates: [example::GateOf<'_>; 3] = [&example::sample_gate, &per_channel, &fixed];
+    let gates: [example::GateOf<'_>; 4] = [&example::sample_gate, &per_channel, &fixed, &example::element_gate];
     let samples = example::Numbers::new(4).take(5 * 3 * 12 * 12);
     for (k, gate) in gates.into_iter().enumerate() {
         let mut specs = vec![example::residual("20-20-40", [3, 12, 12], 3, Features::Average, gate)];
@@ -190,8 +193,9 @@ fn gates_and_poolings_agree_with_and_without_fused_instructions() {
         alpha: numbers.take(steps * channels),
         per_channel: true,
         inside: true,
+        hard: false,
     };
-    let gates: [example::GateOf<'_>; 2] = [&example::sample_gate, &per_channel];
+    let gates: [example::GateOf<'_>; 3] = [&example::sample_gate, &per_channel, &example::element_gate];
     for (i, pool) in [Pool::Current, Pool::Spikes, Pool::MaxSpikes].into_iter().enumerate() {
         for (k, gate) in gates.into_iter().enumerate() {
             let spec = example::chain("32-40-P-33-P", [3, 13, 12], 4, Features::Flatten, pool, gate);

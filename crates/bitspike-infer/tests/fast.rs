@@ -80,10 +80,12 @@ proptest! {
 fn wide_layers_of_a_small_network() {
     // Small enough for an emulator: registers of 128 and of 256 channels, counts of one plane and of many.
     for pool in [bitspike_format::Pool::Current, bitspike_format::Pool::Spikes] {
-        let features = bitspike_format::Features::Average;
-        let spec = example::chain("130-P-300", [1, 4, 4], 2, features, pool, &example::sample_gate);
-        let frame = example::Numbers::new(5).take(16).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
-        check(&spec, &frame).unwrap();
+        for gate in [&example::sample_gate as example::GateOf<'_>, &example::element_gate] {
+            let features = bitspike_format::Features::Average;
+            let spec = example::chain("130-P-300", [1, 4, 4], 2, features, pool, gate);
+            let frame = example::Numbers::new(5).take(16).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
+            check(&spec, &frame).unwrap();
+        }
     }
 }
 
@@ -98,7 +100,7 @@ fn wide_layers_and_every_block_width() {
         // Sums of this layer could leave 16 bits: it runs by the portable code.
         ("4096-32", Pool::None),
     ] {
-        for gate in [&none as example::GateOf<'_>, &example::sample_gate] {
+        for gate in [&none as example::GateOf<'_>, &example::sample_gate, &example::element_gate] {
             let spec = example::chain(text, [2, 6, 7], 3, Features::Average, pool, gate);
             let frame = example::Numbers::new(5).take(2 * 6 * 7).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
             check(&spec, &frame).unwrap();
@@ -119,12 +121,14 @@ fn wide_layers_of_signals() {
         ("11000-32-P", Pool::Current),
     ] {
         for columns in [4, 33] {
-            let spec = example::chain(text, [6, 1, columns], 3, Features::Average, pool, &example::sample_gate);
-            let spec = example::one_row(spec);
-            let frame = example::Numbers::new(5).take(6 * columns).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
-            check(&spec, &frame).unwrap();
-            let (spec, _) = quantise(&spec, &WordLengths::default()).unwrap();
-            check_integers(&spec, &frame).unwrap();
+            for gate in [&example::sample_gate as example::GateOf<'_>, &example::element_gate] {
+                let spec = example::chain(text, [6, 1, columns], 3, Features::Average, pool, gate);
+                let spec = example::one_row(spec);
+                let frame = example::Numbers::new(5).take(6 * columns).into_iter().map(|v| 2.0 * v).collect::<Vec<_>>();
+                check(&spec, &frame).unwrap();
+                let (spec, _) = quantise(&spec, &WordLengths::default()).unwrap();
+                check_integers(&spec, &frame).unwrap();
+            }
         }
     }
 }
@@ -133,7 +137,7 @@ fn wide_layers_of_signals() {
 fn wide_residual_layers() {
     let none = |_: usize, _: usize, _: &mut example::Numbers| bitspike_format::GateSpec::None;
     for (text, size) in [("64-64-128-128-300", 8), ("33-33-65", 12), ("40-160", 6), ("3700-32", 4)] {
-        for gate in [&none as example::GateOf<'_>, &example::sample_gate] {
+        for gate in [&none as example::GateOf<'_>, &example::sample_gate, &example::element_gate] {
             for features in [bitspike_format::Features::Average, bitspike_format::Features::Flatten] {
                 let spec = example::residual(text, [2, size, size], 3, features, gate);
                 let frame = example::Numbers::new(5).take(2 * size * size);
@@ -145,9 +149,10 @@ fn wide_residual_layers() {
 
 #[test]
 fn vgg11_agrees_and_fires() {
-    let spec = example::vgg11(&example::sample_gate);
     let frame: Vec<f32> = example::Numbers::new(9).take(3 * 32 * 32).into_iter().map(|v| 1.7 * v).collect();
-    check(&spec, &frame).unwrap();
+    for gate in [&example::sample_gate as example::GateOf<'_>, &example::element_gate] {
+        check(&example::vgg11(gate), &frame).unwrap();
+    }
 }
 
 #[test]

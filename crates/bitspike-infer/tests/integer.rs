@@ -29,7 +29,7 @@ fn networks() -> Vec<ModelSpec> {
     };
     let none = |_: usize, _: usize, _: &mut example::Numbers| GateSpec::None;
     let mut specs = Vec::new();
-    for gate in [&none as example::GateOf<'_>, &fixed, &example::sample_gate] {
+    for gate in [&none as example::GateOf<'_>, &fixed, &example::sample_gate, &example::element_gate] {
         for pool in [Pool::Current, Pool::Spikes, Pool::MaxSpikes] {
             specs.push(example::chain("32-P-64-P-96-64", [3, 16, 16], 4, Features::Average, pool, gate));
         }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A gate that is a constant at evaluation and the same at every time step disappears into a and b; one that differs from
-//! step to step stays as a factor from the file; one per sample stays a gate. Folding rounds: a current may differ in its
+//! step to step stays as a factor from the file; one per sample or per element stays a gate. Folding rounds: a current may differ in its
 //! last bits from the trainer's, and a spike where the potential lies within rounding of the threshold.
 
 use crate::param::host;
@@ -337,28 +337,23 @@ impl Fold<'_> {
         if before {
             return refuse(
                 "agmm.position = \"before-norm\"",
-                "a gate per sample stands after the batch norm in the format",
+                "a gate that depends on the sample stands after the batch norm in the format",
                 "train with agmm.position = \"after-norm\", or with agmm.eval_gate = \"ema\" and a fixed alpha",
             );
         }
-        if p.function == GateFunction::Hard {
-            return refuse(
-                "agmm.gate = \"hard\"",
-                "the format has the logistic function for gates per sample",
-                "train with agmm.gate = \"sigmoid\" and agmm.pool = \"chw\" or \"hw\", or with agmm.eval_gate = \"ema\"",
-            );
-        }
+        let (alpha, inside, hard) = (host(gate.alpha.val()), p.alpha_inside, p.function == GateFunction::Hard);
         let per_channel = match p.pool {
             GatePool::Chw => false,
             GatePool::Hw => true,
+            _ if hard => return Ok(GateSpec::Element { alpha, inside }),
             _ => {
                 return refuse(
-                    "agmm.pool = \"none\"",
+                    "agmm.pool = \"none\" with agmm.gate = \"sigmoid\"",
                     "a gate per element would need a logistic function for every neuron and step",
-                    "train with agmm.pool = \"chw\" or \"hw\"",
+                    "train with agmm.gate = \"hard\", or with agmm.pool = \"chw\" or \"hw\"",
                 );
             }
         };
-        Ok(GateSpec::Sample { alpha: host(gate.alpha.val()), per_channel, inside: p.alpha_inside })
+        Ok(GateSpec::Sample { alpha, per_channel, inside, hard })
     }
 }

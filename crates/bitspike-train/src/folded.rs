@@ -6,19 +6,20 @@
 //! ```text
 //! binary convolution   conv2d of counts with weights ±1: integers below 2^24, exact in f32 in any order
 //! real convolution     one multiplication and one addition of tensors per kernel row, column and channel in, in this order
-//! gate                 sums over the map as integers; the factor, one number per sample and step, in f64 on the host
+//! gate                 sums over the map as integers; the factor, one number per sample and step, in f64 on the host; of a gate
+//!                      per element, single operations on tensors
 //! neuron               step after step
 //! head                 one multiplication and one addition of tensors per feature
 //! ```
 //!
-//! It shares no code with the runtime but the logistic function, and takes the description, not the file: it also checks how
+//! It shares no code with the runtime but the functions of a gate per sample, and takes the description, not the file: it also checks how
 //! the file was written. A device that contracts a multiplication and an addition into one operation, as some GPU compilers
 //! do, rounds differently in the real convolution, the affine map and the neuron; the CPU devices do not.
 //!
 //! Shapes: images `[1 or T, N, C, H, W]`, counts `[T, N, C, H, W]`, logits `[N, classes]`.
 
 use crate::export::after;
-use bitspike_format::math::sigmoid;
+use bitspike_format::math::{HARD_SLOPE, hard, sigmoid};
 use bitspike_format::{
     BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
 };
@@ -260,13 +261,19 @@ impl Conv {
 
     /// z from S.
     fn current(&self, sums: Tensor<5>, pool: Pool) -> Tensor<5> {
+        // Windows of two sums where the map has one row, of four otherwise.
+        let share = if sums.dims()[3] == 1 { 0.5 } else { 0.25 };
+        if let GateSpec::Element { alpha, inside } = &self.gate {
+            let z = (self.slope.clone() * sums) + self.offset.clone();
+            let alpha = self.per_step(alpha, z.dims(), &z.device());
+            let h = |x: Tensor<5>| ((x * HARD_SLOPE) + 0.5).clamp(0.0, 1.0);
+            let k = if *inside { h(alpha * z.clone()) } else { alpha * h(z.clone()) };
+            let z = z * k;
+            return if pool == Pool::Current { window_sums(z) * share } else { z };
+        }
         let factors = self.factors(&sums);
         let (slope, sums) = match pool {
-            // Windows of two sums where the map has one row, of four otherwise.
-            Pool::Current => {
-                let share = if sums.dims()[3] == 1 { 0.5 } else { 0.25 };
-                (self.slope.clone() * share, window_sums(sums))
-            }
+            Pool::Current => (self.slope.clone() * share, window_sums(sums)),
             _ => (self.slope.clone(), sums),
         };
         let z = (slope * sums) + self.offset.clone();
@@ -276,21 +283,26 @@ impl Conv {
         }
     }
 
+    /// Numbers `[T]` or `[T][C]` as `[T, 1, 1 or C, 1, 1]`.
+    fn per_step(&self, values: &[f32], [t, _, c, ..]: [usize; 5], device: &Device) -> Tensor<5> {
+        let width = if values.len() == t { 1 } else { c };
+        Tensor::from_data(TensorData::new(values.to_vec(), [t, 1, width, 1, 1]), device)
+    }
+
     /// k, `[T, 1 or N, 1 or C, 1, 1]`.
     fn factors(&self, sums: &Tensor<5>) -> Option<Tensor<5>> {
         let [t, n, c, h, w] = sums.dims();
         let device = sums.device();
-        // Numbers of a step: one for all channels, or one per channel.
-        let width = |len: usize| if len == t { 1 } else { c };
         match &self.gate {
-            GateSpec::None => None,
-            GateSpec::Fixed(factor) => {
-                Some(Tensor::from_data(TensorData::new(factor.clone(), [t, 1, width(factor.len()), 1, 1]), &device))
-            }
-            GateSpec::Sample { alpha, per_channel, inside } => {
+            // A gate per element has no factor of the map.
+            GateSpec::None | GateSpec::Element { .. } => None,
+            GateSpec::Fixed(factor) => Some(self.per_step(factor, sums.dims(), &device)),
+            GateSpec::Sample { alpha, per_channel, inside, hard: is_hard } => {
+                let function = if *is_hard { hard } else { sigmoid };
                 let totals = sums.clone().int().sum_dim(4).sum_dim(3).into_data().convert::<i64>();
                 let totals: Vec<i64> = totals.try_into_vec().expect("the data was converted to i64");
-                let (own, pixels) = (width(alpha.len()), (h * w) as f64);
+                // Numbers of a step: one for all channels, or one per channel.
+                let (own, pixels) = (if alpha.len() == t { 1 } else { c }, (h * w) as f64);
                 let wide = if *per_channel || own > 1 { c } else { 1 };
                 let (slope, offset) = &self.affine;
                 let mut factors = Vec::with_capacity(t * n * wide);
@@ -300,7 +312,7 @@ impl Conv {
                     for channel in 0..wide {
                         let m = if *per_channel { mean(channel) as f32 } else { shared };
                         let alpha = alpha[i / n * own + if own == 1 { 0 } else { channel }];
-                        factors.push(if *inside { sigmoid(alpha * m) } else { alpha * sigmoid(m) });
+                        factors.push(if *inside { function(alpha * m) } else { alpha * function(m) });
                     }
                 }
                 Some(Tensor::from_data(TensorData::new(factors, [t, n, wide, 1, 1]), &device))

@@ -6,7 +6,7 @@
 //! | `stem.weight` | f32 `[out, in, ky, kx]` | |
 //! | `blocks.I.weight` | int8 `[out, in, ky, kx]` | +1 and −1 |
 //! | `LAYER.slope`, `LAYER.offset` | f32 `[out]` | current = slope · sum + offset; for counts of quarters the ¼ (of halves, ½) is in the slope |
-//! | `LAYER.alpha` | f32 `[T]` or `[T, out]` | of a gate per sample |
+//! | `LAYER.alpha` | f32 `[T]` or `[T, out]` | of a gate per sample or per element |
 //! | `LAYER.factor` | f32 `[T]` or `[T, out]` | of a gate that is a constant per step |
 //! | `LAYER.shortcut.weight` | f32 `[out, in, 1, 1]` | with its `.slope` and `.offset` |
 //! | `head.weight`, `head.bias` | f32 `[classes, features]`, `[classes]` | features `[channel][row][column]` |
@@ -106,9 +106,18 @@ impl Tensors {
                 self.floats(&of("factor"), &shape(factor), factor);
                 json!({ "kind": "fixed" })
             }
-            GateSpec::Sample { alpha, per_channel, inside } => {
+            GateSpec::Sample { alpha, per_channel, inside, hard } => {
                 self.floats(&of("alpha"), &shape(alpha), alpha);
-                json!({ "kind": "sample", "per_channel": per_channel, "inside": inside })
+                let mut gate = json!({ "kind": "sample", "per_channel": per_channel, "inside": inside });
+                // Without it the function is the logistic one.
+                if *hard {
+                    gate["hard"] = true.into();
+                }
+                gate
+            }
+            GateSpec::Element { alpha, inside } => {
+                self.floats(&of("alpha"), &shape(alpha), alpha);
+                json!({ "kind": "element", "inside": inside, "hard": true })
             }
         };
         *channels = b.channels;

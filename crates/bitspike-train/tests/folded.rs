@@ -81,7 +81,13 @@ fn gates(steps: usize, channels: usize) -> Vec<GateSpec> {
     let mut gates = vec![GateSpec::None, GateSpec::Fixed(alpha(steps)), GateSpec::Fixed(alpha(steps * channels))];
     for (per_channel, inside) in [(false, false), (false, true), (true, false), (true, true)] {
         for len in [steps, steps * channels] {
-            gates.push(GateSpec::Sample { alpha: alpha(len), per_channel, inside });
+            gates.push(GateSpec::Sample { alpha: alpha(len), per_channel, inside, hard: false });
+        }
+        gates.push(GateSpec::Sample { alpha: alpha(steps), per_channel, inside, hard: true });
+    }
+    for inside in [false, true] {
+        for len in [steps, steps * channels] {
+            gates.push(GateSpec::Element { alpha: alpha(len), inside });
         }
     }
     gates

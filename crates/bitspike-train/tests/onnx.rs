@@ -1,6 +1,6 @@
 //! The ONNX graph, read back and run by a small interpreter of the operators it uses, against the packed runtime.
 
-use bitspike_format::example::{Numbers, block, chain, one_row, sample_gate};
+use bitspike_format::example::{Numbers, block, chain, element_gate, one_row, sample_gate};
 use bitspike_format::{
     Features, GateSpec, HeadSpec, LayerSpec, Model, ModelSpec, Neuron, Pool, Reset, ResidualSpec, write,
 };
@@ -165,6 +165,7 @@ fn run(file: &[u8], images: Array) -> Array {
                 x.zip(&inputs[1], |c, a| if c != 0.0 { a } else { 0.0 }).zip(&kept, |a, b| a + b)
             }
             "Sigmoid" => Array { values: x.values.iter().map(|v| 1.0 / (1.0 + (-v).exp())).collect(), ..x.clone() },
+            "Clip" => x.zip(&inputs[1], f32::max).zip(&inputs[2], f32::min),
             "AveragePool" | "MaxPool" => {
                 let window: [usize; 2] = attribute("kernel_shape", 8).try_into().expect("two sides");
                 assert_eq!(attribute("strides", 8), window);
@@ -264,13 +265,31 @@ fn the_graph_computes_what_the_packed_file_computes() {
         alpha: (0..steps * channels).map(|_| 1.9 + 0.2 * n.draw()).collect(),
         per_channel: true,
         inside: true,
+        hard: false,
+    };
+    let hard = |steps: usize, _: usize, n: &mut Numbers| GateSpec::Sample {
+        alpha: n.take(steps).iter().map(|v| 1.9 + 0.2 * v).collect(),
+        per_channel: false,
+        inside: false,
+        hard: true,
+    };
+    let element_inside = |steps: usize, channels: usize, n: &mut Numbers| GateSpec::Element {
+        alpha: n.take(steps * channels).iter().map(|v| 1.9 + 0.2 * v).collect(),
+        inside: true,
     };
     let none = |_: usize, _: usize, _: &mut Numbers| GateSpec::None;
     let mut failed = Vec::new();
     for pool in [Pool::Current, Pool::Spikes, Pool::MaxSpikes] {
         for features in [Features::Flatten, Features::Average] {
-            let gates: [(&str, bitspike_format::example::GateOf<'_>); 4] =
-                [("none", &none), ("sample", &sample_gate), ("fixed", &fixed), ("inside", &inside)];
+            let gates: [(&str, bitspike_format::example::GateOf<'_>); 7] = [
+                ("none", &none),
+                ("sample", &sample_gate),
+                ("fixed", &fixed),
+                ("inside", &inside),
+                ("hard", &hard),
+                ("element", &element_gate),
+                ("element inside", &element_inside),
+            ];
             let sizes = [[2, 9, 7], [2, 1, 21]];
             for (size, (name, gate)) in sizes.iter().flat_map(|size| gates.map(|gate| (*size, gate))) {
                 let mut spec = chain("5-P-12-P-4", size, 3, features, pool, gate);
@@ -293,8 +312,10 @@ fn the_graph_computes_what_the_packed_file_computes() {
             }
         }
     }
-    let sample = GateSpec::Sample { alpha: vec![1.9, 2.0, 2.1], per_channel: false, inside: false };
-    for (name, gate) in [("none", GateSpec::None), ("sample", sample)] {
+    let alpha = vec![1.9, 2.0, 2.1];
+    let sample = GateSpec::Sample { alpha: alpha.clone(), per_channel: false, inside: false, hard: false };
+    let element = GateSpec::Element { alpha, inside: false };
+    for (name, gate) in [("none", GateSpec::None), ("sample", sample), ("element", element)] {
         let near = near(&residual(gate), IMAGES);
         if near + 1 < IMAGES {
             failed.push(format!("residual {name}: {near} of {IMAGES}"));

@@ -44,6 +44,12 @@ fn every_exportable_option_keeps_its_predictions() {
         &["method=agmm", "network.T=3"],
         &["agmm.pool=hw", "network.pooling=spikes"],
         &["agmm.alpha=step-channel", "agmm.alpha_inside=true", "network.pooling=max-spikes"],
+        &["method=agmm-element", "agmm.gate=hard"],
+        &["method=agmm-element", "agmm.gate=hard", "agmm.alpha_inside=true", "network.pooling=spikes"],
+        &["method=agmm-element", "agmm.gate=hard", "network.family=bi-real", "network.layers=8-8-16"],
+        &["agmm.gate=hard", "agmm.alpha=step-channel"],
+        &["agmm.gate=hard", "agmm.pool=hw", "agmm.alpha_inside=true"],
+        &["agmm.gate=hard", "agmm.eval_gate=ema"],
         &["agmm.eval_gate=ema"],
         &["agmm.pool=nchw", "network.head=average"],
         &["method=const-gate", "neuron.kind=if"],
@@ -90,8 +96,8 @@ fn every_exportable_option_keeps_its_predictions() {
 fn what_cannot_be_exported_is_refused_with_layer_reason_and_remedy() {
     let rows: &[(&[&str], &str)] = &[
         (&["method=full-precision"], "blocks.0: method = \"full-precision\""),
-        (&["agmm.gate=hard"], "agmm.gate = \"hard\""),
-        (&["agmm.pool=none"], "agmm.pool = \"none\""),
+        (&["agmm.pool=none"], "agmm.pool = \"none\" with agmm.gate = \"sigmoid\""),
+        (&["agmm.pool=none", "agmm.gate=hard", "agmm.position=before-norm"], "agmm.position = \"before-norm\""),
         (&["agmm.position=before-norm"], "agmm.position = \"before-norm\""),
     ];
     for (sets, message) in rows {

@@ -16,8 +16,9 @@ pub(super) struct Cursor<'a> {
     all_signs: Words<'a>,
     all_reals: Reals<'a>,
     pub(super) all_integers: Option<&'a [u8]>,
-    /// Whether records have rows of kernels.
+    /// Whether records have rows of kernels, and gates the hard function.
     rows: bool,
+    hard: bool,
     pub(super) index: u16,
     pub(super) signs: usize,
     reals: usize,
@@ -40,6 +41,7 @@ impl<'a> Cursor<'a> {
             all_reals: model.reals,
             all_integers: model.integers,
             rows: model.rows,
+            hard: model.hard,
             index: 0,
             signs: 0,
             reals,
@@ -231,7 +233,10 @@ impl<'a> Cursor<'a> {
         let known = match r.gate {
             gate::NONE => 0,
             gate::FIXED => gate::PER_CHANNEL,
+            gate::SAMPLE | gate::SAMPLE_PER_CHANNEL if self.hard => gate::PER_CHANNEL | gate::INSIDE | gate::HARD,
             gate::SAMPLE | gate::SAMPLE_PER_CHANNEL => gate::PER_CHANNEL | gate::INSIDE,
+            gate::ELEMENT if self.hard => gate::PER_CHANNEL | gate::INSIDE,
+            found if self.hard => return refuse(here, "gate", "0 to 4", u32::from(found)),
             found => return refuse(here, "gate", "0 to 3", u32::from(found)),
         };
         if r.gate_flags & !known != 0 {
@@ -245,18 +250,24 @@ impl<'a> Cursor<'a> {
         if r.gate == gate::FIXED {
             return Ok(Gate::Fixed(factor));
         }
+        let [inside, hard] = [gate::INSIDE, gate::HARD].map(|flag| r.gate_flags & flag != 0);
+        if r.gate == gate::ELEMENT {
+            return Ok(Gate::Element { alpha: factor, inside });
+        }
         let out = conv.output();
         let most = (conv.taps() * conv.input.channels * conv.input.largest()) as u64;
         if most * out.rows as u64 * out.columns as u64 > i32::MAX as u64 {
             return refuse(here, "gate", "0 or 1, since the sum over this map could leave 32 bits", r.gate.into());
         }
         let per_channel = r.gate == gate::SAMPLE_PER_CHANNEL;
-        Ok(Gate::Sample { alpha: factor, per_channel, inside: r.gate_flags & gate::INSIDE != 0 })
+        Ok(Gate::Sample { alpha: factor, per_channel, inside, hard })
     }
 
     fn gate(&mut self, r: &Record, conv: &Conv<'_>) -> Result<Gate<'a>, FormatError> {
         let mut gate = self.gate_shape(r, conv)?;
-        if let Gate::Fixed(factor) | Gate::Sample { alpha: factor, .. } = &mut gate {
+        if let Gate::Fixed(factor) | Gate::Sample { alpha: factor, .. } | Gate::Element { alpha: factor, .. } =
+            &mut gate
+        {
             factor.values = self.take_reals(self.steps.checked_mul(factor.channels))?;
         }
         Ok(gate)

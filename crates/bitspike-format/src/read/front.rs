@@ -1,7 +1,7 @@
 //! Header, section table and checksums.
 
 use crate::record::{ALIGN, ENDIAN, ENTRY, HEADER, MAGIC, at, front};
-use crate::{FormatError, NEWEST, Section, VERSION, VERSION_INTEGERS, crc32c};
+use crate::{FormatError, NEWEST, Section, VERSION, VERSION_INTEGERS, VERSION_ROWS, crc32c};
 
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     match bytes.get(offset..).and_then(|b| b.first_chunk()) {
@@ -41,8 +41,8 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
     if !(VERSION..=NEWEST).contains(&version) {
         return Err(FormatError::Version { found: version });
     }
-    // Of version 3 the number of sections says it.
-    let integers = version == VERSION_INTEGERS || version == NEWEST && u16_at(bytes, at::SECTIONS) == 5;
+    // From version 3 on the number of sections says it.
+    let integers = version == VERSION_INTEGERS || version >= VERSION_ROWS && u16_at(bytes, at::SECTIONS) == 5;
     let count = if integers { 5 } else { 4 };
     let (checksum, mut end) = front(count);
     let (Some(before), Some(table)) = (bytes.get(..checksum), bytes.get(HEADER..checksum)) else {

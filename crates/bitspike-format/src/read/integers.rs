@@ -134,10 +134,12 @@ impl<'a> Cursor<'a> {
         let mut integer =
             IntegerBlock { shift: r.shift.into(), slope, offset, channels: conv.channels, gate: None, neuron };
         match shape {
-            Gate::Sample { alpha, per_channel, inside } => {
-                let channels = alpha.channels;
+            Gate::Sample { alpha: factor, inside, .. } | Gate::Element { alpha: factor, inside } => {
+                let channels = factor.channels;
                 let alpha = self.take_integers(self.steps.checked_mul(channels), 4)?;
-                integer.gate = Some(IntegerGate { alpha, channels, per_channel, inside });
+                let per_channel = matches!(shape, Gate::Sample { per_channel: true, .. });
+                let (hard, element) = (shape.is_hard(), shape.is_element());
+                integer.gate = Some(IntegerGate { alpha, channels, per_channel, inside, hard, element });
             }
             Gate::Fixed(Factor { channels, .. }) if channels != 1 => {
                 return refuse(Some(self.index), "gate_flags", "0, since slopes are per step", r.gate_flags.into());

@@ -6,7 +6,7 @@ mod integers;
 
 use crate::layer::{Block, Conv, Layer, Map, Network, Residual, Weights};
 use crate::record::{NETWORK, RECORD, flag};
-use crate::{FormatError, NEWEST, Reals, Section, Words};
+use crate::{FormatError, Reals, Section, VERSION_HARD, VERSION_ROWS, Words};
 use cursor::Cursor;
 use front::{sections, u16_at};
 use integers::check_integers;
@@ -25,8 +25,10 @@ pub struct Model<'a> {
     reals: Reals<'a>,
     /// INTEGERS, where layers have integers.
     integers: Option<&'a [u8]>,
-    /// Whether records have rows of kernels: version 3.
+    /// Whether records have rows of kernels: from version 3 on.
     rows: bool,
+    /// Whether gates may have the hard function: from version 4 on.
+    hard: bool,
     meta: &'a str,
     bytes: usize,
 }
@@ -51,25 +53,30 @@ impl<'a> Model<'a> {
             return Err(FormatError::Real { index, expected: "a finite number", found });
         }
         let (network, records, used) = network(layers, reals, integers.is_some())?;
-        let rows = version == NEWEST;
-        let model = Self { network, records, signs, reals, integers, rows, meta, bytes: bytes.len() };
+        let (rows, hard) = (version >= VERSION_ROWS, version >= VERSION_HARD);
+        let model = Self { network, records, signs, reals, integers, rows, hard, meta, bytes: bytes.len() };
         let mut cursor = Cursor::new(&model, used);
-        let mut needed = false;
+        let (mut needs_rows, mut needs_hard) = (false, false);
         while let Some(layer) = cursor.next_layer()? {
             let index = cursor.index.saturating_sub(1);
             check_integers(index, &layer)?;
-            let (conv, window) = match layer {
-                Layer::Block(b) => (b.conv, b.window()),
-                Layer::Residual(r) => (r.conv, [1, 1]),
+            let (conv, window, gate) = match layer {
+                Layer::Block(b) => (b.conv, b.window(), b.gate),
+                Layer::Residual(r) => (r.conv, [1, 1], r.gate),
                 Layer::Neurons(_) | Layer::Head(_) => continue,
             };
-            needed |= needs_rows(&conv, window);
+            needs_rows |= has_rows(&conv, window);
+            needs_hard |= gate.is_hard();
             if let Weights::Signs(words) = conv.weights {
                 check_sign_padding(index, conv.input.channels, words, cursor.signs - words.len())?;
             }
         }
         cursor.finish()?;
-        if rows && !needed {
+        if hard && !needs_hard {
+            let expected = "1 to 3, since no gate has the hard function";
+            return refuse(None, "version", expected, version.into());
+        }
+        if rows && !hard && !needs_rows {
             let expected = "1 or 2, since all kernels and windows are square";
             return refuse(None, "version", expected, version.into());
         }
@@ -140,7 +147,7 @@ impl<'a> Model<'a> {
 }
 
 /// Whether a convolution, and the windows behind it, take a file of version 3.
-pub(crate) fn needs_rows(conv: &Conv<'_>, window: [usize; 2]) -> bool {
+fn has_rows(conv: &Conv<'_>, window: [usize; 2]) -> bool {
     [conv.kernel, conv.padding, window].iter().any(|[rows, columns]| rows != columns)
 }
 

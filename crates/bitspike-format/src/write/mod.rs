@@ -10,7 +10,7 @@ pub use spec::{
 
 use crate::layer::{Features, Neuron, Pool, Reset};
 use crate::record::{ALIGN, ENDIAN, ENTRY, HEADER, MAGIC, NO_NEURON, Record, at, flag, front, gate, kind};
-use crate::{Model, NEWEST, Section, VERSION, VERSION_INTEGERS, crc32c};
+use crate::{Model, Section, VERSION, VERSION_HARD, VERSION_INTEGERS, VERSION_ROWS, crc32c};
 
 /// The bytes of a file. What is returned has passed [`Model::parse`].
 ///
@@ -118,12 +118,13 @@ fn build(spec: &ModelSpec, integers: Option<&[IntegerLayerSpec]>) -> Result<Vec<
     for record in out.records {
         // Without need there are no rows of kernels: a square network is the same file as ever.
         let square = Record { kernel_rows: 0, padding_rows: 0, ..record };
-        layers.extend(if out.rows { record } else { square }.bytes());
+        layers.extend(if out.rows || out.hard { record } else { square }.bytes());
     }
-    let version = match (out.rows, integers) {
-        (true, _) => NEWEST,
-        (false, Some(_)) => VERSION_INTEGERS,
-        (false, None) => VERSION,
+    let version = match (out.hard, out.rows, integers) {
+        (true, ..) => VERSION_HARD,
+        (_, true, _) => VERSION_ROWS,
+        (_, _, Some(_)) => VERSION_INTEGERS,
+        (_, _, None) => VERSION,
     };
     let signs: Vec<u8> = out.signs.iter().flat_map(|w| w.to_le_bytes()).collect();
     let reals: Vec<u8> = out.reals.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -212,6 +213,8 @@ struct Body {
     records: Vec<Record>,
     /// Whether a kernel or window is not square.
     rows: bool,
+    /// Whether a gate has the hard function.
+    hard: bool,
     signs: Vec<u32>,
     reals: Vec<f32>,
     integers: Vec<u8>,
@@ -317,7 +320,7 @@ impl Body {
                 }
                 record.set_integers(layer, &n.neuron, n.shift, n.word)?;
                 let alpha = self.gate(layer, b, &mut record)?.len();
-                if let GateSpec::Sample { .. } = b.gate {
+                if b.gate.alpha().is_some() {
                     check_len(Some(layer), "alpha", alpha, n.alpha.len())?;
                     self.put(layer, "alpha", n.alpha.iter().copied(), 4)?;
                 } else {
@@ -331,16 +334,23 @@ impl Body {
     }
 
     /// Fills the fields of a gate; returns its numbers.
-    fn gate<'b>(&self, layer: usize, b: &'b BlockSpec, record: &mut Record) -> Result<&'b [f32], WriteError> {
+    fn gate<'b>(&mut self, layer: usize, b: &'b BlockSpec, record: &mut Record) -> Result<&'b [f32], WriteError> {
         let (values, array) = match &b.gate {
             GateSpec::None => return Ok(&[]),
             GateSpec::Fixed(factor) => {
                 record.gate = gate::FIXED;
                 (factor, "factor")
             }
-            GateSpec::Sample { alpha, per_channel, inside } => {
+            GateSpec::Sample { alpha, per_channel, inside, hard } => {
                 record.gate = if *per_channel { gate::SAMPLE_PER_CHANNEL } else { gate::SAMPLE };
+                record.gate_flags = if *inside { gate::INSIDE } else { 0 } | if *hard { gate::HARD } else { 0 };
+                self.hard |= *hard;
+                (alpha, "alpha")
+            }
+            GateSpec::Element { alpha, inside } => {
+                record.gate = gate::ELEMENT;
                 record.gate_flags = if *inside { gate::INSIDE } else { 0 };
+                self.hard = true;
                 (alpha, "alpha")
             }
         };

@@ -61,7 +61,27 @@ pub enum GateSpec {
         per_channel: bool,
         /// Whether α stands inside σ.
         inside: bool,
+        /// Whether σ is the hard function.
+        hard: bool,
     },
+    /// A factor for every current, with the hard function.
+    Element {
+        /// α, `[T]` or `[T][channel]`.
+        alpha: Vec<f32>,
+        /// Whether α stands inside the function.
+        inside: bool,
+    },
+}
+
+impl GateSpec {
+    /// α of a gate that depends on the sample.
+    #[must_use]
+    pub fn alpha(&self) -> Option<&[f32]> {
+        match self {
+            Self::Sample { alpha, .. } | Self::Element { alpha, .. } => Some(alpha),
+            Self::None | Self::Fixed(_) => None,
+        }
+    }
 }
 
 /// A block to be written.
@@ -182,7 +202,7 @@ pub struct IntegerBlockSpec {
     pub slope: Vec<i32>,
     /// B, likewise.
     pub offset: Vec<i32>,
-    /// α, `[T]` or `[T][channel]` where the gate is [`GateSpec::Sample`]; else empty.
+    /// α, `[T]` or `[T][channel]` where the gate has one; else empty.
     pub alpha: Vec<i32>,
     /// The neurons.
     pub neuron: IntegerNeuron,

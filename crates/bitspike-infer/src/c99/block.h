@@ -6,7 +6,7 @@ typedef struct {
     const float *alpha;     /* [T] or [T][channel out], or null */
     uint32_t rows, columns, c_in, planes;     /* what comes in; planes 0: a frame */
     uint32_t c_out, kernel_rows, kernel, stride, padding_rows, padding;
-    uint32_t pool, gate, alpha_channels, inside;
+    uint32_t pool, gate, alpha_channels, inside, hard;
     float decay, threshold;
     uint32_t hard_reset;
 } block_t;

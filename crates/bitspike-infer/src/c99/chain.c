@@ -1,11 +1,22 @@
+/* The mean of the gated currents of a window, or the only one. */
+static float window_mean(const float *z, uint32_t count) {
+    float sum;
+    if (count == 1u) { return z[0]; }
+    sum = z[0] + z[1];
+    if (count == 2u) { return sum * 0.5f; }
+    sum = sum + (z[2] + z[3]);
+    return sum * 0.25f;
+}
+
 static void block(const block_t *b, const uint32_t *in, const float *frame, uint32_t *out, uint32_t *scratch) {
     const uint32_t rows = neuron_rows(b), columns = neuron_columns(b), per = words(b->c_out);
     const uint32_t in_step = b->planes * b->rows * b->columns * words(b->c_in), out_step = out_step_words(b);
     const uint32_t row_signs = row_words(b);
     const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
-    uint32_t *covered = scratch, *bits = scratch + STEPS, *counts = bits + STEPS;
+    const uint32_t many = totals(b);
+    uint32_t *covered = scratch, *bits = covered + many * STEPS, *counts = bits + STEPS;
     uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;
-    uint32_t y, x, word, lane, t;
+    uint32_t y, x, word, lane, t, k;
     memset(out, 0, STEPS * out_step * sizeof *out);
     if (b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL) {
         for (t = 0u; t < STEPS; t++) {
@@ -15,7 +26,9 @@ static void block(const block_t *b, const uint32_t *in, const float *frame, uint
     }
     for (y = 0u; y < rows; y++) {
         for (x = 0u; x < columns; x++) {
-            for (t = 0u; t < STEPS && b->signs != 0; t++) { covered[t] = under_all(b, in + t * in_step, y, x, 0); }
+            for (t = 0u; t < STEPS && b->signs != 0; t++) {
+                for (k = 0u; k < many; k++) { covered[t * many + k] = under_all(b, in + t * in_step, y, x, k, 0); }
+            }
             for (word = 0u; word < per; word++) {
                 memset(bits, 0, STEPS * sizeof *bits);
                 for (lane = 0u; lane < 32u && 32u * word + lane < b->c_out; lane++) {
@@ -23,22 +36,21 @@ static void block(const block_t *b, const uint32_t *in, const float *frame, uint
                     const float a = share(b, b->slope[channel]);
                     float v = 0.0f, sum = 0.0f;
                     for (t = 0u; t < STEPS; t++) {
-                        float z, u;
-                        if (b->signs != 0) {
-                            const uint32_t both = under_all(b, in + t * in_step, y, x, b->signs + channel * row_signs);
-                            sum = (float)((int32_t)(2u * both) - (int32_t)covered[t]);
-                        } else if (t == 0u || @SEQUENCE@) {
-                            sum = real_total(b, frame + (@SEQUENCE@ ? t * FRAME : 0u), y, x, channel);
-                        }
-                        z = a * sum;
-                        z = z + b->offset[channel];
-                        if (b->gate == GATE_FIXED) {
-                            z = z * alpha_at(b, t, channel);
-                        } else if (b->gate != GATE_NONE) {
-                            z = z * float_of(factors[t * width + (width == 1u ? 0u : channel)]);
+                        float z[4] = {0.0f, 0.0f, 0.0f, 0.0f}, u;
+                        for (k = 0u; k < many; k++) {
+                            if (b->signs != 0) {
+                                const uint32_t *signs = b->signs + channel * row_signs;
+                                const uint32_t both = under_all(b, in + t * in_step, y, x, k, signs);
+                                sum = (float)((int32_t)(2u * both) - (int32_t)covered[t * many + k]);
+                            } else if (t == 0u || @SEQUENCE@) {
+                                sum = real_total(b, frame + (@SEQUENCE@ ? t * FRAME : 0u), y, x, channel);
+                            }
+                            z[k] = a * sum;
+                            z[k] = z[k] + b->offset[channel];
+                            z[k] = gated(b, z[k], t, channel, factors + t * width, width);
                         }
                         u = b->decay * v;
-                        u = u + z;
+                        u = u + window_mean(z, many);
                         if (u >= b->threshold) {
                             bits[t] |= 1u << lane;
                             v = b->hard_reset ? 0.0f : u - b->threshold;

@@ -1,5 +1,3 @@
-enum { GATED = @GATED@ };
-
 /* x / 2^n, to the nearest, up from the middle. */
 static int64_t shift(int64_t x, uint32_t n) {
     x += ((int64_t)1 << n) >> 1;
@@ -25,6 +23,19 @@ static int32_t sigmoid(int32_t x) {
     return x < 0 ? 32768 - s : s;
 }
 
+/* The function of a gate: exact where it is hard, min(max(x / 4 + 1/2, 0), 1). */
+static int32_t gate_of(const block_t *b, int32_t x) {
+    if (!b->hard) { return sigmoid(x); }
+    return 2 * (x > 8192 ? 8192 : x < -8192 ? -8192 : x) + 16384;
+}
+
+/* A factor from its argument. */
+static int32_t factor(const block_t *b, int32_t x, uint32_t step, uint32_t channel) {
+    const int64_t alpha = b->alpha[step * b->alpha_channels + (b->alpha_channels == 1u ? 0u : channel)];
+    if (b->inside) { return gate_of(b, limit(shift(alpha * x, 14u))); }
+    return limit(shift(alpha * gate_of(b, x), 14u));
+}
+
 static int64_t map_current(const block_t *b, const uint32_t *sums, uint32_t pixels, uint32_t step, uint32_t channel) {
     const uint32_t i = (b->affine_steps == 1u ? 0u : step) * b->c_out + channel;
     const int64_t window = b->pool == POOL_CURRENT ? (out_rows(b) == 1u ? 2 : 4) : 1;
@@ -48,9 +59,8 @@ static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, u
         x = argument(b, all, pixels * b->c_out);
     }
     for (c = 0u; c < width; c++) {
-        const int64_t alpha = b->alpha[step * b->alpha_channels + (b->alpha_channels == 1u ? 0u : c)];
         if (b->gate != GATE_SAMPLE) { x = argument(b, map_current(b, sums, pixels, step, c), pixels); }
-        factors[c] = (uint32_t)(b->inside ? sigmoid(limit(shift(alpha * x, 14u))) : limit(shift(alpha * sigmoid(x), 14u)));
+        factors[c] = (uint32_t)factor(b, x, step, c);
     }
 }
 #else
@@ -59,13 +69,19 @@ static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, u
 }
 #endif
 
-/* The current behind a neuron, from twice the spikes under weights of +1 less all spikes; factors is null without a gate. */
+/* The gated current of a total, which is twice the spikes under weights of +1 less all spikes; factors are those of a gate per
+ * sample, else null. */
 static int32_t current(const block_t *b, int32_t sum, uint32_t step, uint32_t channel, const uint32_t *factors,
                        uint32_t width) {
     const uint32_t i = (b->affine_steps == 1u ? 0u : step) * b->c_out + channel;
     const int32_t z = b->slope[i] * sum + b->offset[i];
-    if (!GATED || factors == 0) { return z; }
-    return limit(shift((int64_t)z * signed_of(factors[width == 1u ? 0u : channel]), 15u));
+#if @GATED@
+    if (b->gate == GATE_ELEMENT) { return limit(shift((int64_t)z * factor(b, argument(b, z, 1u), step, channel), 15u)); }
+    if (factors != 0) { return limit(shift((int64_t)z * signed_of(factors[width == 1u ? 0u : channel]), 15u)); }
+#else
+    (void)factors; (void)width;
+#endif
+    return z;
 }
 
 /* A step of a neuron; returns whether it fires. */

@@ -55,7 +55,7 @@ pub(super) fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
             }
         }
     }
-    let (mut gate, mut alpha_channels, mut inside, mut steps) = (0, 1, false, 1);
+    let (mut gate, mut alpha_channels, mut inside, mut hard, mut steps) = (0, 1, false, false, 1);
     let (mut decay, mut threshold, mut shift) = (0, 1, b.current_shift.unwrap_or(0));
     let real = b.neuron.filter(|_| b.integer.is_none());
     if let Some(integer) = &b.integer {
@@ -66,16 +66,24 @@ pub(super) fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
         if let Some(g) = &integer.gate {
             pointers[6] = format!("ALPHA_{i}");
             integers(out, &pointers[6], "int32_t", g.alpha);
-            (gate, alpha_channels, inside) = (if g.per_channel { 3 } else { 2 }, g.channels, g.inside);
+            gate = if g.element {
+                4
+            } else if g.per_channel {
+                3
+            } else {
+                2
+            };
+            (alpha_channels, inside, hard) = (g.channels, g.inside, g.hard);
         }
         steps = integer.slope.len() / integer.channels;
         (decay, threshold, shift) = (integer.neuron.decay, integer.neuron.threshold, integer.shift);
     }
     format!(
-        "    {{{}, {}, {gate}u, {alpha_channels}u, {}u, {}, {}, {}u, {shift}u, {steps}u, {decay}, {threshold}}},\n",
+        "    {{{}, {}, {gate}u, {alpha_channels}u, {}u, {}u, {}, {}, {}u, {shift}u, {steps}u, {decay}, {threshold}}},\n",
         pointers.join(", "),
         geometry(b),
         u8::from(inside),
+        u8::from(hard),
         float(real.map_or(0.0, |n| n.decay)),
         float(real.map_or(1.0, |n| n.threshold)),
         u8::from(b.neuron.is_some_and(|n| n.reset == Reset::Hard)),
@@ -86,7 +94,7 @@ pub(super) fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
 pub(super) fn neurons(layer: &Neurons, n: &IntegerNeuron) -> String {
     let map = layer.input;
     format!(
-        "    {{0, 0, 0, 0, 0, 0, 0, {}u, {}u, {c}u, 0u, {c}u, 1u, 1u, 1u, 0u, 0u, 0u, 0u, 1u, 0u, 0.0f, 1.0f, {}u, 0u, 1u, {}, {}}},\n",
+        "    {{0, 0, 0, 0, 0, 0, 0, {}u, {}u, {c}u, 0u, {c}u, 1u, 1u, 1u, 0u, 0u, 0u, 0u, 1u, 0u, 0u, 0.0f, 1.0f, {}u, 0u, 1u, {}, {}}},\n",
         map.rows,
         map.columns,
         u8::from(n.reset == Reset::Hard),

@@ -11,7 +11,7 @@ typedef struct {
     const int32_t *alpha;     /* [T] or [T][channel out], or null */
     uint32_t rows, columns, c_in, planes;     /* what comes in; planes 0: a frame */
     uint32_t c_out, kernel_rows, kernel, stride, padding_rows, padding;
-    uint32_t pool, gate, alpha_channels, inside;
+    uint32_t pool, gate, alpha_channels, inside, hard;
     float real_decay, real_threshold;         /* first layer */
     uint32_t hard_reset;
     uint32_t shift, affine_steps;             /* bits after the point; rows of slope and offset */

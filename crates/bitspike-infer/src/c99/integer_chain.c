@@ -35,15 +35,19 @@ static void first(const block_t *b, const float *frame, uint32_t *out, uint32_t 
     }
 }
 
+/* The mean of the gated currents of a window from their sum, or the only one. */
+static int32_t window_mean(int64_t sum, uint32_t count) { return limit(shift(sum, count / 2u)); }
+
 static void block(const block_t *b, const uint32_t *in, const float *frame, uint32_t *out, uint32_t *scratch) {
     const uint32_t rows = neuron_rows(b), columns = neuron_columns(b), per = words(b->c_out);
     const uint32_t in_step = b->planes * b->rows * b->columns * words(b->c_in), out_step = out_step_words(b);
     const uint32_t row_signs = row_words(b);
     const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
     const uint32_t gated = b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL;
-    uint32_t *covered = scratch, *bits = scratch + STEPS, *counts = bits + STEPS;
+    const uint32_t many = totals(b);
+    uint32_t *covered = scratch, *bits = covered + many * STEPS, *counts = bits + STEPS;
     uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;
-    uint32_t y, x, word, lane, t;
+    uint32_t y, x, word, lane, t, k;
     if (b->signs == 0) {
         first(b, frame, out, bits);
         return;
@@ -55,17 +59,23 @@ static void block(const block_t *b, const uint32_t *in, const float *frame, uint
     }
     for (y = 0u; y < rows; y++) {
         for (x = 0u; x < columns; x++) {
-            for (t = 0u; t < STEPS; t++) { covered[t] = under_all(b, in + t * in_step, y, x, 0); }
+            for (t = 0u; t < STEPS; t++) {
+                for (k = 0u; k < many; k++) { covered[t * many + k] = under_all(b, in + t * in_step, y, x, k, 0); }
+            }
             for (word = 0u; word < per; word++) {
                 memset(bits, 0, STEPS * sizeof *bits);
                 for (lane = 0u; lane < 32u && 32u * word + lane < b->c_out; lane++) {
                     const uint32_t channel = 32u * word + lane;
                     uint32_t v = 0u;
                     for (t = 0u; t < STEPS; t++) {
-                        const uint32_t both = under_all(b, in + t * in_step, y, x, b->signs + channel * row_signs);
-                        const int32_t sum = (int32_t)(2u * both) - (int32_t)covered[t];
-                        const int32_t z = current(b, sum, t, channel, gated ? factors + t * width : 0, width);
-                        bits[t] |= fire(b, &v, z) << lane;
+                        const uint32_t *signs = b->signs + channel * row_signs;
+                        int64_t z = 0;
+                        for (k = 0u; k < many; k++) {
+                            const uint32_t both = under_all(b, in + t * in_step, y, x, k, signs);
+                            const int32_t sum = (int32_t)(2u * both) - (int32_t)covered[t * many + k];
+                            z += current(b, sum, t, channel, gated ? factors + t * width : 0, width);
+                        }
+                        bits[t] |= fire(b, &v, window_mean(z, many)) << lane;
                     }
                 }
                 for (t = 0u; t < STEPS; t++) { store(b, out + t * out_step, y, x, word, bits[t]); }

@@ -133,7 +133,9 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     // The C code always has room for sums and counts of the widest gate.
     let scratch = model.layers().map(|layer| match layer {
         Layer::Block(b) if residual => b.conv.input.channels,
-        Layer::Block(b) => 2 * steps + b.conv.input.channels + b.conv.channels + steps * b.conv.channels,
+        Layer::Block(b) => {
+            arena::block_words(&b) * steps + b.conv.input.channels + b.conv.channels + steps * b.conv.channels
+        }
         Layer::Residual(r) => r.conv.input.bit_words() + 2 * r.conv.input.channels + 2 * r.conv.channels,
         Layer::Neurons(_) => 0,
         Layer::Head(h) => 2 * n.classes + h.input.channels,
@@ -224,7 +226,7 @@ fn shortcut_table(rows: &str, integers: bool) -> String {
 fn neurons(layer: &Neurons) -> String {
     let (map, n) = (layer.input, layer.neuron);
     format!(
-        "    {{0, 0, 0, 0, 0, {}u, {}u, {}u, 0u, {}u, 1u, 1u, 1u, 0u, 0u, 0u, 0u, 1u, 0u, {}, {}, {}u}},\n",
+        "    {{0, 0, 0, 0, 0, {}u, {}u, {}u, 0u, {}u, 1u, 1u, 1u, 0u, 0u, 0u, 0u, 1u, 0u, 0u, {}, {}, {}u}},\n",
         map.rows,
         map.columns,
         map.channels,
@@ -335,14 +337,16 @@ fn block(out: &mut String, i: usize, b: &Block<'_>) -> String {
     let (gate, (alpha, channels), inside) = match &b.gate {
         Gate::None => (0, ("0".to_owned(), 1), false),
         Gate::Fixed(f) => (1, factor(f), false),
-        Gate::Sample { alpha, per_channel, inside } => (if *per_channel { 3 } else { 2 }, factor(alpha), *inside),
+        Gate::Sample { alpha, per_channel, inside, .. } => (if *per_channel { 3 } else { 2 }, factor(alpha), *inside),
+        Gate::Element { alpha, inside } => (4, factor(alpha), *inside),
     };
     let (decay, threshold, hard) =
         b.neuron.map_or((0.0, 1.0, false), |n| (n.decay, n.threshold, n.reset == Reset::Hard));
     format!(
-        "    {{{signs}, {weights}, SLOPE_{i}, OFFSET_{i}, {alpha}, {}, {gate}u, {channels}u, {}u, {}, {}, {}u}},\n",
+        "    {{{signs}, {weights}, SLOPE_{i}, OFFSET_{i}, {alpha}, {}, {gate}u, {channels}u, {}u, {}u, {}, {}, {}u}},\n",
         geometry(b),
         u8::from(inside),
+        u8::from(b.gate.is_hard()),
         float(decay),
         float(threshold),
         u8::from(hard),

@@ -42,6 +42,18 @@ static float sigmoid(float x) {
     return 1.0f / (1.0f + p);
 }
 
+/* min(max(x / 4 + 1/2, 0), 1). */
+static float hard(float x) {
+    float g = x * 0.25f;
+    g = g + 0.5f;
+    if (g < 0.0f) { g = 0.0f; }
+    if (g > 1.0f) { g = 1.0f; }
+    return g;
+}
+
+/* The function of a gate. */
+static float gate_of(const block_t *b, float x) { return b->hard ? hard(x) : sigmoid(x); }
+
 static float alpha_at(const block_t *b, uint32_t step, uint32_t channel) {
     return b->alpha[step * b->alpha_channels + (b->alpha_channels == 1u ? 0u : channel)];
 }
@@ -50,6 +62,21 @@ static double mean_of(const block_t *b, const uint32_t *sums, double pixels, uin
     double mean = (double)b->slope[channel] * (double)signed_of(sums[channel]);
     mean = mean / pixels;
     return mean + (double)b->offset[channel];
+}
+
+/* The current z of a step after the gate; factors are those of the step, of so many channels. */
+static float gated(const block_t *b, float z, uint32_t step, uint32_t channel, const uint32_t *factors, uint32_t width) {
+    float k;
+    if (b->gate == GATE_NONE) { return z; }
+    if (b->gate == GATE_FIXED) {
+        k = alpha_at(b, step, channel);
+    } else if (b->gate == GATE_ELEMENT) {
+        const float a = alpha_at(b, step, channel);
+        k = b->inside ? hard(a * z) : a * hard(z);
+    } else {
+        k = float_of(factors[width == 1u ? 0u : channel]);
+    }
+    return z * k;
 }
 
 /* Factors of a step, one or one per channel. */
@@ -65,7 +92,7 @@ static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, u
     for (c = 0u; c < width; c++) {
         const float m = b->gate == GATE_SAMPLE ? shared : (float)mean_of(b, sums, pixels, c);
         const float a = alpha_at(b, step, c);
-        factors[c] = bits_of(b->inside ? sigmoid(a * m) : a * sigmoid(m));
+        factors[c] = bits_of(b->inside ? gate_of(b, a * m) : a * gate_of(b, m));
     }
 }
 

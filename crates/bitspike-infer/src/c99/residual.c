@@ -65,11 +65,7 @@ static void residual(const block_t *b, const shortcut_t *s, uint32_t t, const ui
                 const uint32_t both = under(b, bits, y, xx, b->signs + c * row_signs), i = (y * columns + xx) * b->c_out + c;
                 float z = b->slope[c] * (float)((int32_t)(2u * both) - (int32_t)covered), around;
                 z = z + b->offset[c];
-                if (b->gate == GATE_FIXED) {
-                    z = z * alpha_at(b, t, c);
-                } else if (b->gate != GATE_NONE) {
-                    z = z * float_of(factors[width == 1u ? 0u : c]);
-                }
+                z = gated(b, z, t, c, factors, width);
                 if (s->weights == 0) {
                     around = float_of(x[i]);
                 } else {

@@ -1,9 +1,15 @@
 /* Rows of the windows of a pooling, whose columns are two. */
 static uint32_t window_rows(const block_t *b) { return out_rows(b) == 1u ? 1u : 2u; }
 
+/* Outputs behind a neuron. */
+static uint32_t seen(const block_t *b) { return b->pool == POOL_CURRENT ? 2u * window_rows(b) : 1u; }
+
+/* Totals behind a neuron: of all its outputs together, or of every one where each has its own gate. */
+static uint32_t totals(const block_t *b) { return b->gate == GATE_ELEMENT ? seen(b) : 1u; }
+
 /* The slope of a total of sums. */
 static float share(const block_t *b, float slope) {
-    if (b->pool != POOL_CURRENT) { return slope; }
+    if (b->pool != POOL_CURRENT || b->gate == GATE_ELEMENT) { return slope; }
     return slope * (window_rows(b) == 1u ? 0.5f : 0.25f);
 }
 
@@ -17,12 +23,16 @@ static float real_total(const block_t *b, const float *frame, uint32_t y, uint32
     return upper + lower;
 }
 
-/* As under, for all outputs behind a neuron. */
-static uint32_t under_all(const block_t *b, const uint32_t *x, uint32_t row, uint32_t column, const uint32_t *signs) {
-    uint32_t k, total = 0u;
+/* As under, for the outputs of a total behind a neuron. */
+static uint32_t under_all(const block_t *b, const uint32_t *x, uint32_t row, uint32_t column, uint32_t total,
+                          const uint32_t *signs) {
+    const uint32_t count = seen(b) / totals(b);
+    uint32_t k, sum = 0u;
     if (b->pool != POOL_CURRENT) { return under(b, x, row, column, signs); }
-    for (k = 0u; k < 2u * window_rows(b); k++) { total += under(b, x, 2u * row + k / 2u, 2u * column + k % 2u, signs); }
-    return total;
+    for (k = total * count; k < (total + 1u) * count; k++) {
+        sum += under(b, x, 2u * row + k / 2u, 2u * column + k % 2u, signs);
+    }
+    return sum;
 }
 
 /* Rows or columns of neurons, and of what goes out. */

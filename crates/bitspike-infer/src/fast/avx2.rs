@@ -5,7 +5,7 @@
 use super::lists::{Lists, SLACK};
 use super::portable::{self, inside};
 use super::prepare::{Binary, Row, Shortcut, Signs, Stem};
-use super::{IntegerJob, Job, Mix, Sums};
+use super::{Factors, IntegerJob, Job, Mix, Sums};
 use bitspike_format::{Block, Conv, Neuron, Reset};
 use std::arch::x86_64::*;
 
@@ -64,7 +64,7 @@ macro_rules! counting {
         #[target_feature(enable = $features)]
         pub(in crate::fast) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize, sums: &mut [i16]) {
             let Signs::Rows(blocks) = &binary.signs else { unreachable!("prepared for this path") };
-            let (out, width) = (b.neurons(), binary.width);
+            let (out, width) = (b.totals(), binary.width);
             let zero = (b.conv.taps() * b.conv.input.channels) as u16;
             let mut spikes = lists.check(b, blocks, steps, sums, width);
             for (i, sums) in sums.chunks_exact_mut(width).enumerate() {
@@ -249,46 +249,86 @@ pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
 /// Spikes of eight neurons at a time, all steps in registers.
 #[target_feature(enable = "avx2")]
 pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
-    match (job.sums, job.factors, job.neuron.reset) {
-        (Sums::Reals(..), _, _) => fire::<true, true>(job, out),
-        (Sums::Integers(_), None, _) => fire::<false, false>(job, out),
-        (Sums::Integers(_), Some(_), _) => fire::<false, true>(job, out),
+    match (job.sums, job.factors) {
+        (Sums::Reals(..), Factors::Element(..)) => fire::<true, ELEMENT>(job, out),
+        (Sums::Reals(..), _) => fire::<true, GIVEN>(job, out),
+        (Sums::Integers(_), Factors::None) => fire::<false, NONE>(job, out),
+        (Sums::Integers(_), Factors::Given(_)) => fire::<false, GIVEN>(job, out),
+        (Sums::Integers(_), Factors::Element(..)) => fire::<false, ELEMENT>(job, out),
     }
 }
 
-/// `REAL`: the sums are floats. `GATED`: there may be factors.
+/// No factors; factors, if there are any; factors of the currents themselves.
+const NONE: u8 = 0;
+const GIVEN: u8 = 1;
+const ELEMENT: u8 = 2;
+
+/// [`element_factor`](bitspike_format::element_factor) of eight currents.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn fire<const REAL: bool, const GATED: bool>(job: &Job<'_>, out: &mut [u32]) {
+fn element(alpha: __m256, inside: bool, z: __m256) -> __m256 {
+    let x = if inside { _mm256_mul_ps(alpha, z) } else { z };
+    let g = _mm256_add_ps(_mm256_mul_ps(x, _mm256_set1_ps(0.25)), _mm256_set1_ps(0.5));
+    // With a NaN both give their second operand, which keeps it.
+    let g = _mm256_min_ps(_mm256_set1_ps(1.0), _mm256_max_ps(_mm256_setzero_ps(), g));
+    if inside { g } else { _mm256_mul_ps(alpha, g) }
+}
+
+/// `REAL`: the sums are floats. `GATE`: what multiplies them.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fire<const REAL: bool, const GATE: u8>(job: &Job<'_>, out: &mut [u32]) {
     let (rows, width, steps) = (job.rows(out), job.width, job.steps);
     let Neuron { decay, threshold, reset } = job.neuron;
     let (decay, threshold) = (_mm256_set1_ps(decay), _mm256_set1_ps(threshold));
     let soft = reset == Reset::Soft;
     let bytes: *mut u8 = out.as_mut_ptr().cast();
     // Constant sums are read again at every step.
+    let pixels = job.windows.pixels;
     let (reals, integers, stride) = match job.sums {
-        Sums::Reals(sums, constant) => (sums.as_ptr(), std::ptr::null(), if constant { 0 } else { rows * width }),
-        Sums::Integers(sums) => (std::ptr::null(), sums.as_ptr(), rows * width),
+        Sums::Reals(sums, constant) => (sums.as_ptr(), std::ptr::null(), if constant { 0 } else { pixels * width }),
+        Sums::Integers(sums) => (std::ptr::null(), sums.as_ptr(), pixels * width),
     };
     for row in 0..rows {
+        let (places, parts) = job.windows.of(row);
         for c in (0..width).step_by(8) {
-            // SAFETY: `Job::rows` has checked all lengths: sums have `rows * width` elements per step (or once, with a
-            // stride of 0), slopes, offsets and a step's factors have `width`, spikes `rows * width / 8` bytes per step;
-            // c is a multiple of 8 below `width`, itself a multiple of 32. On x86-64 byte c / 8 of a row of words holds
-            // channels c to c + 7.
+            // SAFETY: `Job::rows` has checked all lengths: sums have `pixels * width` elements per step (or once, with a
+            // stride of 0), slopes, offsets and a step's factors have `width`, spikes `rows * width / 8` bytes per step; the
+            // first `parts` places of a row are below `pixels`; c is a multiple of 8 below `width`, itself a multiple of 32.
+            // On x86-64 byte c / 8 of a row of words holds channels c to c + 7.
             unsafe {
                 let (a, b) = (_mm256_loadu_ps(job.slope.as_ptr().add(c)), _mm256_loadu_ps(job.offset.as_ptr().add(c)));
                 let mut v = _mm256_setzero_ps();
                 for t in 0..steps {
-                    let i = t * stride + row * width + c;
-                    let sum = if REAL {
-                        _mm256_loadu_ps(reals.add(i))
-                    } else {
-                        _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(integers.add(i).cast())))
+                    let current = |place: usize| {
+                        let i = t * stride + place * width + c;
+                        let sum = if REAL {
+                            _mm256_loadu_ps(reals.add(i))
+                        } else {
+                            _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(integers.add(i).cast())))
+                        };
+                        let z = _mm256_add_ps(_mm256_mul_ps(a, sum), b);
+                        match job.factors {
+                            Factors::Given(k) if GATE == GIVEN => {
+                                _mm256_mul_ps(z, _mm256_loadu_ps(k.as_ptr().add(t * width + c)))
+                            }
+                            Factors::Element(alpha, inside) if GATE == ELEMENT => {
+                                let alpha = _mm256_loadu_ps(alpha.as_ptr().add(t * width + c));
+                                _mm256_mul_ps(z, element(alpha, inside, z))
+                            }
+                            _ => z,
+                        }
                     };
-                    let mut z = _mm256_add_ps(_mm256_mul_ps(a, sum), b);
-                    if GATED && let Some(factors) = job.factors {
-                        z = _mm256_mul_ps(z, _mm256_loadu_ps(factors.as_ptr().add(t * width + c)));
+                    let mut z = current(places[0]);
+                    if GATE == ELEMENT && parts > 1 {
+                        z = _mm256_add_ps(z, current(places[1]));
+                        let share = if parts == 2 {
+                            0.5
+                        } else {
+                            z = _mm256_add_ps(z, _mm256_add_ps(current(places[2]), current(places[3])));
+                            0.25
+                        };
+                        z = _mm256_mul_ps(z, _mm256_set1_ps(share));
                     }
                     let u = _mm256_add_ps(_mm256_mul_ps(decay, v), z);
                     let spikes = _mm256_cmp_ps::<_CMP_GE_OQ>(u, threshold);

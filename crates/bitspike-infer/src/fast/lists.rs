@@ -120,7 +120,7 @@ impl Lists {
         let zero = conv.taps() * map.channels;
         assert_eq!(self.len(), steps * map.pixels(), "a list per pixel");
         assert!(self.all().iter().all(|c| usize::from(*c) < map.channels), "lists name channels of the input");
-        assert_eq!(sums.len(), steps * b.neurons().pixels() * width, "a sum per output");
+        assert_eq!(sums.len(), steps * b.totals().pixels() * width, "a sum per output");
         for block in blocks {
             assert!(
                 block.rows.len() * (256 / block.lanes) > zero && block.first < width,

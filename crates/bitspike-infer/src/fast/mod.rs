@@ -50,7 +50,7 @@ use crate::head::{head, mean};
 use crate::run::check;
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
-use bitspike_format::integer::{IntegerBlock, IntegerNeuron};
+use bitspike_format::integer::{IntegerBlock, IntegerGate, IntegerNeuron};
 use bitspike_format::{Block, Gate, Layer, Map, Model, Pool};
 use lists::Lists;
 use prepare::{Binary, Prepared, Stem};
@@ -245,7 +245,8 @@ impl<'m> Engine<'m> {
             width: stem.width,
             slope: &stem.slope,
             offset: &stem.offset,
-            factors: None,
+            factors: Factors::None,
+            windows: Windows::new(b),
             neuron: b.neuron?,
         };
         self.fire(b, &job, &mut ws.to, &mut ws.unpooled)
@@ -255,45 +256,39 @@ impl<'m> Engine<'m> {
         let steps = self.model.network().steps;
         let bits = Bits { words: &ws.from, map: b.conv.input };
         ws.lists.fill(bits.words, &b.conv.input, steps);
-        let rows = b.neurons().pixels();
+        let rows = b.totals().pixels();
         ws.sums.resize(steps * rows * binary.width, 0);
         path::events(self.path, binary, b, &ws.lists, steps, &mut ws.sums);
         let sums = &ws.sums[..steps * rows * binary.width];
+        let (windows, width) = (Windows::new(b), binary.width);
         if let Some(integer) = &b.integer {
-            let width = binary.width;
-            let gated = self.integer_factors(binary, (b, integer), bits, sums, &mut ws.gate, &mut ws.integers)?;
-            let factors = gated.then_some(&ws.integers[..]);
-            let job = IntegerJob { sums, steps, width, affine: &binary.integers, factors, neuron: integer.neuron };
+            let (gate, values) = (&mut ws.gate, &mut ws.integers);
+            let factors = self.integer_factors(binary, (b, integer), bits, sums, gate, values)?;
+            let (affine, neuron) = (&binary.integers[..], integer.neuron);
+            let job = IntegerJob { sums, steps, width, affine, factors, windows, neuron };
             return self.pooled(b, &mut ws.to, &mut ws.unpooled, |out| path::integers(self.path, &job, out));
         }
         let factors = self.factors(binary, b, bits, sums, &mut ws.gate, &mut ws.factors)?;
-        let job = Job {
-            sums: Sums::Integers(sums),
-            steps,
-            width: binary.width,
-            slope: &binary.slope,
-            offset: &binary.offset,
-            factors: factors.then_some(&ws.factors),
-            neuron: b.neuron?,
-        };
+        let (sums, slope, offset) = (Sums::Integers(sums), &binary.slope[..], &binary.offset[..]);
+        let job = Job { sums, steps, width, slope, offset, factors, windows, neuron: b.neuron? };
         self.fire(b, &job, &mut ws.to, &mut ws.unpooled)
     }
 
-    /// Factors `[step][width]` of the gate, if there is one.
-    fn factors(
+    /// What multiplies currents: factors `[step][width]`, or α where every current has its own.
+    fn factors<'f>(
         &self,
         binary: &Binary,
         b: &Block<'_>,
         bits: Bits<'_>,
         sums: &[i16],
         gate: &mut Vec<u32>,
-        factors: &mut Vec<f32>,
-    ) -> Option<bool> {
+        factors: &'f mut Vec<f32>,
+    ) -> Option<Factors<'f>> {
         let (steps, width, channels) = (self.model.network().steps, binary.width, b.conv.channels);
         factors.clear();
         match &b.gate {
-            Gate::None => return Some(false),
-            Gate::Fixed(factor) => {
+            Gate::None => return Some(Factors::None),
+            Gate::Fixed(factor) | Gate::Element { alpha: factor, .. } => {
                 for t in 0..steps {
                     factors.extend((0..width).map(|c| factor.at(t, c.min(channels - 1))));
                 }
@@ -308,7 +303,10 @@ impl<'m> Engine<'m> {
                 })?;
             }
         }
-        Some(true)
+        Some(match &b.gate {
+            Gate::Element { inside, .. } => Factors::Element(factors, *inside),
+            _ => Factors::Given(factors),
+        })
     }
 
     /// The totals of every step over the map before any pooling, and room for `own` words, handed to `with`.
@@ -341,28 +339,33 @@ impl<'m> Engine<'m> {
         Some(())
     }
 
-    /// Factors K `[step][width]` of a gate with integers, if there is one.
-    fn integer_factors(
+    /// As [`Engine::factors`], for layers with integers.
+    fn integer_factors<'f>(
         &self,
         binary: &Binary,
-        (b, integer): (&Block<'_>, &IntegerBlock<'_>),
+        (b, integer): (&Block<'_>, &IntegerBlock<'f>),
         bits: Bits<'_>,
         sums: &[i16],
         gate: &mut Vec<u32>,
-        factors: &mut Vec<i32>,
-    ) -> Option<bool> {
-        if integer.gate.is_none() {
-            return Some(false);
-        }
-        let (channels, pixels, window) = (b.conv.channels, b.conv.output().pixels(), b.sums().iter().product());
+        factors: &'f mut Vec<i32>,
+    ) -> Option<IntegerFactors<'f>> {
+        let Some(own_gate) = integer.gate else { return Some(IntegerFactors::None) };
+        let (steps, channels, width) = (self.model.network().steps, b.conv.channels, binary.width);
         factors.clear();
+        if own_gate.element {
+            for t in 0..steps {
+                factors.extend((0..width).map(|c| own_gate.alpha(t, c.min(channels - 1))));
+            }
+            return Some(IntegerFactors::Element(factors, own_gate, integer.shift));
+        }
+        let (pixels, window) = (b.conv.output().pixels(), b.sums().iter().product());
         let own = crate::arena::gate_width(&b.gate, channels);
         self.each_total(binary, b, bits, sums, (gate, own), |t, totals, own| {
             crate::integer::sample(integer, totals, (pixels, window), t, own);
             let one = own.len() == 1;
-            factors.extend((0..binary.width).map(|c| own[if one { 0 } else { c.min(channels - 1) }] as i32));
+            factors.extend((0..width).map(|c| own[if one { 0 } else { c.min(channels - 1) }] as i32));
         })?;
-        Some(true)
+        Some(IntegerFactors::Given(factors))
     }
 
     /// Neurons, and the pooling of their spikes.
@@ -406,7 +409,7 @@ impl<'m> Engine<'m> {
     fn other(&self, b: &Block<'_>, ws: &mut Workspace, layer: usize, input: &[f32]) -> Option<()> {
         let steps = self.model.network().steps;
         let gate = crate::arena::gate_words(&b.gate, b.conv.input.channels, b.conv.channels, steps)?;
-        ws.scratch.resize(ws.scratch.len().max(2 * steps + gate), 0);
+        ws.scratch.resize(ws.scratch.len().max(crate::arena::block_words(b) * steps + gate), 0);
         ws.to.resize(steps * b.output().bit_words(), 0);
         let bits = block::Input::Bits(Bits { words: &ws.from, map: b.conv.input });
         let input = if layer == 0 { block::Input::Frames(input) } else { bits };
@@ -423,6 +426,76 @@ pub(crate) enum Sums<'a> {
     Reals(&'a [f32], bool),
 }
 
+/// What multiplies a current.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Factors<'a> {
+    /// Nothing.
+    None,
+    /// k, `[step][width]`.
+    Given(&'a [f32]),
+    /// k of the current itself, with α `[step][width]`; the flag says that α is inside.
+    Element(&'a [f32], bool),
+}
+
+impl<'a> Factors<'a> {
+    /// The numbers of all steps.
+    fn values(&self) -> Option<&'a [f32]> {
+        match *self {
+            Self::None => None,
+            Self::Given(values) | Self::Element(values, _) => Some(values),
+        }
+    }
+}
+
+/// As [`Factors`], for layers with integers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IntegerFactors<'a> {
+    None,
+    /// K, `[step][width]`.
+    Given(&'a [i32]),
+    /// From the current itself and α, `[step][width]`; how, and the bits after the point of a current.
+    Element(&'a [i32], IntegerGate<'a>, u32),
+}
+
+/// Which totals a neuron sees: its own; or, with a gate per element and a pooled current, those of a window, whose gated
+/// currents are averaged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Windows {
+    /// Rows and columns of a window.
+    side: [usize; 2],
+    /// Totals of a step, and columns of them.
+    pub(crate) pixels: usize,
+    columns: usize,
+}
+
+impl Windows {
+    fn new(b: &Block<'_>) -> Self {
+        let ([rows, columns], seen, map) = (b.sums(), b.seen(), b.totals());
+        Self { side: [seen[0] / rows.max(1), seen[1] / columns.max(1)], pixels: map.pixels(), columns: map.columns }
+    }
+
+    /// A neuron per total.
+    fn alone(pixels: usize) -> Self {
+        Self { side: [1, 1], pixels, columns: pixels }
+    }
+
+    /// Neurons of a step.
+    fn neurons(&self) -> usize {
+        let [rows, columns] = self.side;
+        self.pixels / self.columns.max(1) / rows * (self.columns / columns)
+    }
+
+    /// The totals of a neuron in the order in which they are added, and how many they are: 1, 2 or 4.
+    #[inline(always)]
+    pub(crate) fn of(&self, neuron: usize) -> ([usize; 4], usize) {
+        let [rows, columns] = self.side;
+        let across = self.columns / columns;
+        let first = neuron / across * rows * self.columns + neuron % across * columns;
+        let below = first + self.columns;
+        ([first, first + 1, below, below + 1], rows * columns)
+    }
+}
+
 /// As [`Job`], for layers with integers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IntegerJob<'a> {
@@ -432,8 +505,8 @@ pub(crate) struct IntegerJob<'a> {
     pub(crate) width: usize,
     /// A and B, `[width]` or `[step][width]`.
     pub(crate) affine: &'a [[i32; 2]],
-    /// K, `[step][width]`.
-    pub(crate) factors: Option<&'a [i32]>,
+    pub(crate) factors: IntegerFactors<'a>,
+    pub(crate) windows: Windows,
     pub(crate) neuron: IntegerNeuron,
 }
 
@@ -445,7 +518,7 @@ pub(crate) struct Mix<'a> {
     pub(crate) width: usize,
     pub(crate) slope: &'a [f32],
     pub(crate) offset: &'a [f32],
-    pub(crate) factors: Option<&'a [f32]>,
+    pub(crate) factors: Factors<'a>,
     /// `[step][pixel][width]`; the flag says that there is one for all steps.
     pub(crate) shortcut: Option<(&'a [f32], bool)>,
 }
@@ -461,26 +534,29 @@ pub(crate) struct Job<'a> {
     pub(crate) slope: &'a [f32],
     /// `[width]`.
     pub(crate) offset: &'a [f32],
-    /// `[step][width]`.
-    pub(crate) factors: Option<&'a [f32]>,
+    pub(crate) factors: Factors<'a>,
+    pub(crate) windows: Windows,
     pub(crate) neuron: bitspike_format::Neuron,
 }
 
 impl Job<'_> {
-    /// Number of pixels; checks all lengths, so that kernels need not.
+    /// Number of neurons of a channel; checks all lengths, so that kernels need not.
     ///
     /// # Panics
     /// If a length does not fit, which the engine rules out.
     pub(crate) fn rows(&self, out: &[u32]) -> usize {
-        let rows = out.len() / (self.steps * (self.width / 32));
+        let (rows, pixels) = (self.windows.neurons(), self.windows.pixels);
         let (len, steps) = match self.sums {
             Sums::Integers(sums) => (sums.len(), self.steps),
             Sums::Reals(sums, constant) => (sums.len(), if constant { 1 } else { self.steps }),
         };
         assert!(self.width.is_multiple_of(32) && out.len() == self.steps * rows * (self.width / 32), "whole words");
-        assert_eq!(len, steps * rows * self.width, "a sum per neuron and step");
+        assert_eq!(len, steps * pixels * self.width, "a sum per step, pixel and channel");
         assert!(self.slope.len() == self.width && self.offset.len() == self.width, "slopes and offsets");
-        assert!(self.factors.is_none_or(|f| f.len() == self.steps * self.width), "a factor per step and channel");
+        assert!(
+            self.factors.values().is_none_or(|f| f.len() == self.steps * self.width),
+            "a factor per step and channel"
+        );
         rows
     }
 }

@@ -5,7 +5,7 @@
 use super::lists::{Lists, SLACK};
 use super::portable::inside;
 use super::prepare::{Binary, Row, Signs, Stem};
-use super::{Job, Sums};
+use super::{Factors, Job, Sums};
 use bitspike_format::{Block, Conv, Neuron, Reset};
 use std::arch::aarch64::*;
 
@@ -57,7 +57,7 @@ pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]
 pub(super) fn events(binary: &Binary, b: &Block<'_>, lists: &Lists, steps: usize, sums: &mut [i16]) {
     let Signs::Rows(blocks) = &binary.signs else { unreachable!("prepared for this path") };
     assert!(blocks.iter().all(|block| block.lanes == 128), "rows of one register");
-    let (out, width) = (b.neurons(), binary.width);
+    let (out, width) = (b.totals(), binary.width);
     let zero = (b.conv.taps() * b.conv.input.channels) as u16;
     let mut spikes = lists.check(b, blocks, steps, sums, width);
     for (i, sums) in sums.chunks_exact_mut(width).enumerate() {
@@ -174,34 +174,66 @@ fn values(planes: &[[u8; 16]], k: usize) -> uint8x16_t {
     sum
 }
 
+/// [`element_factor`](bitspike_format::element_factor) of four currents.
+#[inline]
+#[target_feature(enable = "neon")]
+fn element(alpha: float32x4_t, inside: bool, z: float32x4_t) -> float32x4_t {
+    let x = if inside { vmulq_f32(alpha, z) } else { z };
+    let g = vaddq_f32(vmulq_f32(x, vdupq_n_f32(0.25)), vdupq_n_f32(0.5));
+    // With a NaN both give a NaN.
+    let g = vminq_f32(vmaxq_f32(g, vdupq_n_f32(0.0)), vdupq_n_f32(1.0));
+    if inside { g } else { vmulq_f32(alpha, g) }
+}
+
 /// Spikes of eight neurons at a time, all steps in registers.
 #[target_feature(enable = "neon")]
 pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
-    let (rows, width, steps) = (job.rows(out), job.width, job.steps);
+    let (rows, width, steps, pixels) = (job.rows(out), job.width, job.steps, job.windows.pixels);
     let Neuron { decay, threshold, reset } = job.neuron;
     let (decay, threshold) = (vdupq_n_f32(decay), vdupq_n_f32(threshold));
     let bytes: *mut u8 = out.as_mut_ptr().cast();
     const BITS: [[u32; 4]; 2] = [[1, 2, 4, 8], [16, 32, 64, 128]];
     for row in 0..rows {
+        let (places, parts) = job.windows.of(row);
         for c in (0..width).step_by(8) {
             let mut v = [vdupq_n_f32(0.0); 2];
             for t in 0..steps {
                 let mut byte = 0;
                 for (half, v) in v.iter_mut().enumerate() {
                     let c = c + 4 * half;
-                    let at = |constant: bool| (if constant { 0 } else { t * rows * width }) + row * width + c;
-                    // SAFETY: `Job::rows` has checked all lengths: sums have `rows * width` elements per step (or once), slopes,
-                    // offsets and a step's factors have `width`; c is a multiple of 4 below `width`, itself a multiple of 32.
-                    let (sum, a, b, k) = unsafe {
-                        let sum = match job.sums {
-                            Sums::Reals(sums, constant) => vld1q_f32(sums.as_ptr().add(at(constant))),
-                            Sums::Integers(sums) => vcvtq_f32_s32(vmovl_s16(vld1_s16(sums.as_ptr().add(at(false))))),
-                        };
-                        let (a, b) = (vld1q_f32(job.slope.as_ptr().add(c)), vld1q_f32(job.offset.as_ptr().add(c)));
-                        (sum, a, b, job.factors.map(|f| vld1q_f32(f.as_ptr().add(t * width + c))))
+                    let current = |place: usize| {
+                        let at = |constant: bool| (if constant { 0 } else { t * pixels * width }) + place * width + c;
+                        // SAFETY: `Job::rows` has checked all lengths: sums have `pixels * width` elements per step (or once),
+                        // slopes, offsets and a step's factors have `width`; the first `parts` places of a row are below `pixels`;
+                        // c is a multiple of 4 below `width`, itself a multiple of 32.
+                        unsafe {
+                            let sum = match job.sums {
+                                Sums::Reals(sums, constant) => vld1q_f32(sums.as_ptr().add(at(constant))),
+                                Sums::Integers(sums) => {
+                                    vcvtq_f32_s32(vmovl_s16(vld1_s16(sums.as_ptr().add(at(false)))))
+                                }
+                            };
+                            let (a, b) = (vld1q_f32(job.slope.as_ptr().add(c)), vld1q_f32(job.offset.as_ptr().add(c)));
+                            let z = vaddq_f32(vmulq_f32(a, sum), b);
+                            match job.factors {
+                                Factors::None => z,
+                                Factors::Given(k) => vmulq_f32(z, vld1q_f32(k.as_ptr().add(t * width + c))),
+                                Factors::Element(alpha, inside) => {
+                                    let alpha = vld1q_f32(alpha.as_ptr().add(t * width + c));
+                                    vmulq_f32(z, element(alpha, inside, z))
+                                }
+                            }
+                        }
                     };
-                    let z = vaddq_f32(vmulq_f32(a, sum), b);
-                    let z = k.map_or(z, |k| vmulq_f32(z, k));
+                    let z = match parts {
+                        1 => current(places[0]),
+                        2 => vmulq_f32(vaddq_f32(current(places[0]), current(places[1])), vdupq_n_f32(0.5)),
+                        _ => {
+                            let upper = vaddq_f32(current(places[0]), current(places[1]));
+                            let lower = vaddq_f32(current(places[2]), current(places[3]));
+                            vmulq_f32(vaddq_f32(upper, lower), vdupq_n_f32(0.25))
+                        }
+                    };
                     let u = vaddq_f32(vmulq_f32(decay, *v), z);
                     let spikes = vcgeq_f32(u, threshold);
                     let after = if reset == Reset::Soft { vsubq_f32(u, threshold) } else { vdupq_n_f32(0.0) };

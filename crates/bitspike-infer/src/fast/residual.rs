@@ -4,7 +4,7 @@
 //! image. The width is the number of channels, padded to whole words; padded channels hold 0.
 
 use super::prepare::{Binary, Shortcut, Stem};
-use super::{Engine, Job, Mix, Sums, Workspace, path};
+use super::{Engine, Factors, Job, Mix, Sums, Windows, Workspace, path};
 use crate::source::Bits;
 use bitspike_format::{Block, Map, Neuron, Residual};
 
@@ -20,7 +20,7 @@ impl Engine<'_> {
             width,
             slope: &stem.slope,
             offset: &stem.offset,
-            factors: None,
+            factors: Factors::None,
             shortcut: None,
         };
         path::currents(self.path, &mix, &mut ws.currents);
@@ -37,7 +37,8 @@ impl Engine<'_> {
         let (slope, offset) = ws.pooled.split_at(width);
         let constant = ws.currents.len() != steps * rows * width;
         let sums = Sums::Reals(&ws.currents, constant);
-        let job = Job { sums, steps, width, slope, offset, factors: None, neuron: *neuron };
+        let (factors, windows) = (Factors::None, Windows::alone(rows));
+        let job = Job { sums, steps, width, slope, offset, factors, windows, neuron: *neuron };
         ws.to.resize(steps * rows * map.words(), 0);
         path::neurons(self.path, &job, &mut ws.to);
     }
@@ -58,7 +59,7 @@ impl Engine<'_> {
         ws.sums.resize(steps * rows * width, 0);
         path::events(self.path, binary, &b, &ws.lists, steps, &mut ws.sums);
         let bits = Bits { words: &ws.to, map: input };
-        let gated = self.factors(binary, &b, bits, &ws.sums, &mut ws.gate, &mut ws.factors)?;
+        let factors = self.factors(binary, &b, bits, &ws.sums, &mut ws.gate, &mut ws.factors)?;
         let from = 32 * input.words();
         let frames = ws.currents.len() / (input.pixels() * from);
         if let Some(p) = projection {
@@ -70,7 +71,7 @@ impl Engine<'_> {
                 width,
                 slope: &p.slope,
                 offset: &p.offset,
-                factors: None,
+                factors: Factors::None,
                 shortcut: None,
             };
             ws.currents.resize(frames * rows * width, 0.0);
@@ -82,7 +83,7 @@ impl Engine<'_> {
             width,
             slope: &binary.slope,
             offset: &binary.offset,
-            factors: gated.then_some(&ws.factors),
+            factors,
             shortcut: Some((&ws.currents, frames != steps)),
         };
         ws.next.resize(steps * rows * width, 0.0);

@@ -87,17 +87,20 @@ fn conv(b: &BlockSpec, x: &Map, binary: bool) -> Map {
     out
 }
 
-/// k of every channel at step t of `steps`.
+/// The straight line of a hard gate, cut off at 0 and 1.
+fn hard(x: f32) -> f32 {
+    (x / 4.0 + 0.5).clamp(0.0, 1.0)
+}
+
+/// k of every channel at step t of `steps`, where it is one for the whole map.
 fn factors(b: &BlockSpec, sums: &Map, t: usize, steps: usize) -> Option<Vec<f32>> {
     let [c, h, w] = sums.shape;
-    let of = |values: &[f32], co: usize| {
-        let t = t.min(steps - 1);
-        if values.len() == steps { values[t] } else { values[t * c + co] }
-    };
+    let of = |values: &[f32], co: usize| of_step(values, t, steps, co, c);
     match &b.gate {
-        GateSpec::None => None,
+        GateSpec::None | GateSpec::Element { .. } => None,
         GateSpec::Fixed(f) => Some((0..c).map(|co| of(f, co)).collect()),
-        GateSpec::Sample { alpha, per_channel, inside } => {
+        GateSpec::Sample { alpha, per_channel, inside, hard: is_hard } => {
+            let function = |x: f32| if *is_hard { hard(x) } else { sigmoid(x) };
             let mean = |co: usize| {
                 let sum: f64 = sums.values[co * h * w..(co + 1) * h * w].iter().map(|v| f64::from(*v)).sum();
                 (f64::from(b.slope[co]) * sum) / (h * w) as f64 + f64::from(b.offset[co])
@@ -105,7 +108,7 @@ fn factors(b: &BlockSpec, sums: &Map, t: usize, steps: usize) -> Option<Vec<f32>
             let all = ((0..c).map(mean).fold(0.0, |s, m| s + m) / c as f64) as f32;
             let factor = |co| {
                 let (m, a) = (if *per_channel { mean(co) as f32 } else { all }, of(alpha, co));
-                if *inside { sigmoid(a * m) } else { a * sigmoid(m) }
+                if *inside { function(a * m) } else { a * function(m) }
             };
             Some((0..c).map(factor).collect())
         }
@@ -154,8 +157,27 @@ fn window_sums(x: &Map) -> Map {
     out
 }
 
+/// Value of step t and channel in `[T]` or `[T][channel]`; the last step stands for later ones.
+fn of_step<N: Copy>(values: &[N], t: usize, steps: usize, channel: usize, channels: usize) -> N {
+    let t = t.min(steps - 1);
+    if values.len() == steps { values[t] } else { values[t * channels + channel] }
+}
+
 /// Current of a block from its sums.
 fn current(b: &BlockSpec, sums: Map, t: usize, steps: usize) -> Map {
+    if let GateSpec::Element { alpha, inside } = &b.gate {
+        let (mut z, per, share) = (sums.clone(), sums.shape[1] * sums.shape[2], 1.0 / area(sums.shape) as f32);
+        for (i, z) in z.values.iter_mut().enumerate() {
+            let (c, x) = (i / per, b.slope[i / per] * *z + b.offset[i / per]);
+            let a = of_step(alpha, t, steps, c, b.channels);
+            *z = x * if *inside { hard(a * x) } else { a * hard(x) };
+        }
+        if b.pool == Pool::Current {
+            z = window_sums(&z);
+            z.values.iter_mut().for_each(|z| *z *= share);
+        }
+        return z;
+    }
     let k = factors(b, &sums, t, steps);
     let (pooled, share) = (b.pool == Pool::Current, 1.0 / area(sums.shape) as f32);
     let mut z = if pooled { window_sums(&sums) } else { sums };
@@ -312,6 +334,11 @@ fn whole_sigmoid(x: i64) -> i64 {
     if x < 0 { 32_768 - s } else { s }
 }
 
+/// The hard function, with 12 bits after the point in and 15 out.
+fn whole_hard(x: i64) -> i64 {
+    (8 * x / 4 + 16_384).clamp(0, 32_768)
+}
+
 /// Current of a block with integers from the counts that come in.
 fn whole_current(b: &BlockSpec, n: &IntegerBlockSpec, x: &Map, t: usize, steps: usize) -> Whole {
     let sums = conv(b, x, true);
@@ -325,19 +352,37 @@ fn whole_current(b: &BlockSpec, n: &IntegerBlockSpec, x: &Map, t: usize, steps: 
         i64::from(slope[c]) * if pooled { area(sums.shape) as i64 } else { 1 } * m + i64::from(offset[c]) * pixels
     };
     let argument = |m: i64| limited(if n.shift > 12 { rounded(m, n.shift - 12) } else { m << (12 - n.shift) });
+    let of_argument = |x: i64, c: usize, inside: bool, function: &dyn Fn(i64) -> i64| {
+        let alpha = i64::from(of_step(&n.alpha, t, steps, c, channels));
+        if inside { function(limited(rounded(alpha * x, 14))) } else { limited(rounded(alpha * function(x), 14)) }
+    };
+    if let GateSpec::Element { inside, .. } = &b.gate {
+        let mut z = all.clone();
+        z.change(|c, s| {
+            let z = i64::from(slope[c]) * s + i64::from(offset[c]);
+            limited(rounded(z * of_argument(argument(z), c, *inside, &whole_hard), 15))
+        });
+        if !pooled {
+            return z;
+        }
+        let (down, across, part) = ((rows / 2).max(1), columns / 2, area(sums.shape));
+        let mut out = Whole { shape: [channels, down, across], values: vec![0; channels * down * across] };
+        for (i, out) in out.values.iter_mut().enumerate() {
+            let (c, y, x) = (i / (down * across), i / across % down, i % across);
+            let at = |y: usize, x: usize| z.values[(c * rows + y) * columns + x];
+            let mean = |y: usize| at(y, 2 * x) + at(y, 2 * x + 1);
+            *out = if part == 2 { rounded(mean(0), 1) } else { rounded(mean(2 * y) + mean(2 * y + 1), 2) };
+        }
+        return out;
+    }
     let factor = |c: usize| {
-        let GateSpec::Sample { per_channel, inside, .. } = &b.gate else { return None };
+        let GateSpec::Sample { per_channel, inside, hard, .. } = &b.gate else { return None };
         let x = if *per_channel {
             argument(q(c) / pixels)
         } else {
             argument((0..channels).map(q).sum::<i64>() / (pixels * channels as i64))
         };
-        let alpha = i64::from(if n.alpha.len() == steps { n.alpha[t] } else { n.alpha[t * channels + c] });
-        Some(if *inside {
-            whole_sigmoid(limited(rounded(alpha * x, 14)))
-        } else {
-            limited(rounded(alpha * whole_sigmoid(x), 14))
-        })
+        Some(of_argument(x, c, *inside, if *hard { &whole_hard } else { &whole_sigmoid }))
     };
     let factors: Vec<_> = (0..channels).map(factor).collect();
     let sums = if pooled { window_sums(&sums) } else { sums };
@@ -516,7 +561,7 @@ fn random_of(seed: u64, residual: bool, rows: bool) -> (ModelSpec, Vec<f32>) {
     let count = 1 + draw(3);
     let mut choices = Vec::new();
     for _ in 0..=count {
-        choices.push([draw(9), draw(4), draw(6), draw(2), draw(2), draw(4)]);
+        choices.push([draw(9), draw(4), draw(10), draw(2), draw(2), draw(4)]);
     }
     let features = if draw(2) == 0 { Features::Flatten } else { Features::Average };
     let sequence = draw(3) == 0;
@@ -527,11 +572,13 @@ fn random_of(seed: u64, residual: bool, rows: bool) -> (ModelSpec, Vec<f32>) {
         match kind {
             0 | 1 => GateSpec::None,
             2 => GateSpec::Fixed(numbers.take(len).into_iter().map(|v| 1.0 + 0.5 * v).collect()),
-            k => GateSpec::Sample {
-                alpha: numbers.take(len).into_iter().map(|v| 1.5 + 0.5 * v).collect(),
-                per_channel: k == 4,
-                inside: k == 5,
-            },
+            k => {
+                let alpha = numbers.take(len).into_iter().map(|v| 1.5 + 0.5 * v).collect();
+                match k {
+                    3..=6 => GateSpec::Sample { alpha, per_channel: k == 4, inside: k == 5, hard: k == 6 },
+                    _ => GateSpec::Element { alpha, inside: k == 7 },
+                }
+            }
         }
     };
     let mut blocks = Vec::new();
@@ -574,14 +621,15 @@ fn random_of(seed: u64, residual: bool, rows: bool) -> (ModelSpec, Vec<f32>) {
                 map = [channels, map[1] / 2, map[2] / 2];
                 layers.push(LayerSpec::Residual(ResidualSpec { block: b, projection }));
             } else {
-                let gate = b.gate.clone();
-                let gate = match gate {
-                    GateSpec::Sample { per_channel, inside, .. } => {
-                        GateSpec::Sample { alpha: vec![1.25; steps], per_channel, inside }
+                // The block has other channels than the gate was made for.
+                let gate = match b.gate.clone() {
+                    GateSpec::None => GateSpec::None,
+                    GateSpec::Fixed(_) => GateSpec::Fixed(vec![0.75; steps]),
+                    GateSpec::Sample { per_channel, inside, hard, .. } => {
+                        GateSpec::Sample { alpha: vec![1.25; steps], per_channel, inside, hard }
                     }
-                    other => other,
+                    GateSpec::Element { inside, .. } => GateSpec::Element { alpha: vec![1.25; steps], inside },
                 };
-                let gate = if let GateSpec::Fixed(_) = gate { GateSpec::Fixed(vec![0.75; steps]) } else { gate };
                 let mut block =
                     bitspike_format::example::block(&mut numbers, [map[0], map[0]], false, gate, Pool::None);
                 if rows {

@@ -13,6 +13,8 @@
 //! |---|---|
 //! | convolution, slope, offset | `Conv`, `Mul`, `Add` |
 //! | gate per sample | `ReduceMean` of the sums over rows and columns, slope and offset, `ReduceMean` over channels, `Sigmoid`, `Mul` |
+//! | the same with the hard function | `Mul`, `Add`, `Clip` for `Sigmoid` |
+//! | gate per element | `Mul`, `Add`, `Clip`, `Mul` of the current, in front of any pooling |
 //! | factor per step | `Mul` |
 //! | pooling of the current, of spikes, maximum | `AveragePool` of the sums, `AveragePool`, `MaxPool` |
 //! | neuron | `Mul`, `Add`, `GreaterOrEqual`, `Cast`, and `Sub` or `Where` for the reset |
@@ -21,6 +23,7 @@
 mod proto;
 
 use crate::export::after;
+use bitspike_format::math::HARD_SLOPE;
 use bitspike_format::{
     BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
 };
@@ -211,6 +214,13 @@ impl Graph {
         self.each(signal, |g, t, x| {
             let at = |part: &str| format!("{name}/t{t}/{part}");
             let sums = g.node("Conv", &[x, &weights], &at("sums"), &attributes);
+            if let GateSpec::Element { alpha, inside } = &b.gate {
+                let z = g.node("Mul", &[&sums, &slope], &at("slope"), &[]);
+                let z = g.node("Add", &[&z, &offset], &at("current"), &[]);
+                let k = g.gate(name, t, &z, alpha, *inside, true);
+                let z = g.node("Mul", &[&z, &k], &at("gated"), &[]);
+                return if b.pool == Pool::Current { g.pool("AveragePool", window, &z, &at("pool")) } else { z };
+            }
             let factor = g.factor(name, b, t, &sums, [&slope, &offset]);
             let sums = if b.pool == Pool::Current { g.pool("AveragePool", window, &sums, &at("pool")) } else { sums };
             let z = g.node("Mul", &[&sums, &slope], &at("slope"), &[]);
@@ -222,7 +232,7 @@ impl Graph {
         })
     }
 
-    /// The factor of a step, if there is a gate.
+    /// The factor of a step, if there is a gate and it does not differ from element to element.
     fn factor(
         &mut self,
         name: &str,
@@ -232,29 +242,48 @@ impl Graph {
         [slope, offset]: [&str; 2],
     ) -> Option<String> {
         let at = |part: &str| format!("{name}/t{t}/{part}");
-        let row = |g: &mut Self, values: &[f32], part: &str| {
-            let width = values.len() / g.steps;
-            g.per_channel(&format!("{name}.{part}.{t}"), &values[t * width..][..width])
-        };
         match &b.gate {
-            GateSpec::None => None,
-            GateSpec::Fixed(factor) => Some(row(self, factor, "factor")),
-            GateSpec::Sample { alpha, per_channel, inside } => {
+            GateSpec::None | GateSpec::Element { .. } => None,
+            GateSpec::Fixed(factor) => Some(self.row(name, t, factor, "factor")),
+            GateSpec::Sample { alpha, per_channel, inside, hard } => {
                 let m = self.mean(sums, &[2, 3], true, &at("gate.sums"));
                 let m = self.node("Mul", &[&m, slope], &at("gate.slope"), &[]);
                 let mut m = self.node("Add", &[&m, offset], &at("gate.means"), &[]);
                 if !per_channel {
                     m = self.mean(&m, &[1], true, &at("gate.mean"));
                 }
-                let alpha = row(self, alpha, "alpha");
-                Some(if *inside {
-                    let m = self.node("Mul", &[&m, &alpha], &at("gate.alpha"), &[]);
-                    self.node("Sigmoid", &[&m], &at("gate"), &[])
-                } else {
-                    let k = self.node("Sigmoid", &[&m], &at("gate.sigmoid"), &[]);
-                    self.node("Mul", &[&k, &alpha], &at("gate"), &[])
-                })
+                Some(self.gate(name, t, &m, alpha, *inside, *hard))
             }
+        }
+    }
+
+    /// The numbers of a step, of `[T]` or `[T][channel]`.
+    fn row(&mut self, name: &str, t: usize, values: &[f32], part: &str) -> String {
+        let width = values.len() / self.steps;
+        self.per_channel(&format!("{name}.{part}.{t}"), &values[t * width..][..width])
+    }
+
+    /// α σ(x) of a step, or σ(α x).
+    fn gate(&mut self, name: &str, t: usize, x: &str, alpha: &[f32], inside: bool, hard: bool) -> String {
+        let at = |part: &str| format!("{name}/t{t}/{part}");
+        let alpha = self.row(name, t, alpha, "alpha");
+        let function = |g: &mut Self, x: &str, output: &str| {
+            if !hard {
+                return g.node("Sigmoid", &[x], output, &[]);
+            }
+            let slope = g.scalar(&format!("{output}.quarter"), HARD_SLOPE);
+            let half = g.scalar(&format!("{output}.half"), 0.5);
+            let line = g.node("Mul", &[x, &slope], &format!("{output}.scaled"), &[]);
+            let line = g.node("Add", &[&line, &half], &format!("{output}.line"), &[]);
+            let (zero, one) = (g.scalar(&format!("{output}.zero"), 0.0), g.scalar(&format!("{output}.one"), 1.0));
+            g.node("Clip", &[&line, &zero, &one], output, &[])
+        };
+        if inside {
+            let x = self.node("Mul", &[x, &alpha], &at("gate.alpha"), &[]);
+            function(self, &x, &at("gate"))
+        } else {
+            let k = function(self, x, &at("gate.sigmoid"));
+            self.node("Mul", &[&k, &alpha], &at("gate"), &[])
         }
     }
 
