@@ -59,6 +59,11 @@ fn decode(bytes: &[u8], read: &std::cell::Cell<u64>) -> Result<Sound, String> {
         return Err(format!("{channels} channels at {rate} samples per second"));
     }
     let frames = (all.len() / channels) as u64;
+    // The last page of Ogg says that it is the last.
+    let page = bytes.starts_with(b"OggS").then(|| bytes.windows(6).rposition(|w| w.starts_with(b"OggS"))).flatten();
+    if page.is_some_and(|at| bytes[at + 5] & 4 == 0) {
+        return Err("the end of the file, and no page that ends the sound".into());
+    }
     match claimed.filter(|n| *n > frames) {
         Some(n) => Err(format!("{frames} of {n} samples, then the end of the file")),
         None => Ok((all, channels, f64::from(rate))),

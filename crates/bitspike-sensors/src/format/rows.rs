@@ -5,7 +5,7 @@
 //! - Lines count from 1. A line and the fields of a row have an upper bound, so that a stream without a line end takes no more
 //!   memory than that.
 
-use crate::{CsvFormat, SensorError};
+use crate::{CsvFormat, MISSING_TEXTS, SensorError};
 use std::io::{BufRead, Read};
 use std::path::Path;
 
@@ -147,7 +147,10 @@ impl<R: BufRead> Rows<R> {
             }
             let first = self.line;
             let text = line_text(path, first, &self.bytes)?;
-            if !self.comment.is_empty() && text.trim_start().starts_with(&self.comment) {
+            // `#N/A` in the first field begins no comment.
+            let field = || text.split(self.separator).next().unwrap_or_default().trim();
+            let value = |field: &str| MISSING_TEXTS.iter().any(|m| !m.is_empty() && m.eq_ignore_ascii_case(field));
+            if !self.comment.is_empty() && text.trim_start().starts_with(&self.comment) && !value(field()) {
                 if !self.begun {
                     self.last_comment = Some((first, text.trim_start()[self.comment.len()..].trim().to_owned()));
                 }
@@ -233,6 +236,15 @@ mod tests {
     fn fields(text: &str, separator: char) -> Vec<Vec<String>> {
         let format = CsvFormat { separator, ..CsvFormat::default() };
         all(text, &format).unwrap().into_iter().map(|r| r.1).collect()
+    }
+
+    #[test]
+    fn comments_and_what_looks_like_them() {
+        let got = all("# a\n  # b\nx,y\n#N/A,1\n#1,2\n2,3\n", &CsvFormat::default()).unwrap();
+        let lines: Vec<u64> = got.iter().map(|r| r.0).collect();
+        assert_eq!(lines, [3, 4, 6]);
+        let none = CsvFormat { comment: String::new(), ..CsvFormat::default() };
+        assert_eq!(all("# a\nx\n", &none).unwrap().len(), 2);
     }
 
     #[test]
