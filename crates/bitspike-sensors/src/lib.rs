@@ -62,6 +62,7 @@ mod baseline;
 mod config;
 mod encode;
 mod error;
+mod examine;
 mod format;
 mod glob;
 mod load;
@@ -85,6 +86,7 @@ pub use config::{
 };
 pub use encode::{Encoded, Encoder, Key, hz_to_mel, mel_to_hz};
 pub use error::{ErrorKind, SensorError};
+pub use examine::{ChannelFinding, Findings, TableFinding, TimeFinding, Unused, examine};
 pub use format::{MISSING_TEXTS, decode};
 pub use load::{Part, Prepared, SensorSet, SplitInfo, load, prepare};
 pub use normalise::Scaler;

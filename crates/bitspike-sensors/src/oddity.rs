@@ -1,9 +1,11 @@
 //! What is odd about recordings and yet no error: a person should look at it.
 
+use serde::Serialize;
 use std::fmt;
 
 /// What kind of oddity it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum OddityKind {
     /// Single values far beyond all others.
@@ -26,25 +28,8 @@ pub enum OddityKind {
     UnevenTime,
 }
 
-impl OddityKind {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Outlier => "outlier",
-            Self::Constant => "constant",
-            Self::Clock => "clock",
-            Self::Nameless => "nameless",
-            Self::RepeatedTime => "repeated-time",
-            Self::BackwardTime => "backward-time",
-            Self::WrappedTime => "wrapped-time",
-            Self::TimeGap => "time-gap",
-            Self::UnevenTime => "uneven-time",
-        }
-    }
-}
-
 /// One oddity.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Serialize, Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Oddity {
     /// Its kind.

@@ -122,6 +122,12 @@ pub(super) fn read(
     table.finish()
 }
 
+/// Names and kinds of all columns.
+pub(crate) fn columns(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Kind)>, SensorError> {
+    let reader = Reader::new(Box::new(std::io::Cursor::new(bytes.to_vec()))).map_err(|e| damaged(path, 0, e))?;
+    Ok(reader.columns().iter().map(|c| (c.name.clone(), c.kind)).collect())
+}
+
 /// A number, if the cell is one.
 fn number(cell: Cell<'_>) -> Option<f64> {
     match cell {
