@@ -56,6 +56,8 @@ pub enum SensorError {
         expected: String,
         /// What is there.
         found: String,
+        /// What to do in this case; empty for what helps with most.
+        remedy: String,
     },
     /// A value is missing, and `missing = "error"`.
     #[error("{}: line {line}, field {field}: no value for channel {channel}", path.display())]
@@ -116,6 +118,16 @@ pub enum SensorError {
         expected: u64,
         /// Bytes there.
         found: u64,
+    },
+    /// Compressed audio that cannot be decoded.
+    #[error("{}: after sample {sample}: audio: expected a whole FLAC, Ogg Vorbis or MP3 file, found {found}", path.display())]
+    Audio {
+        /// File.
+        path: PathBuf,
+        /// Samples of each channel before it.
+        sample: u64,
+        /// What the decoder says.
+        found: String,
     },
     /// A valid file, or part of one, that is not read.
     #[error("{}: {place}: {what}", path.display())]
@@ -203,7 +215,16 @@ impl SensorError {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> Self {
-        Self::Text { path: path.into(), line, field, what, expected: expected.into(), found: found.into() }
+        let (path, remedy) = (path.into(), String::new());
+        Self::Text { path, line, field, what, expected: expected.into(), found: found.into(), remedy }
+    }
+
+    /// The same error with what to do about it.
+    pub(crate) fn with_remedy(mut self, text: impl Into<String>) -> Self {
+        if let Self::Text { remedy, .. } = &mut self {
+            *remedy = text.into();
+        }
+        self
     }
 
     /// The kind of trouble.
@@ -219,6 +240,7 @@ impl SensorError {
             | Self::MissingBinary { .. }
             | Self::NothingToFill { .. }
             | Self::Binary { .. }
+            | Self::Audio { .. }
             | Self::Truncated { .. }
             | Self::Name { .. }
             | Self::Recording { .. } => ErrorKind::Corrupt,
@@ -230,15 +252,19 @@ impl SensorError {
         match self {
             Self::Io { .. } => "check that the path exists and may be read".into(),
             Self::Config { key, .. } => format!("change `{key}`"),
+            Self::Text { remedy, .. } if !remedy.is_empty() => remedy.clone(),
             Self::Text { .. } => {
                 "correct the line, or check separator, decimal sign, header and columns in [format]".into()
             }
             Self::MissingText { .. } | Self::MissingBinary { .. } => {
-                "set missing = \"hold\", \"linear\" or { value = 0.0 } if gaps may be filled, else repair the file"
+                "set data.sensors.missing = \"hold\", \"linear\" or { value = 0.0 } if gaps may be filled, else repair the file"
                     .into()
             }
             Self::NothingToFill { .. } => "leave the file out with `exclude`, or the channel with `channels`".into(),
             Self::Binary { .. } => "the file is damaged, or [format] names another format than it has".into(),
+            Self::Audio { .. } => {
+                "the file is damaged, or of another coding (as Opus in Ogg): convert it to WAV, as with: ffmpeg -i FILE NEW.wav".into()
+            }
             Self::Truncated { .. } => "the file is incomplete: copy it again".into(),
             Self::Unsupported { instead, .. } => (*instead).into(),
             Self::Name { .. } => {
@@ -270,6 +296,7 @@ mod tests {
             what: "value",
             expected: "a number".into(),
             found: "\"x\"".into(),
+            remedy: String::new(),
         };
         assert_eq!(e.to_string(), "a.csv: line 3, field 2: value: expected a number, found \"x\"");
         assert_eq!(e.kind(), ErrorKind::Corrupt);

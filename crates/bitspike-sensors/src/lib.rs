@@ -6,7 +6,7 @@
 //!
 //! A [`SensorConfig`] says all of it, so that a set of one's own needs no code:
 //!
-//! - [`decode`] reads CSV, Parquet (feature `parquet`), NumPy, WAV, raw numbers and `.ts`. Every error has a line and
+//! - [`decode`] reads CSV, Parquet (feature `parquet`), NumPy, WAV, AIFF, FLAC, Ogg and MP3 (feature `audio`), raw numbers and `.ts`. Every error has a line and
 //!   field, or a byte offset. Nothing is filled in or left out unless the configuration says so.
 //! - Labels and groups come from folders, from file names by a pattern, from an index, or from inside the files.
 //! - A [`Split`] holds out recordings, groups, the end of each recording, or files; never random windows. [`verify`]
@@ -62,11 +62,14 @@ mod baseline;
 mod config;
 mod encode;
 mod error;
+mod examine;
 mod format;
 mod glob;
 mod hold_out;
 mod load;
 mod normalise;
+mod oddity;
+mod quality;
 mod random;
 mod recording;
 mod source;
@@ -76,16 +79,19 @@ mod window;
 
 pub use baseline::{Baseline, Score, solve};
 pub use config::{
-    Axes, Bands, CsvFormat, DeltaEncode, DirectEncode, Encode, Features, FileSplit, FolderLabels, Format, GroupSplit,
-    IndexLabels, InsideLabels, Labels, LatencyEncode, MelFeatures, MelScale, Missing, NameLabels, Normalise, NpyFormat,
-    ParquetFormat, PopulationEncode, PopulationOutput, RateEncode, RawFeatures, RawFormat, RawNumber, RecordingSplit,
-    SensorConfig, Short, Split, TimeSplit, TimeUnit, TsFormat, WavFormat, Window,
+    Axes, Bands, CsvFormat, DateOrder, DeltaEncode, DirectEncode, Encode, Encoding, Features, FileSplit, FolderLabels,
+    Format, GroupSplit, IndexLabels, InsideLabels, Labels, LatencyEncode, MelFeatures, MelScale, Missing, NameLabels,
+    Normalise, NpyFormat, ParquetFormat, PopulationEncode, PopulationOutput, ROBUST_CLIP, RateEncode, RawFeatures,
+    RawFormat, RawNumber, RecordingSplit, RowKind, SensorConfig, Short, Split, TimeFaults, TimeSplit, TimeUnit,
+    TsFormat, WavFormat, Window,
 };
 pub use encode::{Encoded, Encoder, Key, hz_to_mel, mel_to_hz};
 pub use error::{ErrorKind, SensorError};
-pub use format::decode;
+pub use examine::{ChannelFinding, Findings, TableFinding, TimeFinding, Unused, examine};
+pub use format::{MISSING_TEXTS, decode};
 pub use load::{Part, Prepared, SensorSet, SplitInfo, load, prepare};
 pub use normalise::Scaler;
+pub use oddity::{Oddity, OddityKind};
 pub use recording::{Recording, SourceFile, files_sha256};
 pub use split::verify;
 pub use stream::{Fitted, StreamWindow, Streamed};

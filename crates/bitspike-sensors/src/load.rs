@@ -5,13 +5,13 @@
 //! put in its place by number, so threads do not matter.
 
 use crate::encode::Mel;
-use crate::format::{Known, decode_known};
+use crate::format::{Known, Markers, decode_placed};
 use crate::hold_out::{self, hold_out};
 use crate::recording::sha256_hex;
 use crate::split::{Side, split};
 use crate::window::Cut;
 use crate::{Bands, Encoded, Encoder, Features, Key, Origin, Recording, Scaler, SensorConfig, SensorError, SourceFile};
-use crate::{files_sha256, source, verify};
+use crate::{Format, Oddity, files_sha256, quality, source, verify};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,6 +121,9 @@ pub struct Prepared {
     encoder: Encoder,
     files: Vec<SourceFile>,
     split: SplitInfo,
+    oddities: Vec<Oddity>,
+    /// Bound of normalised features.
+    bound: f32,
 }
 
 /// Reads the files of a configuration, cuts them into windows, splits and fits.
@@ -129,8 +132,9 @@ pub struct Prepared {
 /// [`SensorError`] with key, file and place. Of several errors it is that of the first file.
 pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
     config.validate()?;
-    let (mut recordings, paths, files) = read_all(config)?;
+    let (mut recordings, paths, files, mut oddities) = read_all(config)?;
     let rate_hz = agree(config, &recordings)?;
+    oddities.extend(look(config, &recordings, &paths));
     rename(config, &mut recordings)?;
     let (classes, labels) = classes(config, &recordings)?;
     let cut = Cut::new(&config.window, rate_hz, &recordings)?;
@@ -200,6 +204,8 @@ pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
         encoder,
         files,
         split,
+        oddities,
+        bound: config.bound(),
     };
     p.scaler = p.fit(config, rows);
     Ok(p)
@@ -226,21 +232,42 @@ pub(crate) fn features(
     Ok((Some(mel), c * m.mels, shape))
 }
 
-/// Files to recordings, with the path of each recording's file.
+/// What is odd about values. A sample's place in its file is looked up by reading that again.
+fn look(config: &SensorConfig, recordings: &[Recording], paths: &[String]) -> Vec<Oddity> {
+    let markers = Markers::new(&config.missing_markers);
+    let known = Known { channels: &config.channels, missing: config.missing, markers: &markers, scale: None };
+    let place = |r: usize, channel: usize, sample: usize| {
+        let path = config.path.join(&paths[r]);
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let within = paths[..r].iter().filter(|p| **p == paths[r]).count();
+        let found = decode_placed(&path, &bytes, &config.format, known);
+        let found = found.ok().and_then(|(found, _)| Some(found.get(within)?.place.at(channel, sample)));
+        found.unwrap_or_else(|| format!("sample {sample}"))
+    };
+    let all: Vec<&Recording> = recordings.iter().collect();
+    let files: Vec<&str> = paths.iter().map(String::as_str).collect();
+    quality::check(&all, &files, matches!(config.format, Format::Wav(_) | Format::Audio(_)), &place)
+}
+
+/// Files to recordings, with the path of each recording's file, and what is odd about files.
 #[allow(clippy::type_complexity)]
-fn read_all(config: &SensorConfig) -> Result<(Vec<Recording>, Vec<String>, Vec<SourceFile>), SensorError> {
+fn read_all(config: &SensorConfig) -> Result<(Vec<Recording>, Vec<String>, Vec<SourceFile>, Vec<Oddity>), SensorError> {
     let (entries, index) = source::find(config)?;
-    let read = |e: &source::Entry| -> Result<(Vec<Recording>, SourceFile), SensorError> {
+    let markers = Markers::new(&config.missing_markers);
+    let read = |e: &source::Entry| -> Result<(Vec<Recording>, SourceFile, Vec<Oddity>), SensorError> {
         let bytes = std::fs::read(&e.path).map_err(|source| SensorError::Io { path: e.path.clone(), source })?;
-        let known = Known { channels: &config.channels, missing: config.missing, scale: e.scale };
-        let mut found = decode_known(&e.path, &bytes, &config.format, known)?;
+        let known = Known { channels: &config.channels, missing: config.missing, markers: &markers, scale: e.scale };
+        let (found, mut oddities) = decode_placed(&e.path, &bytes, &config.format, known)?;
+        oddities.iter_mut().for_each(|o| o.file.clone_from(&e.rel));
+        let mut found: Vec<Recording> = found.into_iter().map(|d| d.recording).collect();
+        let several = found.len() > 1 || matches!(config.labels, crate::Labels::Inside(_));
         let base = match e.rel.rsplit_once('.') {
             Some((base, ext)) if !base.is_empty() && !ext.contains('/') => base,
             _ => e.rel.as_str(),
         };
         for r in &mut found {
             r.name = match r.name.rsplit_once('#') {
-                Some((_, n)) if matches!(config.labels, crate::Labels::Inside(_)) => format!("{base}#{n}"),
+                Some((_, n)) if several => format!("{base}#{n}"),
                 _ => base.to_string(),
             };
             r.rate_hz = e.rate_hz.or(r.rate_hz);
@@ -258,12 +285,13 @@ fn read_all(config: &SensorConfig) -> Result<(Vec<Recording>, Vec<String>, Vec<S
                 });
             }
         }
-        Ok((found, SourceFile::of(&e.rel, &bytes)))
+        Ok((found, SourceFile::of(&e.rel, &bytes), oddities))
     };
     let results: Vec<_> = entries.par_iter().map(read).collect();
-    let (mut recordings, mut paths, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut recordings, mut paths, mut files, mut oddities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (result, entry) in results.into_iter().zip(&entries) {
-        let (found, file) = result?;
+        let (found, file, odd) = result?;
+        oddities.extend(odd);
         paths.extend(found.iter().map(|_| entry.rel.clone()));
         recordings.extend(found);
         files.push(file);
@@ -281,7 +309,7 @@ fn read_all(config: &SensorConfig) -> Result<(Vec<Recording>, Vec<String>, Vec<S
             });
         }
     }
-    Ok((recordings, paths, files))
+    Ok((recordings, paths, files, oddities))
 }
 
 /// Checks that channels and rates agree; gives the rate.
@@ -406,6 +434,7 @@ impl Prepared {
     fn normalised(&self, origin: &Origin) -> Vec<f32> {
         let mut x = self.features(origin);
         self.scaler.apply(&mut x);
+        crate::normalise::clip(&mut x, self.bound);
         x
     }
 
@@ -483,6 +512,17 @@ impl Prepared {
         let windows = out.par_chunks_mut(each).zip(&self.train);
         windows.for_each(|(to, origin)| to.copy_from_slice(&self.normalised(origin)));
         Ok((out, self.train.iter().map(|o| self.labels[o.recording]).collect()))
+    }
+
+    /// What is odd about files and values, and should be looked at: glitches with file and line, constant channels, clocks among
+    /// channels, times that go back.
+    pub fn oddities(&self) -> &[Oddity] {
+        &self.oddities
+    }
+
+    /// The bound of normalised features; infinite for none.
+    pub fn bound(&self) -> f32 {
+        self.bound
     }
 
     /// What encodes the features.

@@ -7,6 +7,9 @@
 //! min-max:  centre = min,     scale = max − min
 //! ```
 //!
+//! Then what lies beyond ± `clip` is set to it: 20 with `robust`, so that a glitch of 9999 is a peak among others, and none with the
+//! others, whose scale a glitch spoils anyway.
+//!
 //! A row is a channel of raw samples, or a band of a channel of mel features. A row that does not vary has scale 1. The
 //! fit is over the windows of the training part: a sample in two overlapping windows counts twice, padding does not
 //! count. Sums are in `f64` and in the order of the windows.
@@ -64,6 +67,13 @@ impl Scaler {
         for ((part, c), s) in x.chunks_mut(n.max(1)).zip(&self.centre).zip(&self.scale) {
             part.iter_mut().for_each(|v| *v = ((f64::from(*v) - f64::from(*c)) / f64::from(*s)) as f32);
         }
+    }
+}
+
+/// Sets what lies beyond ± a bound to it.
+pub(crate) fn clip(x: &mut [f32], bound: f32) {
+    if bound.is_finite() {
+        x.iter_mut().for_each(|v| *v = v.clamp(-bound, bound));
     }
 }
 

@@ -3,9 +3,9 @@
 //! Files are found below `path` in all folders, links included, names that begin with a dot left out. They are sorted by
 //! their path below the folder, byte by byte, with `/` between folders on every system.
 
-use crate::format::{check_utf8, skip_bom};
+use crate::format::text;
 use crate::glob::{self, Pattern};
-use crate::{IndexLabels, Labels, SensorConfig, SensorError, SourceFile};
+use crate::{Encoding, IndexLabels, Labels, SensorConfig, SensorError, SourceFile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub(crate) struct Entry {
 pub(crate) fn find(config: &SensorConfig) -> Result<(Vec<Entry>, Option<SourceFile>), SensorError> {
     let mut all = walk(&config.path)?;
     let patterns = match config.files.is_empty() {
-        true => vec![format!("*.{}", config.format.extension())],
+        true => config.format.extensions().iter().map(|e| format!("*.{e}")).collect(),
         false => config.files.clone(),
     };
     let index_path = match &config.labels {
@@ -104,7 +104,7 @@ pub(crate) fn find(config: &SensorConfig) -> Result<(Vec<Entry>, Option<SourceFi
 }
 
 /// All files below a folder, sorted.
-fn walk(root: &Path) -> Result<Vec<Entry>, SensorError> {
+pub(crate) fn walk(root: &Path) -> Result<Vec<Entry>, SensorError> {
     let hidden = |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().to_string_lossy().starts_with('.');
     let mut out = Vec::new();
     for entry in walkdir::WalkDir::new(root).follow_links(true).into_iter().filter_entry(|e| !hidden(e)) {
@@ -142,7 +142,7 @@ fn walk(root: &Path) -> Result<Vec<Entry>, SensorError> {
 
 /// Rows of an index with their lines; `rel` is as written there.
 fn read_index(path: &Path, bytes: &[u8], config: &IndexLabels) -> Result<Vec<(u64, Entry)>, SensorError> {
-    let text = check_utf8(path, skip_bom(bytes))?;
+    let text = text::decode(path, bytes, Encoding::Auto)?;
     let mut rows =
         csv::ReaderBuilder::new().delimiter(config.separator as u8).trim(csv::Trim::All).from_reader(text.as_bytes());
     let bad =

@@ -10,10 +10,14 @@
 //! - Labels, groups and columns that are no channels are not looked at.
 
 use crate::encode::Mel;
-use crate::format::{csv_builder, is_missing, number, plain_number};
+use crate::format::csv::{Header, check_width, header, not_a_number, not_a_time, plain};
+use crate::format::rows::{Row, Rows as Lines};
+use crate::format::stamp::Stamp;
+use crate::format::text::Transcoded;
+use crate::format::{Markers, number};
 use crate::load::features;
 use crate::window::Cut;
-use crate::{CsvFormat, Encoded, Encoder, Format, Key, Missing, RawFormat, Scaler, SensorConfig, SensorError};
+use crate::{CsvFormat, Encoded, Encoder, Format, Key, Missing, RawFormat, RowKind, Scaler, SensorConfig, SensorError};
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
@@ -67,7 +71,8 @@ pub struct Streamed<R> {
     /// Samples that were read.
     samples: u64,
     last: Vec<Option<f32>>,
-    time: Option<f64>,
+    time: Option<Stamp>,
+    bound: f32,
     windows: u64,
     gaps: u64,
 }
@@ -101,7 +106,7 @@ impl<R: BufRead> Streamed<R> {
         }
         let encoder = Encoder::new(&config.encode, shape)?;
         let last = vec![None; fitted.channels.len()];
-        let rows = Rows::new(name, input, &config.format, &fitted.channels)?;
+        let rows = Rows::new(name, input, config, &fitted.channels)?;
         Ok(Self {
             rows,
             missing: config.missing,
@@ -113,6 +118,7 @@ impl<R: BufRead> Streamed<R> {
             samples: 0,
             last,
             time: None,
+            bound: config.bound(),
             windows: 0,
             gaps: 0,
             fitted,
@@ -170,6 +176,7 @@ impl<R: BufRead> Streamed<R> {
             x = mel.window(&x, length);
         }
         self.fitted.scaler.apply(&mut x);
+        crate::normalise::clip(&mut x, self.bound);
         let key = Key { seed: 0, epoch: 0, test: true, sample: self.windows };
         let window = StreamWindow { first: self.samples - length as u64, input: self.encoder.encode(&x, key)? };
         self.held.drain(..c * self.cut.hop.min(length));
@@ -178,10 +185,10 @@ impl<R: BufRead> Streamed<R> {
         Ok(Some(window))
     }
 
-    fn is_gap(&mut self, time: Option<f64>) -> bool {
+    fn is_gap(&mut self, time: Option<Stamp>) -> bool {
         let (Some(now), Some(rate)) = (time, self.fitted.rate_hz) else { return false };
         let before = self.time.replace(now);
-        before.is_some_and(|before| ((now - before) * rate - 1.0).abs() > 0.5)
+        before.is_some_and(|before| (now.since(before) * rate - 1.0).abs() > 0.5)
     }
 }
 
@@ -189,25 +196,27 @@ impl<R: BufRead> Streamed<R> {
 struct At {
     /// Line of a text, or byte offset.
     place: u64,
-    /// Seconds.
-    time: Option<f64>,
+    time: Option<Stamp>,
 }
 
 /// Rows of a stream.
 struct Rows<R> {
     name: PathBuf,
+    markers: Markers,
     kind: Kind<R>,
 }
 
 enum Kind<R> {
     Csv {
-        reader: Box<csv::Reader<R>>,
+        lines: Box<Lines<Transcoded<R>>>,
         format: CsvFormat,
+        columns: Vec<String>,
         /// Columns of the channels, in their order.
         fields: Vec<usize>,
         time: Option<usize>,
-        width: usize,
-        record: csv::StringRecord,
+        row: Row,
+        /// Line of a row that was read with the header.
+        first: Option<u64>,
     },
     Raw {
         input: R,
@@ -218,41 +227,23 @@ enum Kind<R> {
 }
 
 impl<R: BufRead> Rows<R> {
-    fn new(name: &Path, mut input: R, format: &Format, channels: &[String]) -> Result<Self, SensorError> {
+    fn new(name: &Path, input: R, config: &SensorConfig, channels: &[String]) -> Result<Self, SensorError> {
         let io = |source| SensorError::Io { path: name.into(), source };
-        let kind = match format {
-            Format::Csv(format) => {
-                if input.fill_buf().map_err(io)?.starts_with(b"\xef\xbb\xbf") {
-                    input.consume(3);
-                }
-                for skipped in 0..format.skip_lines {
-                    if input.skip_until(b'\n').map_err(io)? == 0 {
-                        let expected = format!("{} lines before the table", format.skip_lines);
-                        return Err(SensorError::text(name, skipped + 1, 0, "skip_lines", expected, "the end"));
-                    }
-                }
-                let mut reader = Box::new(csv_builder(format).from_reader(input));
-                let mut record = csv::StringRecord::new();
-                let columns = match format.header {
-                    true => {
-                        read(name, &mut reader, &mut record, format)?;
-                        record.iter().map(String::from).collect()
-                    }
-                    false => format.columns.clone(),
-                };
-                let line = 1 + format.skip_lines;
-                if format.header && !format.columns.is_empty() && format.columns != columns {
-                    let expected = format!("{:?}", format.columns);
-                    return Err(SensorError::text(name, line, 0, "header", expected, format!("{columns:?}")));
-                }
+        let kind = match &config.format {
+            Format::Csv(format) if format.rows == RowKind::Times => {
+                let input = Transcoded::new(input, format.encoding).map_err(io)?;
+                let mut lines = Box::new(Lines::new(name, input, format)?);
+                let mut row = Row::default();
+                let found = header(name, &mut lines, &mut row, format)?;
+                let Header { columns, line, first } =
+                    found.unwrap_or(Header { columns: vec![], line: 1 + format.skip_lines, first: None });
                 let at = |names: &[String]| {
                     positions(&columns, names)
                         .map_err(|e| SensorError::text(name, line, 0, "columns", e, format!("{columns:?}")))
                 };
                 let fields = at(channels)?;
                 let time = at(format.time_column.as_slice())?.first().copied();
-                let width = columns.len();
-                Kind::Csv { reader, format: format.clone(), fields, time, width, record }
+                Kind::Csv { lines, format: format.clone(), columns, fields, time, row, first }
             }
             Format::Raw(format) => {
                 let fields = positions(&format.columns, channels)
@@ -263,43 +254,42 @@ impl<R: BufRead> Rows<R> {
                 return Err(SensorError::Unsupported {
                     path: name.into(),
                     place: "the start".into(),
-                    what: format!("{} cannot be read as it comes", other.extension()),
+                    what: format!("{} cannot be read as it comes", other.kind()),
                     instead: "stream CSV lines or raw numbers, and say so in data.sensors.format",
                 });
             }
         };
-        Ok(Self { name: name.into(), kind })
+        Ok(Self { name: name.into(), markers: Markers::new(&config.missing_markers), kind })
     }
 
     /// The next row, a value or nothing for each channel.
     fn next(&mut self, row: &mut [Option<f32>]) -> Result<Option<At>, SensorError> {
-        let name = &self.name;
+        let (name, markers) = (&self.name, &self.markers);
         match &mut self.kind {
-            Kind::Csv { reader, format, fields, time, width, record } => {
-                if !read(name, reader, record, format)? {
-                    return Ok(None);
-                }
-                let place = record.position().map_or(0, csv::Position::line) + format.skip_lines;
-                if record.len() != *width {
-                    let (expected, found) = (format!("{width} fields"), format!("{} fields", record.len()));
-                    return Err(SensorError::text(name, place, 0, "row", expected, found));
-                }
-                let bad = |field: usize, what| {
-                    let found = format!("{:?}", &record[field]);
-                    SensorError::text(name, place, field as u64 + 1, what, "a finite number", found)
+            Kind::Csv { lines, format, columns, fields, time, row: record, first } => {
+                let place = match first.take() {
+                    Some(line) => line,
+                    None => match lines.next(name, record)? {
+                        Some(line) => line,
+                        None => return Ok(None),
+                    },
                 };
+                check_width(name, place, record, columns, format)?;
+                let text = |field: usize| record.get(field).unwrap_or_default();
                 for (value, &field) in row.iter_mut().zip(&*fields) {
-                    let text = &record[field];
-                    *value = match is_missing(text) {
-                        true => None,
-                        false => Some(number(&plain_number(text, format)).ok_or_else(|| bad(field, "value"))?),
-                    };
+                    let text = text(field);
+                    let v = number(&plain(text, format));
+                    if v.is_none() && !markers.text(text) {
+                        return Err(not_a_number(name, place, field as u64 + 1, columns, text, format));
+                    }
+                    *value = v.filter(|v| !markers.number(*v)).map(|v| v as f32);
                 }
-                let seconds = |field: usize| match plain_number(&record[field], format).parse::<f64>() {
-                    Ok(t) if t.is_finite() => Ok(t / format.time_unit.per_second()),
-                    _ => Err(bad(field, "time")),
+                let stamp = |field: usize| {
+                    let text = text(field);
+                    let stamp = Stamp::parse(&plain(text, format), text, format.time_unit, format.date_order);
+                    stamp.ok_or_else(|| not_a_time(name, place, field as u64 + 1, text))
                 };
-                Ok(Some(At { place, time: time.map(seconds).transpose()? }))
+                Ok(Some(At { place, time: time.map(stamp).transpose()? }))
             }
             Kind::Raw { input, format, fields, offset } => {
                 let size = format.number.size();
@@ -320,7 +310,8 @@ impl<R: BufRead> Rows<R> {
                 }
                 for (value, &field) in row.iter_mut().zip(&*fields) {
                     let at = field * size;
-                    *value = format.number.value(name, &bytes[at..at + size], format.scale, *offset + at as u64)?;
+                    *value =
+                        format.number.value(name, &bytes[at..at + size], format.scale, markers, *offset + at as u64)?;
                 }
                 let place = *offset;
                 *offset += all as u64;
@@ -343,22 +334,6 @@ impl<R: BufRead> Rows<R> {
             }
         }
     }
-}
-
-/// The next record; false at the end.
-fn read<R: Read>(
-    name: &Path,
-    reader: &mut csv::Reader<R>,
-    record: &mut csv::StringRecord,
-    format: &CsvFormat,
-) -> Result<bool, SensorError> {
-    reader.read_record(record).map_err(|e| {
-        let line = e.position().map_or(0, csv::Position::line) + format.skip_lines;
-        match e.into_kind() {
-            csv::ErrorKind::Io(source) => SensorError::Io { path: name.into(), source },
-            kind => SensorError::text(name, line, 0, "row", "separated fields in UTF-8", format!("{kind:?}")),
-        }
-    })
 }
 
 /// Where the names stand among the columns; `Err` is what was expected.

@@ -13,8 +13,10 @@ pub enum Format {
     Parquet(ParquetFormat),
     /// One NumPy array per file.
     Npy(NpyFormat),
-    /// WAV audio.
+    /// WAV audio: the files `*.wav`. As `audio`, it goes by the content.
     Wav(WavFormat),
+    /// Audio files of every kind that is read: WAV, AIFF, FLAC, Ogg Vorbis, MP3.
+    Audio(WavFormat),
     /// Numbers without a header.
     Raw(RawFormat),
     /// `.ts` of the UCR/UEA archives: many recordings per file.
@@ -28,15 +30,29 @@ impl Default for Format {
 }
 
 impl Format {
-    /// Extension of the files that are read without `files`.
-    pub fn extension(&self) -> &'static str {
+    /// Name of the kind, as in `format.kind`.
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Csv(_) => "csv",
             Self::Parquet(_) => "parquet",
             Self::Npy(_) => "npy",
             Self::Wav(_) => "wav",
+            Self::Audio(_) => "audio",
             Self::Raw(_) => "raw",
             Self::Ts(_) => "ts",
+        }
+    }
+
+    /// Extensions of the files that are read without `files`.
+    pub fn extensions(&self) -> &'static [&'static str] {
+        match self {
+            Self::Csv(_) => &["csv"],
+            Self::Parquet(_) => &["parquet"],
+            Self::Npy(_) => &["npy"],
+            Self::Wav(_) => &["wav"],
+            Self::Audio(_) => &["wav", "wave", "aif", "aiff", "aifc", "flac", "ogg", "oga", "mp3"],
+            Self::Raw(_) => &["raw"],
+            Self::Ts(_) => &["ts"],
         }
     }
 }
@@ -45,24 +61,39 @@ impl Format {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct CsvFormat {
-    /// Character between fields, one byte.
+    /// Character between fields, one byte. A blank stands for any number of blanks and tabs.
     pub separator: char,
     /// Character around fields that hold a separator, one byte.
     pub quote: char,
     /// Decimal sign: `.` or `,`.
     pub decimal: char,
+    /// How characters are written as bytes.
+    pub encoding: Encoding,
     /// Lines before the table that are left out.
     pub skip_lines: u64,
+    /// Lines that begin with this are left out; empty for none. Where the first other line holds values, the last one before
+    /// it names the columns.
+    pub comment: String,
+    /// What ends a row besides the end of its line, as `;`; empty for nothing.
+    pub row_end: String,
+    /// What a row is.
+    pub rows: RowKind,
     /// Whether the first line of the table names the columns.
     pub header: bool,
-    /// Names of all columns, in order. Required without a header; with one, the header must be the same.
+    /// Names of all columns, in order. Required without a header; with one, the header must be the same, but for columns
+    /// that it gives no name.
     pub columns: Vec<String>,
-    /// Column of times, from which the rate is taken.
+    /// Column of times, from which the rate is taken: numbers, or dates and times of day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_column: Option<String>,
-    /// Unit of the times.
+    /// Unit of times that are numbers.
     pub time_unit: TimeUnit,
-    /// Column of labels: a new recording begins where it changes. Needs `labels.from = "inside"`.
+    /// Order of day, month and year in dates.
+    pub date_order: DateOrder,
+    /// What to do where times repeat, go back or leave a gap.
+    pub time_faults: TimeFaults,
+    /// Column of labels: a new recording begins where it changes. Needs `labels.from = "inside"`. Of `rows = "series"` also
+    /// `first`, `last`, or its number from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
     /// Column of groups, in the same way.
@@ -76,15 +107,83 @@ impl Default for CsvFormat {
             separator: ',',
             quote: '"',
             decimal: '.',
+            encoding: Encoding::Auto,
             skip_lines: 0,
+            comment: "#".into(),
+            row_end: String::new(),
+            rows: RowKind::Times,
             header: true,
             columns: vec![],
             time_column: None,
             time_unit: TimeUnit::S,
+            date_order: DateOrder::Ymd,
+            time_faults: TimeFaults::Error,
             label_column: None,
             group_column: None,
         }
     }
+}
+
+/// How characters are written as bytes.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Encoding {
+    /// After a byte-order mark; UTF-16 also by the zeros of its digits and separators; else UTF-8.
+    #[default]
+    Auto,
+    /// UTF-8.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// UTF-16, low byte first.
+    #[serde(rename = "utf-16le")]
+    Utf16le,
+    /// UTF-16, high byte first.
+    #[serde(rename = "utf-16be")]
+    Utf16be,
+    /// Latin-1, with the additions of Windows-1252.
+    #[serde(rename = "latin-1", alias = "windows-1252")]
+    Latin1,
+}
+
+/// What a row of a text is.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RowKind {
+    /// All channels at one time.
+    #[default]
+    Times,
+    /// A recording of one channel, `x0`: all its values in turn.
+    Series,
+}
+
+/// Order of day, month and year in dates.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DateOrder {
+    /// `2023-11-14`; with dots also `14.11.2023`, and with a name of the month `14-Nov-2023`, which cannot be mistaken.
+    #[default]
+    Ymd,
+    /// `14/11/2023`.
+    Dmy,
+    /// `11/14/2023`.
+    Mdy,
+}
+
+/// What to do where times repeat, go back or leave a gap.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TimeFaults {
+    /// An error with the place.
+    #[default]
+    Error,
+    /// A new recording begins where time goes back or leaves a gap.
+    Cut,
+    /// Rows are taken as if they were evenly spaced.
+    Ignore,
 }
 
 /// Parquet with plain columns.
@@ -96,6 +195,8 @@ pub struct ParquetFormat {
     pub time_column: Option<String>,
     /// Unit of times that are plain numbers.
     pub time_unit: TimeUnit,
+    /// What to do where times repeat, go back or leave a gap.
+    pub time_faults: TimeFaults,
     /// Column of labels: a new recording begins where it changes. Needs `labels.from = "inside"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
@@ -153,7 +254,7 @@ pub enum Axes {
     Cl,
 }
 
-/// WAV audio; integers are divided by 2^(bits-1).
+/// Audio; integers are divided by 2^(bits-1).
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct WavFormat {

@@ -1,45 +1,21 @@
-//! CSV: text in UTF-8 with a separator, one row per time, fields quoted after RFC 4180.
+//! CSV: text with a separator, one row per time, fields quoted after RFC 4180. See `text.rs` for encodings and `rows.rs` for
+//! lines.
 //!
-//! - The first line of the table names the columns, unless `header = false`. Every line has as many fields.
-//! - Blanks around fields are left out; lines without any character too. A byte-order mark is skipped.
+//! - The first line of the table names the columns, unless `header = false`. Lines that begin with `comment` are left out; if
+//!   the first other line has a number or a date in it and the last comment before it as many fields, that is the header.
+//! - Every line has as many fields as the header has; empty ones beyond it, as a separator at the end of a line makes, do not
+//!   count. A column without a name must be empty or count the rows.
 //! - Numbers as `1`, `-1.5e3`; with `decimal = ","` also `-1,5e3`. Infinite values and ones beyond `f32` are errors.
 //! - A cut within the last number cannot be noticed, only one that changes the number of fields.
 
+use super::rows::{Row, Rows};
+use super::stamp::{self, Stamp};
 use super::table::{Role, Roles, Table};
-use super::{Known, is_missing, number};
-use crate::{CsvFormat, Recording, SensorError};
+use super::{Decoded, Known, number, text};
+use crate::{CsvFormat, Oddity, SensorError};
 use std::borrow::Cow;
+use std::io::BufRead;
 use std::path::Path;
-
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// The text without a byte-order mark.
-pub(crate) fn skip_bom(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(BOM).unwrap_or(bytes)
-}
-
-/// The bytes as text; else the line of the first byte that is none.
-pub(crate) fn check_utf8<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, SensorError> {
-    std::str::from_utf8(bytes).map_err(|e| {
-        let at = e.valid_up_to();
-        SensorError::text(
-            path,
-            1 + bytes[..at].iter().filter(|b| **b == b'\n').count() as u64,
-            0,
-            "text",
-            "UTF-8",
-            format!("byte {:#04x}", bytes[at]),
-        )
-    })
-}
-
-/// What splits lines into fields.
-pub(crate) fn builder(format: &CsvFormat) -> csv::ReaderBuilder {
-    let mut builder = csv::ReaderBuilder::new();
-    builder.delimiter(format.separator as u8).quote(format.quote as u8);
-    builder.has_headers(false).flexible(true).trim(csv::Trim::All);
-    builder
-}
 
 /// A number with a point for the decimal sign; with another decimal sign, a point is no part of a number.
 pub(crate) fn plain<'a>(text: &'a str, format: &CsvFormat) -> Cow<'a, str> {
@@ -49,197 +25,213 @@ pub(crate) fn plain<'a>(text: &'a str, format: &CsvFormat) -> Cow<'a, str> {
     }
 }
 
+/// The names of the columns, the line that they are at, and whether `row` already holds the first row, with its line.
+pub(crate) struct Header {
+    pub(crate) columns: Vec<String>,
+    pub(crate) line: u64,
+    pub(crate) first: Option<u64>,
+}
+
+/// Reads the header; `None` if the text has no line.
+pub(crate) fn header<R: BufRead>(
+    path: &Path,
+    rows: &mut Rows<R>,
+    row: &mut Row,
+    format: &CsvFormat,
+) -> Result<Option<Header>, SensorError> {
+    if !format.header {
+        return Ok(Some(Header { columns: format.columns.clone(), line: 1 + format.skip_lines, first: None }));
+    }
+    let Some(mut line) = rows.next(path, row)? else { return Ok(None) };
+    let data = row.iter().any(|f| number(&plain(f, format)).is_some() || stamp::is_date(f));
+    let mut names: Vec<String> = row.iter().map(String::from).collect();
+    let mut first = None;
+    if data && let Some((at, comment)) = rows.comment() {
+        let mut names_in = Row::default();
+        let mut one = Rows::new(path, comment.as_bytes(), &CsvFormat { skip_lines: 0, ..format.clone() })?;
+        one.next(path, &mut names_in)?;
+        row.trim_end(names_in.len());
+        if names_in.len() == row.len() {
+            (first, line) = (Some(line), at);
+            names = names_in.iter().map(String::from).collect();
+        }
+    }
+    let mut columns = names.clone();
+    while columns.last().is_some_and(String::is_empty) && format.columns.len() < columns.len() {
+        columns.pop();
+    }
+    if !format.columns.is_empty() {
+        let same = |(given, found): (&String, &String)| found.is_empty() || given == found;
+        if format.columns.len() != columns.len() || !format.columns.iter().zip(&columns).all(same) {
+            let (expected, found) = (format!("{:?}", format.columns), format!("{columns:?}"));
+            let e = SensorError::text(path, line, 0, "header", expected, found);
+            return Err(e.with_remedy(
+                "correct data.sensors.format.columns; if this line is no header, set header = false, or skip_lines",
+            ));
+        }
+        columns.clone_from(&format.columns);
+    }
+    let numbers = first.is_none() && !columns.is_empty() && columns.iter().all(|c| number(&plain(c, format)).is_some());
+    if numbers && format.columns.is_empty() {
+        let found = format!("only numbers, as {:?}", columns[0]);
+        let e = SensorError::text(path, line, 0, "header", "names of the columns", found);
+        return Err(e.with_remedy(
+            "set data.sensors.format.header = false and columns = [...] for a table without a header, or rows = \"series\" where \
+             each row is a recording; if they are names, give them in columns",
+        ));
+    }
+    Ok(Some(Header { columns, line, first }))
+}
+
+/// Checks the number of fields of a row.
+pub(crate) fn check_width(
+    path: &Path,
+    line: u64,
+    row: &mut Row,
+    columns: &[String],
+    format: &CsvFormat,
+) -> Result<(), SensorError> {
+    row.trim_end(columns.len());
+    if row.len() == columns.len() {
+        return Ok(());
+    }
+    let only = columns.len() == 1 && row.len() > 1 || row.len() == 1 && columns.len() > 1;
+    let remedy = match row.get(columns.len()) {
+        _ if only => {
+            "the header and this line have other separators, or lines before the table: set data.sensors.format.skip_lines, \
+             comment or separator"
+                .to_owned()
+        }
+        Some(_) if row.len() == columns.len() + 1 && row.get(0).is_some_and(|f| f.parse::<i64>().is_ok()) => {
+            "if the first field numbers the rows and has no name: set data.sensors.format.header = false, skip_lines, and columns \
+             with a name for each; else correct the line, or set decimal = \",\" with another separator"
+                .to_owned()
+        }
+        Some(_) if row.len() == columns.len() + 1 => "name all columns, also the last, with data.sensors.format.columns".into(),
+        _ => format!(
+            "correct the line; if it is a line before or after the table, set data.sensors.format.skip_lines or comment; the \
+             separator is {:?}",
+            format.separator
+        ),
+    };
+    let (expected, found) = (format!("{} fields", columns.len()), format!("{} fields", row.len()));
+    Err(SensorError::text(path, line, 0, "row", expected, found).with_remedy(remedy))
+}
+
+/// The error for a text in a channel, with what it most likely is.
+pub(crate) fn not_a_number(
+    path: &Path,
+    line: u64,
+    field: u64,
+    columns: &[String],
+    text: &str,
+    format: &CsvFormat,
+) -> SensorError {
+    let column = columns.get((field as usize).saturating_sub(1)).map_or("", String::as_str);
+    let point = text.replacen(',', ".", 1);
+    let end = text.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.');
+    let remedy = if text.parse::<f64>().is_ok_and(|v| !v.is_finite() || (v as f32).is_infinite()) {
+        format!("if {text:?} stands for a missing value, add it to data.sensors.missing_markers")
+    } else if format.decimal == '.' && point != text && point.parse::<f64>().is_ok() {
+        "set data.sensors.format.decimal = \",\"".to_owned()
+    } else if format.decimal == ',' && text.parse::<f64>().is_ok() {
+        "set data.sensors.format.decimal = \".\"".to_owned()
+    } else if stamp::is_date(text) {
+        format!("set data.sensors.format.time_column = {column:?}")
+    } else if end.len() < text.len() && end.parse::<f64>().is_ok() && text.len() - end.len() <= 2 {
+        format!("if every row ends so, set data.sensors.format.row_end = {:?}", &text[end.len()..])
+    } else if columns.len() == 1 {
+        format!(
+            "see data.sensors.format: separator (now {:?}), skip_lines for lines before the table, comment, encoding",
+            format.separator
+        )
+    } else {
+        format!(
+            "if column {column:?} holds labels, set data.sensors.format.label_column = {column:?} and labels = {{ from = \
+             \"inside\" }}; if it is no channel, name the others in data.sensors.channels; if {text:?} stands for a missing value, \
+             add it to data.sensors.missing_markers"
+        )
+    };
+    SensorError::text(path, line, field, "value", "a finite number", format!("{text:?}")).with_remedy(remedy)
+}
+
+/// The error for a text that is no time.
+pub(crate) fn not_a_time(path: &Path, line: u64, field: u64, text: &str) -> SensorError {
+    let e = SensorError::text(path, line, field, "time", "a number, or a date and time of day", format!("{text:?}"));
+    e.with_remedy(match stamp::is_date(text) {
+        true => "set data.sensors.format.date_order = \"dmy\" or \"mdy\"",
+        false => "correct the line, or data.sensors.format.time_column",
+    })
+}
+
+/// A label as it is compared: `1.0` and `1.000e+00` are 1.
+pub(crate) fn label(text: &str) -> Cow<'_, str> {
+    let real = text.contains(['.', 'e', 'E']);
+    match text.parse::<f64>() {
+        Ok(v) if real && v.fract() == 0.0 && v.abs() < 1e15 => Cow::Owned(format!("{}", v as i64)),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 pub(super) fn read(
     path: &Path,
     bytes: &[u8],
     format: &CsvFormat,
     known: Known<'_>,
-) -> Result<Vec<Recording>, SensorError> {
-    let bad = |line, field, what, expected: String, found: String| {
-        SensorError::text(path, line, field, what, expected, found)
-    };
-    let mut text = check_utf8(path, skip_bom(bytes))?;
-    for skipped in 0..format.skip_lines {
-        text = match text.split_once('\n') {
-            Some((_, rest)) => rest,
-            None => {
-                let expected = format!("{} lines before the table", format.skip_lines);
-                return Err(bad(skipped + 1, 0, "skip_lines", expected, "the end of the file".into()));
-            }
-        };
-    }
-    let mut rows = builder(format).from_reader(text.as_bytes());
-    let mut row = csv::StringRecord::new();
-    let mut next = |row: &mut csv::StringRecord| -> Result<Option<u64>, SensorError> {
-        match rows.read_record(row) {
-            Ok(false) => Ok(None),
-            // The position of a record is where reading began: blank lines before it count to it.
-            Ok(true) => {
-                let p = row.position();
-                let at = p.map_or(0, |p| p.byte() as usize);
-                let blank = text[at..].bytes().take_while(|b| matches!(b, b'\n' | b'\r'));
-                let blank = blank.filter(|b| *b == b'\n').count() as u64;
-                Ok(Some(p.map_or(0, |p| p.line()) + blank + format.skip_lines))
-            }
-            Err(e) => {
-                let line = e.position().map_or(0, |p| p.line()) + format.skip_lines;
-                Err(bad(line, 0, "row", "separated fields".into(), e.to_string()))
-            }
-        }
-    };
-    let (columns, line) = match format.header {
-        false => (format.columns.clone(), 1 + format.skip_lines),
-        true => {
-            let Some(line) = next(&mut row)? else { return Ok(vec![]) };
-            let header: Vec<String> = row.iter().map(String::from).collect();
-            if !format.columns.is_empty() && format.columns != header {
-                return Err(bad(line, 0, "header", format!("{:?}", format.columns), format!("{header:?}")));
-            }
-            (header, line)
-        }
+) -> Result<(Vec<Decoded>, Vec<Oddity>), SensorError> {
+    let text = text::decode(path, bytes, format.encoding)?;
+    let mut rows = Rows::new(path, text.as_bytes(), format)?;
+    let mut row = Row::default();
+    let Some(Header { columns, line, mut first }) = header(path, &mut rows, &mut row, format)? else {
+        return Ok((vec![], vec![]));
     };
     let roles = Roles {
         time: format.time_column.as_deref(),
         unit: format.time_unit,
+        faults: format.time_faults,
         label: format.label_column.as_deref(),
         group: format.group_column.as_deref(),
     };
     let mut table = Table::new(path, line, &columns, roles, known)?;
-    while let Some(line) = next(&mut row)? {
-        if row.len() != columns.len() {
-            return Err(bad(line, 0, "row", format!("{} fields", columns.len()), format!("{} fields", row.len())));
-        }
-        let (mut label, mut group) = (None, None);
+    loop {
+        let line = match first.take() {
+            Some(line) => line,
+            None => match rows.next(path, &mut row)? {
+                Some(line) => line,
+                None => break,
+            },
+        };
+        check_width(path, line, &mut row, &columns, format)?;
+        let (mut label_at, mut group_at) = (None, None);
         for (i, text) in row.iter().enumerate() {
             let field = i as u64 + 1;
-            let plain = || plain(text, format);
             match table.roles[i] {
-                Role::Channel(c) if is_missing(text) => table.value(c, None, line, field)?,
-                Role::Channel(c) => match number(&plain()) {
-                    Some(v) => table.value(c, Some(v), line, field)?,
-                    None => return Err(bad(line, field, "value", "a finite number".into(), format!("{text:?}"))),
-                },
-                Role::Time => match plain().parse::<f64>().ok().filter(|t| t.is_finite()) {
-                    Some(t) => table.time(t, line, field)?,
-                    None => return Err(bad(line, field, "time", "a finite number".into(), format!("{text:?}"))),
+                Role::Channel(c) => {
+                    let value = number(&plain(text, format));
+                    if value.is_none() && !known.markers.text(text) {
+                        return Err(not_a_number(path, line, field, &columns, text, format));
+                    }
+                    table.value(c, value, line)?;
+                }
+                Role::Time => match Stamp::parse(&plain(text, format), text, format.time_unit, format.date_order) {
+                    Some(stamp) => table.time(stamp),
+                    None => return Err(not_a_time(path, line, field, text)),
                 },
                 Role::Label | Role::Group if text.is_empty() => {
-                    return Err(bad(line, field, "label or group", "a name".into(), "nothing".into()));
+                    let e = SensorError::text(path, line, field, "label or group", "a name", "nothing");
+                    return Err(e.with_remedy("correct the line, or leave the file out with data.sensors.exclude"));
                 }
-                Role::Label => label = Some(text),
-                Role::Group => group = Some(text),
+                Role::Label => label_at = Some(label(text)),
+                Role::Group => group_at = Some(label(text)),
+                Role::Nameless(k) => table.nameless(k, text, line)?,
                 Role::Unused => {}
             }
         }
-        table.row(label, group);
+        table.row(line, label_at.as_deref(), group_at.as_deref());
     }
     table.finish()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Missing, TimeUnit};
-
-    fn read(text: &str, format: CsvFormat) -> Result<Vec<Recording>, SensorError> {
-        super::read("a.csv".as_ref(), text.as_bytes(), &format, Known::default())
-    }
-
-    #[test]
-    fn quotes_blanks_bom_and_blank_lines() {
-        let got = read("\u{feff}\"a\", b\r\n\r\n\"1\" ,2\r\n3,\"4\"", CsvFormat::default()).unwrap();
-        assert_eq!(got[0].channels, ["a", "b"]);
-        assert_eq!(got[0].values, [1.0, 3.0, 2.0, 4.0]);
-    }
-
-    #[test]
-    fn decimal_comma_and_preamble() {
-        let format = CsvFormat { separator: ';', decimal: ',', skip_lines: 2, ..CsvFormat::default() };
-        let got = read("Device 7\nfirmware 1.2\nx;y\n1,5;-2,5e1\n", format.clone()).unwrap();
-        assert_eq!(got[0].values, [1.5, -25.0]);
-        let e = read("Device 7\nfirmware 1.2\nx;y\n\n1.5;2\n", format.clone()).unwrap_err();
-        assert_eq!(e.to_string(), "a.csv: line 5, field 1: value: expected a finite number, found \"1.5\"");
-        let e = read("one", format).unwrap_err();
-        assert!(matches!(e, SensorError::Text { line: 1, what: "skip_lines", .. }), "{e}");
-    }
-
-    #[test]
-    fn places_of_errors() {
-        let rows = [
-            ("a,b\n1,2\n3\n", 3, 0, "row"),
-            ("a,b\n1,2\n3,4,5\n", 3, 0, "row"),
-            ("a,b\n1,x\n", 2, 2, "value"),
-            ("a,b\ninf,1\n", 2, 1, "value"),
-            ("a,b\n1e39,1\n", 2, 1, "value"),
-            ("a,a\n1,1\n", 1, 2, "column"),
-        ];
-        for (text, want_line, want_field, want) in rows {
-            match read(text, CsvFormat::default()) {
-                Err(SensorError::Text { line, field, what, .. }) => {
-                    assert_eq!((line, field, what), (want_line, want_field, want), "{text}");
-                }
-                other => panic!("{text}: {other:?}"),
-            }
-        }
-        let e = super::read("a".as_ref(), b"a\n1\n\xff\n", &CsvFormat::default(), Known::default()).unwrap_err();
-        assert!(matches!(e, SensorError::Text { line: 3, what: "text", .. }), "{e}");
-        assert!(read("", CsvFormat::default()).unwrap().is_empty());
-    }
-
-    #[test]
-    fn declared_columns_are_the_header() {
-        let columns = vec!["a".to_string(), "b".to_string()];
-        let with = CsvFormat { columns: columns.clone(), ..CsvFormat::default() };
-        assert!(read("a,b\n1,2\n", with.clone()).is_ok());
-        assert!(matches!(read("a,c\n1,2\n", with), Err(SensorError::Text { line: 1, what: "header", .. })));
-        let without = CsvFormat { columns, header: false, ..CsvFormat::default() };
-        assert_eq!(read("1,2\n3,4\n", without).unwrap()[0].values, [1.0, 3.0, 2.0, 4.0]);
-    }
-
-    #[test]
-    fn missing_values() {
-        let text = "a,b\n1,NaN\n,2\n3,?\n";
-        let e = read(text, CsvFormat::default()).unwrap_err();
-        assert!(matches!(&e, SensorError::MissingText { line: 2, field: 2, channel, .. } if channel == "b"), "{e}");
-        let known = Known { missing: Missing::Linear, ..Known::default() };
-        let got = super::read("a".as_ref(), text.as_bytes(), &CsvFormat::default(), known).unwrap();
-        assert_eq!(got[0].values, [1.0, 2.0, 3.0, 2.0, 2.0, 2.0]);
-        let e = super::read("a".as_ref(), b"a,b\n1,\n", &CsvFormat::default(), known).unwrap_err();
-        assert!(matches!(e, SensorError::NothingToFill { .. }), "{e}");
-    }
-
-    #[test]
-    fn times_give_the_rate() {
-        let format = CsvFormat { time_column: Some("t".into()), time_unit: TimeUnit::Ms, ..CsvFormat::default() };
-        let got = read("t,x\n0,1\n3,2\n7,3\n10,4\n", format.clone()).unwrap();
-        assert_eq!((got[0].rate_hz, got[0].channels.len()), (Some(300.0), 1));
-        let e = read("t,x\n0,1\n3,2\n3,3\n", format.clone()).unwrap_err();
-        assert!(matches!(e, SensorError::Text { line: 4, field: 1, what: "time", .. }), "{e}");
-        let e = read("t,x\n0,1\n3,2\n6,3\n12,4\n", format).unwrap_err();
-        assert!(matches!(e, SensorError::Text { line: 5, what: "time step", .. }), "{e}");
-    }
-
-    #[test]
-    fn labels_inside_cut_the_file() {
-        let format =
-            CsvFormat { label_column: Some("l".into()), group_column: Some("g".into()), ..CsvFormat::default() };
-        let got = read("x,l,g\n1,a,p\n2,a,p\n3,b,p\n4,b,q\n", format.clone()).unwrap();
-        let got: Vec<_> = got
-            .iter()
-            .map(|r| (r.name.as_str(), r.label.as_deref().unwrap(), r.group.as_deref().unwrap(), r.values.clone()))
-            .collect();
-        let want = [("a#0", "a", "p", vec![1.0, 2.0]), ("a#1", "b", "p", vec![3.0]), ("a#2", "b", "q", vec![4.0])];
-        assert_eq!(got, want);
-        assert!(matches!(read("x,l,g\n1,,p\n", format), Err(SensorError::Text { line: 2, field: 2, .. })));
-    }
-
-    #[test]
-    fn channels_leave_text_columns_alone() {
-        let channels = ["y".to_string()];
-        let known = Known { channels: &channels, ..Known::default() };
-        let got = super::read("a".as_ref(), b"note,y\nhello,1\n", &CsvFormat::default(), known).unwrap();
-        assert_eq!(got[0].values, [1.0]);
-        let e = super::read("a".as_ref(), b"note,z\nhello,1\n", &CsvFormat::default(), known).unwrap_err();
-        assert!(matches!(e, SensorError::Text { what: "columns", .. }), "{e}");
-    }
-}
+#[path = "csv_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@
 //! Read: integers of 1 to 8 bytes and floating-point numbers of 4 and 8, both byte orders, rows or columns first. The
 //! file must end with the array. Source: NumPy's format specification, versions 1 to 3.
 
-use super::{Known, fill::fill, stem};
+use super::{Decoded, Known, Place, fill::fill, stem};
 use crate::{Axes, Missing, NpyFormat, Recording, SensorError};
 use std::path::Path;
 
@@ -79,7 +79,7 @@ impl Head {
     }
 }
 
-pub(super) fn read(path: &Path, bytes: &[u8], format: NpyFormat, known: Known<'_>) -> Result<Recording, SensorError> {
+pub(super) fn read(path: &Path, bytes: &[u8], format: NpyFormat, known: Known<'_>) -> Result<Decoded, SensorError> {
     let short = |what, offset: usize, expected: u64| SensorError::Truncated {
         path: path.into(),
         what,
@@ -146,6 +146,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: NpyFormat, known: Known<'_
             let k = if channels_first { ch * n + i } else { i * c + ch };
             let at = data + k * head.size;
             let v = head.number(&bytes[at..at + head.size]);
+            let v = if known.markers.number(v) { f64::NAN } else { v };
             if v.is_nan() && known.missing == Missing::Error {
                 let channel = name.clone();
                 return Err(SensorError::MissingBinary { path: path.into(), offset: at as u64, channel });
@@ -158,7 +159,13 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: NpyFormat, known: Known<'_
         }
     }
     fill_all(path, &channels, &mut values, known.missing)?;
-    Ok(Recording { name: stem(path), channels, rate_hz: None, values, label: None, group: None })
+    let (along, across) = ((head.size * if channels_first { 1 } else { c }) as u64, head.size as u64);
+    let channel = if channels_first { across * n as u64 } else { across };
+    let place = Place::Bytes { first: data as u64, sample: along, channel };
+    Ok(Decoded {
+        recording: Recording { name: stem(path), channels, rate_hz: None, values, label: None, group: None },
+        place,
+    })
 }
 
 /// Fills every channel of `[C, L]`.
@@ -190,7 +197,7 @@ mod tests {
     }
 
     fn lc(bytes: &[u8]) -> Result<Recording, SensorError> {
-        read("a.npy".as_ref(), bytes, NpyFormat::default(), Known::default())
+        read("a.npy".as_ref(), bytes, NpyFormat::default(), Known::default()).map(|d| d.recording)
     }
 
     #[test]
@@ -228,7 +235,7 @@ mod tests {
         ];
         for (axes, fortran, data, channels, want) in rows {
             let got = read("a".as_ref(), &npy("|u1", fortran, "(2, 3)", &data), NpyFormat { axes }, Known::default());
-            let got = got.unwrap();
+            let got = got.unwrap().recording;
             assert_eq!((got.channels.len(), &got.values[..]), (channels, &want[..]), "{axes:?} {fortran}");
         }
     }

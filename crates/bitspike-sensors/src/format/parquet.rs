@@ -5,9 +5,10 @@
 //! encodings that are read; others (Zstandard, Brotli) are an error. Not read: nested and repeated columns. Lines in errors
 //! are rows from 1, fields are columns from 1.
 
-use super::Known;
+use super::stamp::Stamp;
 use super::table::{Role, Roles, Table};
-use crate::{ParquetFormat, Recording, SensorError};
+use super::{Decoded, Known, csv};
+use crate::{DateOrder, Oddity, ParquetFormat, SensorError};
 use bitspike_parquet::{Cell, Error, Kind, Reader, Unit};
 use std::path::Path;
 
@@ -37,23 +38,33 @@ pub(super) fn read(
     bytes: &[u8],
     format: &ParquetFormat,
     known: Known<'_>,
-) -> Result<Vec<Recording>, SensorError> {
+) -> Result<(Vec<Decoded>, Vec<Oddity>), SensorError> {
     let file = Box::new(std::io::Cursor::new(bytes.to_vec()));
     let mut reader = Reader::new(file).map_err(|e| damaged(path, 0, e))?;
-    let columns: Vec<String> = reader.columns().iter().map(|c| c.name.clone()).collect();
     let roles = Roles {
         time: format.time_column.as_deref(),
         unit: format.time_unit,
+        faults: format.time_faults,
         label: format.label_column.as_deref(),
         group: format.group_column.as_deref(),
     };
+    // The row numbers that pandas writes have a name, but no meaning.
+    let name = |c: &bitspike_parquet::Column| match c.name.starts_with("__index_level_") {
+        true if !known.channels.contains(&c.name)
+            && ![&roles.time, &roles.label, &roles.group].contains(&&Some(&*c.name)) =>
+        {
+            String::new()
+        }
+        _ => c.name.clone(),
+    };
+    let columns: Vec<String> = reader.columns().iter().map(name).collect();
     let mut table = Table::new(path, 0, &columns, roles, known)?;
     let used: Vec<(usize, Role, Kind)> = table
         .roles
         .iter()
         .zip(reader.columns())
         .enumerate()
-        .filter(|(_, (role, _))| **role != Role::Unused)
+        .filter(|(_, (role, _))| !matches!(role, Role::Unused | Role::Nameless(_)))
         .map(|(i, (role, column))| (i, *role, column.kind))
         .collect();
     let indices: Vec<usize> = used.iter().map(|u| u.0).collect();
@@ -67,38 +78,54 @@ pub(super) fn read(
                 let (cell, field) = (reader.cell(k, row), index as u64 + 1);
                 let bad = |what, expected: &str| SensorError::text(path, line, field, what, expected, shown(cell));
                 match role {
+                    // A time among the channels is more likely a column that was not named than a signal.
+                    Role::Channel(_) if matches!(kind, Kind::Timestamp(_)) => {
+                        let remedy = format!("set data.sensors.format.time_column = {:?}", columns[index]);
+                        return Err(bad("value", "a finite number").with_remedy(remedy));
+                    }
                     Role::Channel(c) => match (cell, number(cell)) {
-                        (Cell::Null, _) => table.value(c, None, line, field)?,
-                        (_, Some(v)) if v.is_nan() => table.value(c, None, line, field)?,
-                        // A time among the channels is more likely a column that was not named than a signal.
-                        (_, Some(v)) if (v as f32).is_finite() && !matches!(kind, Kind::Timestamp(_)) => {
-                            table.value(c, Some(v as f32), line, field)?;
+                        (Cell::Null, _) => table.value(c, None, line)?,
+                        (_, Some(v)) if v.is_nan() => table.value(c, None, line)?,
+                        (_, Some(v)) if (v as f32).is_finite() => table.value(c, Some(v), line)?,
+                        (Cell::Text(text), _) if known.markers.text(text) => table.value(c, None, line)?,
+                        (cell, _) => {
+                            let csv = crate::CsvFormat::default();
+                            return Err(csv::not_a_number(path, line, field, &columns, &shown(cell), &csv));
                         }
-                        _ => return Err(bad("value", "a finite number")),
                     },
                     Role::Time => {
-                        // The table divides by the unit of plain numbers, so the timestamps' own is taken to that.
-                        let factor = match kind {
-                            Kind::Timestamp(Unit::Millis) => format.time_unit.per_second() / 1e3,
-                            Kind::Timestamp(Unit::Micros) => format.time_unit.per_second() / 1e6,
-                            Kind::Timestamp(Unit::Nanos) => format.time_unit.per_second() / 1e9,
-                            _ => 1.0,
+                        let per_second = match kind {
+                            Kind::Timestamp(Unit::Millis) => 1e3,
+                            Kind::Timestamp(Unit::Micros) => 1e6,
+                            Kind::Timestamp(Unit::Nanos) => 1e9,
+                            _ => format.time_unit.per_second(),
                         };
-                        let t = number(cell).map(|t| t * factor).filter(|t| t.is_finite());
-                        table.time(t.ok_or_else(|| bad("time", "a finite number or timestamp"))?, line, field)?;
+                        let stamp = match cell {
+                            Cell::Whole(t) => Some(Stamp::whole_number(t, per_second as i64)),
+                            Cell::Real(t) => Some(t / per_second).filter(|t| t.is_finite()).and_then(Stamp::real),
+                            Cell::Text(text) => Stamp::parse(text, text, format.time_unit, DateOrder::Ymd),
+                            Cell::Null | Cell::Bool(_) => None,
+                        };
+                        table.time(stamp.ok_or_else(|| bad("time", "a number, a timestamp, or a date"))?);
                     }
                     Role::Label | Role::Group => {
                         let text = Some(shown(cell)).filter(|t| cell != Cell::Null && !t.is_empty());
                         let text = text.ok_or_else(|| bad("label or group", "a name or number"))?;
                         *(if role == Role::Label { &mut label } else { &mut group }) = Some(text);
                     }
-                    Role::Unused => {}
+                    Role::Unused | Role::Nameless(_) => {}
                 }
             }
-            table.row(label.as_deref(), group.as_deref());
+            table.row(line, label.as_deref(), group.as_deref());
         }
     }
     table.finish()
+}
+
+/// Names and kinds of all columns.
+pub(crate) fn columns(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Kind)>, SensorError> {
+    let reader = Reader::new(Box::new(std::io::Cursor::new(bytes.to_vec()))).map_err(|e| damaged(path, 0, e))?;
+    Ok(reader.columns().iter().map(|c| (c.name.clone(), c.kind)).collect())
 }
 
 /// A number, if the cell is one.
@@ -125,7 +152,7 @@ fn shown(cell: Cell<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Missing;
+    use crate::{Missing, Recording};
     use parquet::basic::Compression;
     use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
     use parquet::file::properties::WriterProperties;
@@ -159,6 +186,10 @@ mod tests {
         out
     }
 
+    fn read(path: &str, bytes: &[u8], format: &ParquetFormat, known: Known<'_>) -> Result<Vec<Recording>, SensorError> {
+        Ok(super::read(path.as_ref(), bytes, format, known)?.0.into_iter().map(|d| d.recording).collect())
+    }
+
     fn format() -> ParquetFormat {
         ParquetFormat { time_column: Some("t".into()), label_column: Some("l".into()), ..ParquetFormat::default() }
     }
@@ -169,15 +200,15 @@ mod tests {
         for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::LZ4_RAW, gzip] {
             let bytes = file(compression);
             let known = Known { missing: Missing::Hold, ..Known::default() };
-            let got = super::read("a.parquet".as_ref(), &bytes, &format(), known).unwrap();
+            let got = read("a.parquet", &bytes, &format(), known).unwrap();
             let text: Vec<_> = got.iter().map(|r| (r.name.as_str(), r.label.as_deref(), &r.values[..])).collect();
             let want = [("a#0", Some("a"), &[1.5, 1.5, 1.0, 2.0][..]), ("a#1", Some("b"), &[3.5, 3.0][..])];
             assert_eq!(text, want, "{compression}");
             assert_eq!(got[0].rate_hz, Some(100.0));
-            let e = super::read("a.parquet".as_ref(), &bytes, &format(), Known::default()).unwrap_err();
+            let e = read("a.parquet", &bytes, &format(), Known::default()).unwrap_err();
             assert!(matches!(&e, SensorError::MissingText { line: 2, field: 1, .. }), "{e}");
         }
-        let e = super::read("a".as_ref(), &file(gzip), &ParquetFormat::default(), Known::default()).unwrap_err();
+        let e = read("a", &file(gzip), &ParquetFormat::default(), Known::default()).unwrap_err();
         assert!(matches!(&e, SensorError::Text { line: 1, field: 3, what: "value", .. }), "{e}");
     }
 
@@ -185,7 +216,7 @@ mod tests {
     fn every_cut_is_an_error() {
         let bytes = file(Compression::SNAPPY);
         for n in 0..bytes.len() {
-            assert!(super::read("a".as_ref(), &bytes[..n], &format(), Known::default()).is_err(), "{n}");
+            assert!(read("a", &bytes[..n], &format(), Known::default()).is_err(), "{n}");
         }
     }
 
@@ -195,7 +226,7 @@ mod tests {
             let mut bytes = file(Compression::UNCOMPRESSED);
             let n = bytes.len();
             bytes[at % n] = to;
-            _ = super::read("a".as_ref(), &bytes, &format(), Known { missing: Missing::Hold, ..Known::default() });
+            _ = read("a", &bytes, &format(), Known { missing: Missing::Hold, ..Known::default() });
         }
     }
 }

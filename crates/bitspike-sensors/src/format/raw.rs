@@ -1,7 +1,7 @@
 //! Numbers without a header: `value = scale · count`, channels alternating sample by sample.
 
 use super::npy::fill_all;
-use super::{Known, stem};
+use super::{Decoded, Known, Markers, Place, stem};
 use crate::{Missing, RawFormat, RawNumber, Recording, SensorError};
 use std::path::Path;
 
@@ -28,9 +28,21 @@ impl RawNumber {
         }
     }
 
-    /// The number in `self.size()` bytes at an offset, scaled; `None` for a NaN.
-    pub(crate) fn value(self, path: &Path, b: &[u8], scale: f64, offset: u64) -> Result<Option<f32>, SensorError> {
-        let v = scale * self.get(b);
+    /// The number in `self.size()` bytes at an offset, scaled; `None` for a NaN or another mark of a missing value, which is held
+    /// against the number in the file.
+    pub(crate) fn value(
+        self,
+        path: &Path,
+        b: &[u8],
+        scale: f64,
+        markers: &Markers,
+        offset: u64,
+    ) -> Result<Option<f32>, SensorError> {
+        let count = self.get(b);
+        if markers.number(count) {
+            return Ok(None);
+        }
+        let v = scale * count;
         let v32 = v as f32;
         if v32.is_infinite() {
             let (path, expected, found) = (path.into(), "a finite number".into(), v.to_string());
@@ -40,7 +52,7 @@ impl RawNumber {
     }
 }
 
-pub(super) fn read(path: &Path, bytes: &[u8], format: &RawFormat, known: Known<'_>) -> Result<Recording, SensorError> {
+pub(super) fn read(path: &Path, bytes: &[u8], format: &RawFormat, known: Known<'_>) -> Result<Decoded, SensorError> {
     let (c, size) = (format.columns.len().max(1), format.number.size());
     let tail = bytes.len() % (c * size);
     if tail != 0 {
@@ -56,7 +68,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: &RawFormat, known: Known<'
     let mut values = vec![0f32; n * c];
     for (k, chunk) in bytes.chunks_exact(size).enumerate() {
         let offset = (k * size) as u64;
-        let v = format.number.value(path, chunk, scale, offset)?;
+        let v = format.number.value(path, chunk, scale, known.markers, offset)?;
         if v.is_none() && known.missing == Missing::Error {
             let channel = format.columns[k % c].clone();
             return Err(SensorError::MissingBinary { path: path.into(), offset, channel });
@@ -67,7 +79,11 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: &RawFormat, known: Known<'
         fill_all(path, &format.columns, &mut values, known.missing)?;
     }
     let channels = format.columns.clone();
-    Ok(Recording { name: stem(path), channels, rate_hz: None, values, label: None, group: None })
+    let place = Place::Bytes { first: 0, sample: (c * size) as u64, channel: size as u64 };
+    Ok(Decoded {
+        recording: Recording { name: stem(path), channels, rate_hz: None, values, label: None, group: None },
+        place,
+    })
 }
 
 #[cfg(test)]
@@ -89,11 +105,11 @@ mod tests {
             (RawNumber::F32le, 3f32.to_le_bytes().to_vec(), 1.5),
         ];
         for (number, bytes, want) in rows {
-            let got = read("a".as_ref(), &bytes, &format(number, &["x"]), Known::default()).unwrap();
+            let got = read("a".as_ref(), &bytes, &format(number, &["x"]), Known::default()).unwrap().recording;
             assert_eq!(got.values, [want], "{number:?}");
         }
         let known = Known { scale: Some(2.0), ..Known::default() };
-        let got = read("a.raw".as_ref(), &[1, 2, 3, 4], &format(RawNumber::I8, &["x", "y"]), known).unwrap();
+        let got = read("a.raw".as_ref(), &[1, 2, 3, 4], &format(RawNumber::I8, &["x", "y"]), known).unwrap().recording;
         assert_eq!((got.name.as_str(), &got.values[..]), ("a", &[2.0, 6.0, 4.0, 8.0][..]));
     }
 

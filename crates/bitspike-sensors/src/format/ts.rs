@@ -16,7 +16,7 @@
 //! length here. Not read: time stamps, `@targetLabel` (regression).
 //! Field numbers count values over all dimensions of a line; the label is the last. Source: the aeon documentation.
 
-use super::{Known, check_utf8, fill::fill, is_missing, number, skip_bom, stem};
+use super::{Decoded, Known, Place, check_utf8, fill::fill, number, skip_bom, stem};
 use crate::{Missing, Recording, SensorError};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ struct Header {
     classes: Option<Vec<String>>,
 }
 
-pub(super) fn read(path: &Path, bytes: &[u8], known: Known<'_>) -> Result<Vec<Recording>, SensorError> {
+pub(super) fn read(path: &Path, bytes: &[u8], known: Known<'_>) -> Result<Vec<Decoded>, SensorError> {
     let bad =
         |line, field, what, expected: &str, found: &str| SensorError::text(path, line, field, what, expected, found);
     let unsupported = |line, what: &str, instead| SensorError::Unsupported {
@@ -102,7 +102,7 @@ fn case(
     header: &mut Header,
     index: usize,
     known: Known<'_>,
-) -> Result<Recording, SensorError> {
+) -> Result<Decoded, SensorError> {
     let bad =
         |field, what, expected: String, found: String| SensorError::text(path, line, field, what, expected, found);
     let mut parts: Vec<&str> = row.split(':').map(str::trim).collect();
@@ -118,13 +118,15 @@ fn case(
         let start = values.len();
         for text in part.split(',').map(str::trim) {
             field += 1;
-            match number(text) {
-                Some(v) => values.push(v),
-                None if is_missing(text) && known.missing == Missing::Error => {
+            let v = number(text);
+            let missing = v.map_or_else(|| known.markers.text(text), |v| known.markers.number(v));
+            match v {
+                _ if missing && known.missing == Missing::Error => {
                     let channel = format!("x{d}");
                     return Err(SensorError::MissingText { path: path.into(), line, field, channel });
                 }
-                None if is_missing(text) => values.push(f32::NAN),
+                _ if missing => values.push(f32::NAN),
+                Some(v) => values.push(v as f32),
                 None => return Err(bad(field, "value", "a finite number".into(), format!("{text:?}"))),
             }
         }
@@ -147,7 +149,8 @@ fn case(
         return Err(bad(field + 1, "label", format!("one of {}", classes.join(" ")), format!("{l:?}")));
     }
     let channels = (0..parts.len()).map(|d| format!("x{d}")).collect();
-    Ok(Recording { name, channels, rate_hz: None, values, label, group: None })
+    let place = Place::Line { line, field: 1, channel: n as u64 };
+    Ok(Decoded { recording: Recording { name, channels, rate_hz: None, values, label, group: None }, place })
 }
 
 #[cfg(test)]
@@ -157,7 +160,8 @@ mod tests {
     const HEAD: &str = "# c\n@problemName D\n@univariate false\n@dimensions 2\n@CLASSLABEL true a b\n@data\n";
 
     fn read(text: &str) -> Result<Vec<Recording>, SensorError> {
-        super::read("d.ts".as_ref(), text.as_bytes(), Known::default())
+        let found = super::read("d.ts".as_ref(), text.as_bytes(), Known::default())?;
+        Ok(found.into_iter().map(|d| d.recording).collect())
     }
 
     #[test]
@@ -205,6 +209,9 @@ mod tests {
         let text = format!("{HEAD}1,?:3,4:a\n");
         assert!(matches!(read(&text), Err(SensorError::MissingText { line: 7, field: 2, .. })));
         let known = Known { missing: Missing::Hold, ..Known::default() };
-        assert_eq!(super::read("d".as_ref(), text.as_bytes(), known).unwrap()[0].values, [1.0, 1.0, 3.0, 4.0]);
+        assert_eq!(
+            super::read("d".as_ref(), text.as_bytes(), known).unwrap()[0].recording.values,
+            [1.0, 1.0, 3.0, 4.0]
+        );
     }
 }

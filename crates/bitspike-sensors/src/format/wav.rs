@@ -1,183 +1,258 @@
-//! WAV: uncompressed audio of 8, 16, 24 or 32 bits, integer or floating-point, any number of channels.
+//! WAV: uncompressed audio of any depth, integer, floating-point, A-law or µ-law, any number of channels; and which reader an
+//! audio file gets.
 //!
-//! Integers are divided by 2^(bits-1), so that full scale is -1 to 1; 8-bit samples are unsigned in the file and turned
-//! by 128. With `mono` the channels are averaged. Headers and samples are decoded by the crate `hound`; the offset in an
-//! error is how far it had read.
+//! ```text
+//! 'RIFF' | size | 'WAVE' | chunks: id (4) | size (u32) | content | a byte of 0 after an odd size
+//! 'fmt ': code u16 | channels u16 | rate u32 | bytes/s u32 | frame u16 | bits u16 | more u16 | valid bits u16 | mask u32 | GUID
+//! ```
+//!
+//! - `RIFX` has big-endian numbers, `RF64` and `BW64` sizes of 64 bits in a chunk `ds64`. Chunks come in any order; unknown ones
+//!   are skipped, also where the byte after an odd size was left out.
+//! - A size of the samples of 0 or 0xffffffff, as of a stream, is the rest of the file; a frame cut off at its end is left out.
+//!   Any other size that the file does not have is an error.
+//! - Samples are those of `pcm.rs`. With `mono` the channels are averaged. The content decides, not the name: AIFF, FLAC, Ogg Vorbis
+//!   and MP3 are known by their first bytes.
+//!
+//! Sources: Microsoft and IBM, Multimedia Programming Interface 1.0 (1991); WAVEFORMATEXTENSIBLE; EBU Tech 3306 (RF64).
 
-use super::npy::fill_all;
-use super::{Known, stem};
-use crate::{Missing, Recording, SensorError, WavFormat};
-use hound::{SampleFormat, WavReader};
-use std::cell::Cell;
-use std::io::Read;
+use super::pcm::{self, Coding, Layout};
+use super::{Decoded, Known, aiff};
+use crate::{SensorError, WavFormat};
 use std::path::Path;
 
-/// Bytes that count how many were read.
-struct Counted<'a> {
-    rest: &'a [u8],
-    read: &'a Cell<u64>,
+/// More channels than this are taken for damage.
+pub(super) const MAX_CHANNELS: usize = 1024;
+
+/// An audio file of any kind.
+pub(super) fn audio(path: &Path, bytes: &[u8], format: WavFormat, known: Known<'_>) -> Result<Decoded, SensorError> {
+    let unsupported = |what: &str, instead| {
+        Err(SensorError::Unsupported { path: path.into(), place: "byte 0".into(), what: what.into(), instead })
+    };
+    let convert = "convert it to WAV, as with: ffmpeg -i FILE NEW.wav";
+    match bytes {
+        [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] | [b'B', b'W', b'6', b'4', ..] => {
+            read(path, bytes, format, known)
+        }
+        [b'F', b'O', b'R', b'M', ..] => aiff::read(path, bytes, format, known),
+        [b'f', b'L', b'a', b'C', ..] | [b'O', b'g', b'g', b'S', ..] | [b'I', b'D', b'3', ..] => {
+            compressed(path, bytes, format, known)
+        }
+        // The 11 bits that an MPEG frame begins with, and a layer.
+        [0xff, b, ..] if b & 0xe0 == 0xe0 && b & 0x06 != 0 => compressed(path, bytes, format, known),
+        [b'r', b'i', b'f', b'f', ..] => unsupported("Sony Wave64", convert),
+        [b'c', b'a', b'f', b'f', ..] => unsupported("Core Audio Format", convert),
+        [b'.', b's', b'n', b'd', ..] => unsupported("Sun AU audio", convert),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => unsupported("MP4 or M4A", convert),
+        // Also what is shorter: the reader says what it lacks.
+        _ if [b"RIFF", b"RIFX"].iter().any(|m| m.starts_with(&bytes[..bytes.len().min(4)])) => {
+            read(path, bytes, format, known)
+        }
+        _ => Err(SensorError::Binary {
+            path: path.into(),
+            offset: 0,
+            what: "audio",
+            expected: "RIFF, RIFX, RF64, FORM (AIFF), fLaC, OggS or an MP3 frame".into(),
+            found: bytes[..bytes.len().min(4)].escape_ascii().to_string(),
+        }),
+    }
 }
 
-impl Read for Counted<'_> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.rest.read(into)?;
-        self.read.set(self.read.get() + n as u64);
-        Ok(n)
+#[cfg(feature = "audio")]
+fn compressed(path: &Path, bytes: &[u8], format: WavFormat, known: Known<'_>) -> Result<Decoded, SensorError> {
+    super::codec::read(path, bytes, format, known)
+}
+
+#[cfg(not(feature = "audio"))]
+fn compressed(path: &Path, _: &[u8], _: WavFormat, _: Known<'_>) -> Result<Decoded, SensorError> {
+    let what = "FLAC, Ogg and MP3 are not built in".into();
+    let instead = "build with the feature `audio`, or convert it to WAV, as with: ffmpeg -i FILE NEW.wav";
+    Err(SensorError::Unsupported { path: path.into(), place: "byte 0".into(), what, instead })
+}
+
+/// Numbers of a file in its byte order.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers<'a> {
+    pub(super) path: &'a Path,
+    pub(super) bytes: &'a [u8],
+    pub(super) big: bool,
+}
+
+impl Numbers<'_> {
+    fn take<const N: usize>(&self, at: usize, what: &'static str) -> Result<[u8; N], SensorError> {
+        let found = self.bytes.get(at..).and_then(|b| b.get(..N)).and_then(|b| b.try_into().ok());
+        found.ok_or_else(|| self.short(at, what, N as u64))
+    }
+
+    pub(super) fn short(&self, at: usize, what: &'static str, expected: u64) -> SensorError {
+        let found = self.bytes.len().saturating_sub(at) as u64;
+        SensorError::Truncated { path: self.path.into(), what, offset: at as u64, expected, found }
+    }
+
+    pub(super) fn u16(&self, at: usize, what: &'static str) -> Result<u16, SensorError> {
+        let b = self.take(at, what)?;
+        Ok(if self.big { u16::from_be_bytes(b) } else { u16::from_le_bytes(b) })
+    }
+
+    pub(super) fn u32(&self, at: usize, what: &'static str) -> Result<u32, SensorError> {
+        let b = self.take(at, what)?;
+        Ok(if self.big { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) })
+    }
+
+    fn u64(&self, at: usize, what: &'static str) -> Result<u64, SensorError> {
+        let b = self.take(at, what)?;
+        Ok(if self.big { u64::from_be_bytes(b) } else { u64::from_le_bytes(b) })
+    }
+
+    pub(super) fn id(&self, at: usize) -> Result<[u8; 4], SensorError> {
+        self.take(at, "chunk")
+    }
+
+    pub(super) fn bad(&self, at: usize, what: &'static str, expected: &str, found: String) -> SensorError {
+        SensorError::Binary { path: self.path.into(), offset: at as u64, what, expected: expected.into(), found }
+    }
+
+    /// Where the chunk after one that ends at `end` begins: at an even offset, but where the byte before it was left out.
+    pub(super) fn next_chunk(&self, end: usize) -> usize {
+        let looks = |at: usize| {
+            let id = self.bytes.get(at..at.saturating_add(4));
+            id.is_some_and(|id| id.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' '))
+        };
+        let padded = end.saturating_add(end % 2);
+        if padded != end && !looks(padded) && looks(end) { end } else { padded }
     }
 }
 
-pub(super) fn read(path: &Path, bytes: &[u8], format: WavFormat, known: Known<'_>) -> Result<Recording, SensorError> {
-    let at = Cell::new(0);
-    let bad = |what, expected: &str, found: String| SensorError::Binary {
-        path: path.into(),
-        offset: at.get(),
-        what,
-        expected: expected.into(),
-        found,
-    };
-    let wrong = |e: hound::Error| match e {
-        hound::Error::Unsupported => SensorError::Unsupported {
-            path: path.into(),
-            place: format!("byte {}", at.get()),
-            what: "a WAV file of another kind".into(),
-            instead: "convert it to PCM of 8, 16, 24 or 32 bits, or 32-bit floating-point",
-        },
-        e => bad("WAV", "uncompressed audio", e.to_string()),
-    };
-    let mut reader = WavReader::new(Counted { rest: bytes, read: &at }).map_err(wrong)?;
-    let (spec, c) = (reader.spec(), usize::from(reader.spec().channels));
-    if c == 0 || spec.sample_rate == 0 {
-        let found = format!("{c} and {}", spec.sample_rate);
-        return Err(bad("channels and rate", "at least 1 each", found));
+/// What a chunk `fmt ` says.
+struct Kind {
+    coding: Coding,
+    channels: usize,
+    rate: u32,
+}
+
+fn kind(n: Numbers<'_>, at: usize, size: usize) -> Result<Kind, SensorError> {
+    if size < 14 {
+        return Err(n.bad(at, "fmt chunk", "at least 14 bytes", size.to_string()));
     }
-    let frame = u64::from(spec.bits_per_sample.div_ceil(8)) * u64::from(spec.channels);
-    let claimed = u64::from(reader.duration()) * frame;
-    let left = bytes.len() as u64 - at.get();
-    // Known before a sample is read, so that a recorder's unfinished header is not taken for memory to reserve.
-    if claimed > left {
-        return Err(SensorError::Truncated {
-            path: path.into(),
-            what: "samples",
-            offset: at.get(),
-            expected: claimed,
-            found: left,
-        });
+    let mut code = n.u16(at, "fmt chunk")?;
+    let (channels, rate) = (n.u16(at + 2, "fmt chunk")?, n.u32(at + 4, "fmt chunk")?);
+    let frame = usize::from(n.u16(at + 12, "fmt chunk")?);
+    let bits = if size >= 16 { n.u16(at + 14, "fmt chunk")? } else { 8 };
+    let mut valid = bits;
+    if code == 0xfffe && size >= 40 {
+        // The first two bytes of the GUID are the code. Where no valid bits are given, all are.
+        (valid, code) = (n.u16(at + 18, "fmt chunk")?, n.u16(at + 24, "fmt chunk")?);
+        valid = if valid == 0 { bits } else { valid };
     }
-    let mut turns: Vec<f32> = Vec::with_capacity(reader.len() as usize);
-    match spec.sample_format {
-        SampleFormat::Float => {
-            for v in reader.samples::<f32>() {
-                let v = v.map_err(wrong)?;
-                if v.is_infinite() {
-                    return Err(bad("value", "a finite number", v.to_string()));
-                }
-                if v.is_nan() && known.missing == Missing::Error {
-                    let offset = at.get() - 4;
-                    let channel = (turns.len() % c).to_string();
-                    return Err(SensorError::MissingBinary { path: path.into(), offset, channel });
-                }
-                turns.push(v);
-            }
+    let c = usize::from(channels);
+    if !(1..=MAX_CHANNELS).contains(&c) || rate == 0 {
+        let expected = format!("1 to {MAX_CHANNELS} and at least 1");
+        return Err(n.bad(at + 2, "channels and rate", &expected, format!("{channels} and {rate}")));
+    }
+    // Bytes of a sample: those of a frame, where it says so.
+    let bytes = match frame % c {
+        0 if frame > 0 && usize::from(bits) <= frame / c * 8 => frame / c,
+        _ => usize::from(bits).div_ceil(8),
+    };
+    let coding = match (code, bytes) {
+        (1, 1) => Coding::Unsigned8,
+        (1, 2..=8) if (1..=8 * bytes as u32).contains(&u32::from(valid)) => {
+            Coding::Signed { bytes, valid: u32::from(valid) }
         }
-        SampleFormat::Int => {
-            if !(1..=32).contains(&spec.bits_per_sample) {
-                return Err(bad("bits per sample", "1 to 32", spec.bits_per_sample.to_string()));
-            }
-            let full = 2f64.powi(i32::from(spec.bits_per_sample) - 1);
-            for v in reader.samples::<i32>() {
-                turns.push((f64::from(v.map_err(wrong)?) / full) as f32);
-            }
+        (1, _) => {
+            let found = format!("{valid} valid bits in {bytes} bytes");
+            return Err(n.bad(at + 12, "bits per sample", "1 to 64, in their bytes", found));
         }
-    }
-    let mut channels: Vec<String> = match c {
-        1 => vec!["mono".into()],
-        2 => vec!["left".into(), "right".into()],
-        _ => (0..c).map(|i| format!("c{i}")).collect(),
+        (3, 4) => Coding::Float32,
+        (3, 8) => Coding::Float64,
+        (3, _) => return Err(n.bad(at + 14, "bits per sample", "32 or 64 of floating point", bits.to_string())),
+        (6, 1) => Coding::Alaw,
+        (7, 1) => Coding::Ulaw,
+        (code, _) => {
+            let name = match code {
+                2 => "Microsoft ADPCM",
+                0x11 => "IMA ADPCM",
+                0x31 => "GSM 6.10",
+                0x55 => "MP3 in WAV",
+                _ => "a compression",
+            };
+            return Err(SensorError::Unsupported {
+                path: n.path.into(),
+                place: format!("byte {at}"),
+                what: format!("{name} (code {code:#06x})"),
+                instead: "convert it to uncompressed WAV, as with: ffmpeg -i FILE -c:a pcm_s16le NEW.wav",
+            });
+        }
     };
-    let mut values: Vec<f32> = (0..c).flat_map(|k| turns.iter().skip(k).step_by(c)).copied().collect();
-    if !turns.len().is_multiple_of(c) {
-        return Err(bad("samples", &format!("a multiple of {c} channels"), turns.len().to_string()));
+    Ok(Kind { coding, channels: c, rate })
+}
+
+fn read(path: &Path, bytes: &[u8], format: WavFormat, known: Known<'_>) -> Result<Decoded, SensorError> {
+    let n = Numbers { path, bytes, big: bytes.get(3) == Some(&b'X') };
+    let wide = bytes.starts_with(b"RF64") || bytes.starts_with(b"BW64");
+    let riff = n.u32(4, "header")?;
+    if n.id(8)? != *b"WAVE" {
+        return Err(n.bad(8, "kind", "WAVE", bytes[8..12].escape_ascii().to_string()));
     }
-    fill_all(path, &channels, &mut values, known.missing)?;
-    if format.mono && c > 1 {
-        let n = values.len() / c;
-        let sum = |i: usize| (0..c).map(|k| f64::from(values[k * n + i])).sum::<f64>();
-        values = (0..n).map(|i| (sum(i) / c as f64) as f32).collect();
-        channels = vec!["mono".into()];
+    let (mut at, mut described, mut wide_size) = (12, None, None);
+    loop {
+        let (id, size) = (n.id(at)?, n.u32(at + 4, "chunk")?);
+        let start = at + 8;
+        let left = bytes.len() - start;
+        if id == *b"data" {
+            let Some(Kind { coding, channels, rate }) = described else {
+                return Err(n.bad(at, "chunk", "fmt before data", "data".into()));
+            };
+            let size = match wide_size {
+                Some(wide_size) if wide && size == u32::MAX => wide_size,
+                _ => u64::from(size),
+            };
+            let frame = coding.size() * channels;
+            let open = size_is_open(size) || (riff >= 0x7fff_ff00 && size >= 0x7fff_ff00);
+            let length = match usize::try_from(size) {
+                Ok(length) if length <= left && length > 0 => length,
+                // Chunks that follow to the end of the file are no samples.
+                Ok(0) if left > 0 && !ends_in_chunks(n, start) => left - left % frame,
+                Ok(0) => 0,
+                _ if open => left - left % frame,
+                _ => return Err(n.short(start, "samples", size)),
+            };
+            if !length.is_multiple_of(frame) {
+                let expected = format!("a multiple of {frame} bytes");
+                return Err(n.bad(start, "samples", &expected, format!("{length} bytes")));
+            }
+            let layout = Layout { coding, big_endian: n.big, channels, rate_hz: f64::from(rate), offset: start };
+            return pcm::recording(path, &bytes[start..start + length], layout, format, known);
+        }
+        if size as usize > left {
+            return Err(n.short(start, "chunk", u64::from(size)));
+        }
+        match &id {
+            b"fmt " => described = Some(kind(n, start, size as usize)?),
+            b"ds64" => wide_size = Some(n.u64(start + 8, "ds64 chunk")?),
+            _ => {}
+        }
+        at = n.next_chunk(start + size as usize);
     }
-    let rate_hz = Some(f64::from(spec.sample_rate));
-    Ok(Recording { name: stem(path), channels, rate_hz, values, label: None, group: None })
+}
+
+/// Whether a size of the samples stands for one that was not known.
+fn size_is_open(size: u64) -> bool {
+    size == 0 || size == 0xffff_ffff || size == u64::MAX
+}
+
+/// Whether whole chunks fill the file from `at`.
+fn ends_in_chunks(n: Numbers<'_>, mut at: usize) -> bool {
+    while at < n.bytes.len() {
+        let (Ok(id), Ok(size)) = (n.id(at), n.u32(at + 4, "chunk")) else { return false };
+        let end = (at + 8).saturating_add(size as usize);
+        if !id.iter().all(|b| b.is_ascii_graphic() || *b == b' ') || end > n.bytes.len() {
+            return false;
+        }
+        at = n.next_chunk(end);
+    }
+    true
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Cursor;
-
-    fn wav<S: hound::Sample + Copy>(bits: u16, sample_format: SampleFormat, channels: u16, samples: &[S]) -> Vec<u8> {
-        let spec = hound::WavSpec { channels, sample_rate: 8000, bits_per_sample: bits, sample_format };
-        let mut out = Cursor::new(vec![]);
-        let mut writer = hound::WavWriter::new(&mut out, spec).unwrap();
-        samples.iter().for_each(|s| writer.write_sample(*s).unwrap());
-        writer.finalize().unwrap();
-        out.into_inner()
-    }
-
-    fn plain(bytes: &[u8]) -> Result<Recording, SensorError> {
-        read("a.wav".as_ref(), bytes, WavFormat::default(), Known::default())
-    }
-
-    #[test]
-    fn every_depth_has_the_same_full_scale() {
-        for bits in [8u16, 16, 24, 32] {
-            let full = 1i64 << (bits - 1);
-            let samples = [(-full) as i32, 0, (full / 2) as i32];
-            let got = plain(&wav(bits, SampleFormat::Int, 1, &samples)).unwrap();
-            assert_eq!((&got.values[..], got.rate_hz), (&[-1.0, 0.0, 0.5][..], Some(8000.0)), "{bits}");
-        }
-        let got = plain(&wav(32, SampleFormat::Float, 1, &[0.25f32, -1.5])).unwrap();
-        assert_eq!(got.values, [0.25, -1.5]);
-    }
-
-    #[test]
-    fn bytes_written_by_hand() {
-        // RIFF header of 44 bytes after Microsoft's layout: PCM, 1 channel, 8000 Hz, 8 bits; samples 0, 128, 192.
-        let bytes = b"RIFF\x27\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\x03\0\0\0\x00\x80\xc0";
-        assert_eq!(plain(bytes).unwrap().values, [-1.0, 0.0, 0.5]);
-    }
-
-    #[test]
-    fn channels_are_parted_or_averaged() {
-        let bytes = wav(16, SampleFormat::Int, 2, &[16384i16, 0, -16384, 0]);
-        let got = plain(&bytes).unwrap();
-        assert_eq!((got.channels.join(","), &got.values[..]), ("left,right".into(), &[0.5, -0.5, 0.0, 0.0][..]));
-        let got = read("a".as_ref(), &bytes, WavFormat { mono: true }, Known::default()).unwrap();
-        assert_eq!((got.channels.join(","), &got.values[..]), ("mono".into(), &[0.25, -0.25][..]));
-    }
-
-    #[test]
-    fn every_cut_is_an_error() {
-        for bytes in [
-            wav(16, SampleFormat::Int, 2, &[1i16, 2, 3, 4]),
-            wav(24, SampleFormat::Int, 1, &[1i32, 2]),
-            wav(32, SampleFormat::Float, 1, &[1f32, 2.0]),
-        ] {
-            assert!(plain(&bytes).is_ok());
-            for n in 0..bytes.len() {
-                assert!(plain(&bytes[..n]).is_err(), "{n}");
-            }
-        }
-    }
-
-    #[test]
-    fn unfinished_header_and_values_that_are_none() {
-        let mut bytes = wav(16, SampleFormat::Int, 1, &[1i16, 2]);
-        bytes[40..44].copy_from_slice(&[0xfe, 0xff, 0xff, 0xff]);
-        assert!(matches!(plain(&bytes), Err(SensorError::Truncated { what: "samples", offset: 44, .. })));
-        let bytes = wav(32, SampleFormat::Float, 1, &[1f32, f32::NAN]);
-        let e = plain(&bytes).unwrap_err();
-        assert!(matches!(e, SensorError::MissingBinary { offset, .. } if offset == bytes.len() as u64 - 4), "{e}");
-        let e = plain(&wav(32, SampleFormat::Float, 1, &[f32::INFINITY])).unwrap_err();
-        assert!(matches!(e, SensorError::Binary { what: "value", .. }), "{e}");
-    }
-}
+#[path = "wav_tests.rs"]
+mod tests;
