@@ -89,10 +89,9 @@ pub enum Outcome {
 }
 
 /// A run in memory.
-pub struct Trainer<'a> {
+pub struct Trainer {
     recipe: Recipe,
     plan: Plan,
-    data: &'a DataSet,
     device: Device,
     folder: RunFolder,
     info: RunInfo,
@@ -107,14 +106,14 @@ pub struct Trainer<'a> {
     teacher: Option<Teacher>,
 }
 
-impl<'a> Trainer<'a> {
+impl Trainer {
     /// Starts a run in a new folder.
     ///
     /// # Errors
     /// [`TrainError`]: a network that does not fit the data, a folder that exists, no permission to write.
     pub fn start(
         recipe: &Recipe,
-        data: &'a DataSet,
+        data: &DataSet,
         device: &Device,
         folder: &Path,
         command: &[String],
@@ -154,7 +153,6 @@ impl<'a> Trainer<'a> {
         let trainer = Self {
             recipe,
             plan,
-            data,
             device,
             folder,
             info,
@@ -176,7 +174,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`TrainError`]: no run there, damaged checkpoint, other data than at the start, already finished.
-    pub fn resume(folder: &Path, data: &'a DataSet, device: &Device) -> Result<Self, TrainError> {
+    pub fn resume(folder: &Path, data: &DataSet, device: &Device) -> Result<Self, TrainError> {
         let folder = RunFolder::open(folder)?;
         let recipe = read_recipe(&folder)?;
         let mut info = folder.read_info()?;
@@ -224,7 +222,6 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             recipe,
             plan,
-            data,
             device,
             folder,
             info,

@@ -114,16 +114,16 @@ fn told(points: &[Point], methods: &[Method], chosen: &[Choice], seeds: usize) -
 }
 
 /// Keys of a point whose number is the smallest or largest of three or more in the grid.
-fn edges(points: &[Point], point: usize) -> Vec<&str> {
+fn edges(points: &[Point], point: usize) -> Vec<&String> {
     let number = |pair: &str| -> Option<f64> { pair.split_once('=')?.1.parse().ok() };
-    let at_edge = |(axis, pair): (usize, &String)| {
+    let at_edge = |axis: usize, pair: &str| {
         let mut values: Vec<f64> = points.iter().filter_map(|p| number(p.keys.get(axis)?)).collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
-        let own = number(pair)?;
-        (values.len() > 2 && (values.first() == Some(&own) || values.last() == Some(&own))).then_some(pair.as_str())
+        let own = number(pair);
+        values.len() > 2 && (values.first() == own.as_ref() || values.last() == own.as_ref())
     };
-    points[point].keys.iter().enumerate().filter_map(at_edge).collect()
+    points[point].keys.iter().enumerate().filter(|(axis, pair)| at_edge(*axis, pair)).map(|(_, pair)| pair).collect()
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ struct Channel {
 fn formats(path: &Path, bytes: &[u8]) -> Vec<(Format, String)> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let plain = |format: Format| {
-        let line = format!("format = {{ kind = {:?} }}", format.extension());
+        let line = format!("format = {{ kind = {:?} }}", format.kind());
         vec![(format, line)]
     };
     match extension.as_str() {
