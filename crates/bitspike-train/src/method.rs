@@ -2,7 +2,7 @@
 
 use crate::optim::{BinaryRule, OptimConfig};
 use bitspike_nn::layers::{AgmmConfig, AlphaShape, Estimator, EvalGate};
-use bitspike_nn::ops::gate::{GateApply, GatePool};
+use bitspike_nn::ops::gate::{GateApply, GateFunction, GatePool};
 use serde::{Deserialize, Serialize};
 
 /// Flips per step, as a moving average, above which `freeze` freezes a weight when the recipe says nothing.
@@ -24,9 +24,11 @@ pub enum Method {
     /// The gate of the `[agmm]` table.
     #[default]
     Agmm,
-    /// AGMM with one gate per channel: `agmm.pool = "hw"`.
+    /// AGMM with one gate per sample and time step: `agmm.pool = "chw"` and σ.
+    AgmmChw,
+    /// AGMM with one gate per channel: `agmm.pool = "hw"` and σ.
     AgmmHw,
-    /// AGMM with a gate of its own for every current: `agmm.pool = "none"`, with no mean to keep.
+    /// AGMM with a gate of its own for every current, and σ in place of its hard form: `agmm.pool = "none"`.
     AgmmElement,
     /// AGMM on the gradient only: `agmm.apply = "gradient"`.
     AgmmGradient,
@@ -56,10 +58,11 @@ pub enum Method {
 
 impl Method {
     /// Every method, in the order of tables.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::FullPrecision,
         Self::Bsnn,
         Self::Agmm,
+        Self::AgmmChw,
         Self::AgmmHw,
         Self::AgmmElement,
         Self::AgmmGradient,
@@ -85,6 +88,7 @@ impl Method {
             Self::FullPrecision => "full-precision",
             Self::Bsnn => "bsnn",
             Self::Agmm => "agmm",
+            Self::AgmmChw => "agmm-chw",
             Self::AgmmHw => "agmm-hw",
             Self::AgmmElement => "agmm-element",
             Self::AgmmGradient => "agmm-gradient",
@@ -108,8 +112,9 @@ impl Method {
             Self::FullPrecision => "the same spiking network with float weights",
             Self::Bsnn => "baseline binary spiking network: sign and straight-through gradient",
             Self::Agmm => "the AGMM gate as the [agmm] table says",
-            Self::AgmmHw => "AGMM with one gate per channel (pool = hw)",
-            Self::AgmmElement => "AGMM with a gate of its own for every current (pool = none); not exported",
+            Self::AgmmChw => "AGMM with one gate per sample and time step (pool = chw, gate = sigmoid)",
+            Self::AgmmHw => "AGMM with one gate per channel (pool = hw, gate = sigmoid)",
+            Self::AgmmElement => "AGMM per current with the true sigmoid (pool = none, gate = sigmoid); not exported",
             Self::AgmmGradient => "AGMM on the gradient only: the deployed network is the baseline network",
             Self::AgmmFixed => "AGMM with alpha kept at its start",
             Self::ConstGate => "control: the constant gate 1/2, not learned",
@@ -133,14 +138,16 @@ impl Method {
     /// The gate this method trains with, from the recipe's `[agmm]` table.
     pub fn gate(self, table: &AgmmConfig) -> Option<AgmmConfig> {
         let base = table.clone();
+        let sigmoid = AgmmConfig { gate: GateFunction::Sigmoid, ..table.clone() };
         match self {
             Self::Agmm => Some(base),
-            Self::AgmmHw => Some(AgmmConfig { pool: GatePool::Hw, ..base }),
-            Self::AgmmElement => Some(AgmmConfig { pool: GatePool::None, eval_gate: EvalGate::Sample, ..base }),
+            Self::AgmmChw => Some(AgmmConfig { pool: GatePool::Chw, ..sigmoid }),
+            Self::AgmmHw => Some(AgmmConfig { pool: GatePool::Hw, ..sigmoid }),
+            Self::AgmmElement => Some(AgmmConfig { pool: GatePool::None, eval_gate: EvalGate::Sample, ..sigmoid }),
             Self::AgmmGradient => Some(AgmmConfig { apply: GateApply::Gradient, ..base }),
             Self::AgmmFixed => Some(AgmmConfig { alpha: AlphaShape::Fixed, ..base }),
             Self::ConstGate => {
-                Some(AgmmConfig { pool: GatePool::Const, alpha: AlphaShape::Fixed, alpha_inside: false, ..base })
+                Some(AgmmConfig { pool: GatePool::Const, alpha: AlphaShape::Fixed, alpha_inside: false, ..sigmoid })
             }
             _ => None,
         }

@@ -78,9 +78,9 @@ pub struct AgmmConfig {
 impl Default for AgmmConfig {
     fn default() -> Self {
         Self {
-            pool: GatePool::Chw,
+            pool: GatePool::None,
             constant: 0.5,
-            gate: GateFunction::Sigmoid,
+            gate: GateFunction::Hard,
             alpha: AlphaShape::Step,
             alpha_init: 1.0,
             alpha_inside: false,
