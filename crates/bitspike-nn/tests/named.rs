@@ -203,7 +203,7 @@ fn residual_blocks_follow_their_formulas() {
         [(ResNet20, Junction::Current), (SewResNet18, Junction::Spikes), (MsResNet18, Junction::Membrane)]
     {
         let options = NetworkOptions {
-            gate: Some(AgmmConfig { eval_gate: EvalGate::Ema, ..AgmmConfig::default() }),
+            gate: Some(AgmmConfig { pool: GatePool::Chw, eval_gate: EvalGate::Ema, ..AgmmConfig::default() }),
             ..named(name, 0.125)
         };
         let plan = options.plan([3, 32, 32], 10).unwrap();

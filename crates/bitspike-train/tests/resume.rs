@@ -17,7 +17,7 @@ use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
 const RECIPE: &str = "method = 'agmm'\n[augment]\nflip = true\nrandom_crop = 1\n[network]\nlayers = '4-P-8-8'\n\
-                      [agmm]\neval_gate = 'ema'\n\
+                      [agmm]\npool = 'chw'\neval_gate = 'ema'\n\
                       [train]\nepochs = 3\nbatch_size = 8\nlog_every = 2\ndiagnose_every = 2\ncheckpoint_every = 3\n";
 
 /// Images whose class is where their bright half is: learnable, and different enough that every step counts.

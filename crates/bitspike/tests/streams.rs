@@ -116,9 +116,9 @@ fn networks_in_one_dimension_are_deployed_with_every_spike_and_logit() {
     let rows: &[&[&str]] = &[
         &["method=bsnn"],
         &["method=agmm", "network.layers=8-P-40-P-12", "network.T=3"],
-        &["method=agmm", "agmm.pool=hw", "network.pooling=spikes", "network.layers=8-P-16-P-9-P"],
+        &["method=agmm-hw", "network.pooling=spikes", "network.layers=8-P-16-P-9-P"],
         &["method=agmm", "network.pooling=max-spikes", "network.head=average", "network.weight_scale=mean-abs"],
-        &["method=agmm", "network.pooling=spikes", "agmm.eval_gate=ema", "neuron.reset=hard"],
+        &["method=agmm", "network.pooling=spikes", "agmm.pool=chw", "agmm.eval_gate=ema", "neuron.reset=hard"],
         &["method=recu", "network.layers=8-P-16"],
         &["method=bsnn", "network.family=bi-real", "network.layers=8-8-8", "network.head=average"],
     ];
