@@ -19,6 +19,7 @@ pub fn run(args: &CompareArgs) -> Result<bool, CliError> {
     let seeds = seeds(&args.seeds)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/compare-{}", recipe.name)));
     let jobs = jobs(&recipe, &methods, &seeds, &out);
+    interrupt::install()?;
     carry_out(args, &jobs, &out, &format!("{} methods, {} seeds", methods.len(), seeds.len()))?;
     Ok(true)
 }
@@ -35,6 +36,7 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
         Ok(Point { recipe: recipe(&with, None)?, keys })
     };
     let points = points(&args.grid)?.into_iter().map(at).collect::<Result<Vec<_>, _>>()?;
+    interrupt::install()?;
     if args.select.is_some() {
         let select_seeds = self::seeds(args.select_seeds.as_deref().unwrap_or("2"))?;
         return select::run(args, &points, &methods, [&select_seeds, &seeds], &out);
@@ -89,7 +91,6 @@ pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) ->
     let fit = args.memory.map(|limit| parallel_within(jobs, &shelf, limit.as_u64())).transpose()?.unwrap_or(usize::MAX);
     let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
-    interrupt::install()?;
     if !args.run.quiet {
         output::note(&format!(
             "{} runs ({what}), {parallel} at a time with {each} thread(s) each, in {}",
