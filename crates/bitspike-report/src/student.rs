@@ -37,11 +37,16 @@ pub(crate) fn quantile_95(df: f64) -> Option<f64> {
 
 /// I_x(a, b), with `rest` = 1 − x given apart since it may be small.
 fn incomplete_beta(x: f64, rest: f64, a: f64, b: f64) -> f64 {
-    if x <= 0.0 || rest <= 0.0 {
-        return if x <= 0.0 { 0.0 } else { 1.0 };
+    match x <= (a + 1.0) / (a + b + 2.0) {
+        true => fraction(x, rest, a, b),
+        false => 1.0 - fraction(rest, x, b, a),
     }
-    if x >= (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - incomplete_beta(rest, x, b, a);
+}
+
+/// The continued fraction with the factor in front.
+fn fraction(x: f64, rest: f64, a: f64, b: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
     }
     let front = (a * x.ln() + b * rest.ln() + ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b)).exp() / a;
     // Lentz' way to evaluate a continued fraction from its front.
