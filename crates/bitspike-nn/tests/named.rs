@@ -8,7 +8,7 @@ use bitspike_nn::network::{
     Blocks, Ignore, Junction, Network, NetworkConfig, NetworkName, NetworkOptions, Observer, PlanError, Pooling, Unit,
 };
 use bitspike_nn::ops::flex::with_composed;
-use bitspike_nn::ops::gate::GatePool;
+use bitspike_nn::ops::gate::{GateFunction, GatePool};
 use bitspike_nn::{Init, Loss};
 use burn::tensor::{Int, Tensor, TensorData};
 use common::*;
@@ -101,7 +101,12 @@ fn variants(name: NetworkName, width: f64, [c, h, w]: [usize; 3]) -> Vec<(String
     let gated = NetworkOptions { gate: Some(AgmmConfig::default()), ..base.clone() };
     let mut plif = gated.clone();
     plif.neuron = NeuronConfig { kind: NeuronKind::Plif, ..NeuronConfig::default() };
-    plif.gate = Some(AgmmConfig { position: GatePosition::BeforeNorm, pool: GatePool::Hw, ..AgmmConfig::default() });
+    plif.gate = Some(AgmmConfig {
+        position: GatePosition::BeforeNorm,
+        pool: GatePool::Hw,
+        gate: GateFunction::Sigmoid,
+        ..AgmmConfig::default()
+    });
     let float = NetworkOptions { full_precision: true, ..base.clone() };
     vec![
         (format!("{name} gate"), gated, [1, 4, c, h, w]),

@@ -96,9 +96,9 @@ fn every_exportable_option_keeps_its_predictions() {
 fn what_cannot_be_exported_is_refused_with_layer_reason_and_remedy() {
     let rows: &[(&[&str], &str)] = &[
         (&["method=full-precision"], "blocks.0: method = \"full-precision\""),
-        (&["agmm.pool=none"], "agmm.pool = \"none\" with agmm.gate = \"sigmoid\""),
-        (&["agmm.pool=none", "agmm.gate=hard", "agmm.position=before-norm"], "agmm.position = \"before-norm\""),
+        (&["method=agmm-element"], "agmm.pool = \"none\" with agmm.gate = \"sigmoid\""),
         (&["agmm.position=before-norm"], "agmm.position = \"before-norm\""),
+        (&["agmm.pool=chw", "agmm.position=before-norm"], "agmm.position = \"before-norm\""),
     ];
     for (sets, message) in rows {
         let dir = trained(sets);
