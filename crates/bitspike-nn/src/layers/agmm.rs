@@ -140,7 +140,7 @@ impl AgmmConfig {
     /// let gate = AgmmConfig::default().init(2, 16, &device);
     /// let x = Tensor::ones([2, 4, 16, 8, 8], &device);
     /// let (y, means) = gate.forward(x);
-    /// assert_eq!((y.dims(), means.dims()), ([2, 4, 16, 8, 8], [2, 4, 1]));
+    /// assert_eq!((y.dims(), means.dims()), ([2, 4, 16, 8, 8], [2, 1, 1]));
     /// ```
     pub fn init(&self, steps: usize, channels: usize, device: &Device) -> Agmm {
         let width = if self.alpha == AlphaShape::StepChannel { channels } else { 1 };
