@@ -1,20 +1,29 @@
 //! Recordings of sensors, read as the format that the first byte names, as a whole or as a stream.
 #![no_main]
 
-use bitspike_sensors::{CsvFormat, Fitted, Format, Missing, Scaler, SensorConfig, Streamed, Window, decode};
+use bitspike_sensors::{
+    CsvFormat, Fitted, Format, Missing, RowKind, Scaler, SensorConfig, Streamed, TimeFaults, Window, decode,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, rest)) = bytes.split_first() else { return };
-    let csv = CsvFormat { time_column: (first & 8 != 0).then(|| "t".into()), ..CsvFormat::default() };
+    let csv = CsvFormat {
+        time_column: (first & 8 != 0).then(|| "t".into()),
+        time_faults: if first & 32 != 0 { TimeFaults::Cut } else { TimeFaults::Error },
+        separator: if first & 64 != 0 { ' ' } else { ',' },
+        ..CsvFormat::default()
+    };
     if first & 128 != 0 {
         return stream(first & 1 != 0, csv, rest);
     }
-    let format = match first % 6 {
+    let series = CsvFormat { rows: RowKind::Series, label_column: Some("first".into()), ..CsvFormat::default() };
+    let format = match first & 7 {
         0 => Format::Csv(csv),
+        6 => Format::Csv(CsvFormat { header: false, ..series }),
         1 => Format::Ts(Default::default()),
         2 => Format::Npy(Default::default()),
-        3 => Format::Wav(Default::default()),
+        3 => Format::Audio(Default::default()),
         4 => Format::Parquet(Default::default()),
         _ => Format::Raw(Default::default()),
     };

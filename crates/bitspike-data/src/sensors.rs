@@ -7,7 +7,10 @@
 use crate::config::DataConfig;
 use crate::set::{DataSet, ImageSet, SourceFile, Values};
 use crate::{DataError, Drawn, find};
-use bitspike_sensors::{Encoded, Part, Prepared, SensorConfig};
+use bitspike_sensors::{Encoded, Oddity, Part, Prepared, SensorConfig};
+
+/// Oddities that are told one by one.
+const NOTES: usize = 20;
 
 /// Reads and encodes a set.
 pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
@@ -54,20 +57,32 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     let data = DataSet::from_parts(cfg.set.as_str(), text, train, validation, test)?;
     // The hash of the split covers the files, the windows and which part each recording is in.
     let files = vec![SourceFile { path, bytes, sha256: split.sha256.clone() }];
-    Ok(DataSet { files, device: device(&prepared), ..data })
+    let notes = notes(prepared.oddities());
+    Ok(DataSet { files, device: device(&prepared), notes, ..data })
 }
 
-/// Channels, rate, window, and centre and scale of every row of features: `(x − centre) / scale`.
+/// A line for each oddity, the first ones.
+fn notes(oddities: &[Oddity]) -> Vec<String> {
+    let mut out: Vec<String> = oddities.iter().take(NOTES).map(Oddity::to_string).collect();
+    if let Some(more) = oddities.len().checked_sub(NOTES).filter(|n| *n > 0) {
+        out.push(format!("{more} more oddities: bitspike data inspect FOLDER lists them"));
+    }
+    out
+}
+
+/// Channels, rate, window, and centre and scale of every row of features: `(x − centre) / scale`, then set to ± `clip` where it is
+/// beyond, if there is a `clip`.
 fn device(set: &Prepared) -> Vec<(String, String)> {
     let list = |values: &[f32]| values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(",");
     let rate = set.rate_hz().map(|rate| ("rate_hz", format!("{rate:?}")));
+    let bound = Some(set.bound()).filter(|b| b.is_finite()).map(|b| ("clip", format!("{b:?}")));
     let lines = [
         ("channels", set.channels().join(",")),
         ("window", set.window_len().to_string()),
         ("centre", list(&set.scaler().centre)),
         ("scale", list(&set.scaler().scale)),
     ];
-    lines.into_iter().chain(rate).map(|(key, value)| (format!("sensors.{key}"), value)).collect()
+    lines.into_iter().chain(rate).chain(bound).map(|(key, value)| (format!("sensors.{key}"), value)).collect()
 }
 
 #[cfg(test)]
@@ -144,6 +159,36 @@ mod tests {
         assert!(e.contains("validation") && e.contains("at most 4"), "{e}");
         let [with, without] = [1, 0].map(|n| crate::load(&DataConfig { validation: n, ..cfg.clone() }).unwrap().files);
         assert_ne!(with[0].sha256, without[0].sha256, "the hash covers the part each recording is in");
+    }
+
+    /// Two glitches are named with file and line, and `robust` bounds what they do.
+    #[test]
+    fn glitches_are_noted_and_survived() {
+        let (dir, mut cfg) = folder("{ kind = 'direct', steps = 2 }");
+        let rows: String = (0..400)
+            .map(|i| if i == 50 { "9999,1\n".into() } else { format!("{},{}\n", (i * 7) % 32, i % 3) })
+            .collect();
+        std::fs::write(dir.path().join("up_ann.csv"), format!("a,b\n{rows}")).unwrap();
+        let with = |rule: &str, cfg: &mut DataConfig| {
+            let sensors = cfg.sensors.as_mut().unwrap();
+            sensors.normalise = toml::from_str::<SensorConfig>(&format!("normalise = '{rule}'")).unwrap().normalise;
+            crate::load(cfg).unwrap()
+        };
+        let data = with("robust", &mut cfg);
+        assert_eq!(data.notes.len(), 1, "{:?}", data.notes);
+        assert!(data.notes[0].starts_with("up_ann.csv: line 52, field 1: channel a is 9999"), "{}", data.notes[0]);
+        let Values::Floats(v) = &data.train.values else { panic!("floats") };
+        let most = v.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert_eq!(most, bitspike_sensors::ROBUST_CLIP);
+        // What is left of the signal is not squeezed to nothing, as it is by the deviation that the glitch makes.
+        let share = |data: &DataSet| {
+            let Values::Floats(v) = &data.train.values else { panic!("floats") };
+            v.iter().filter(|v| v.abs() > 0.2).count() as f64 / v.len() as f64
+        };
+        assert!(share(&data) > 0.5);
+        assert!(data.device.contains(&("sensors.clip".into(), "20.0".into())));
+        let data = with("mean-std", &mut cfg);
+        assert!(data.device.iter().all(|(k, _)| k != "sensors.clip"));
     }
 
     #[test]

@@ -296,6 +296,8 @@ pub struct DataSet {
     pub channel_std: Vec<f32>,
     /// What a device has to know to make a sample of what it measures, as names and values; an exported file carries it.
     pub device: Vec<(String, String)>,
+    /// What is odd about the data and should be looked at, a line each.
+    pub notes: Vec<String>,
 }
 
 /// What a run should record about its data.
@@ -376,6 +378,7 @@ impl DataSet {
             channel_mean,
             channel_std,
             device: Vec::new(),
+            notes: Vec::new(),
         })
     }
 

@@ -1,8 +1,8 @@
 //! Damaged files: whatever the bytes, a reader gives recordings that keep their promises, or a typed error.
 
 use bitspike_sensors::{
-    Axes, CsvFormat, Format, Missing, NpyFormat, RawFormat, RawNumber, SensorError, TimeUnit, TsFormat, WavFormat,
-    decode,
+    Axes, CsvFormat, Format, Missing, NpyFormat, RawFormat, RawNumber, RowKind, SensorError, TimeFaults, TimeUnit,
+    TsFormat, WavFormat, decode,
 };
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -37,6 +37,27 @@ fn samples() -> Vec<(&'static str, Format, Vec<u8>, bool)> {
         writer.finalize().unwrap();
         out.into_inner()
     };
+    let utf16: Vec<u8> = "\u{feff}# c\nt;a\n22:13:20,5;1,5\n22:13:21,5;N/A\n22:13:22,5;3\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let dates = CsvFormat {
+        separator: ';',
+        decimal: ',',
+        time_column: Some("t".into()),
+        time_faults: TimeFaults::Cut,
+        ..CsvFormat::default()
+    };
+    let series = CsvFormat {
+        separator: ' ',
+        rows: RowKind::Series,
+        header: false,
+        label_column: Some("first".into()),
+        row_end: ";".into(),
+        ..CsvFormat::default()
+    };
+    let mut aiff = b"FORM\0\0\0\x36AIFCCOMM\0\0\0\x18\0\x01\0\0\0\x03\0\x10\x40\x0b\xfa\0\0\0\0\0\0\0sowt\0\0".to_vec();
+    aiff.extend(b"SSND\0\0\0\x0e\0\0\0\0\0\0\0\0\x01\x02\x03\x04\x05\x06");
     let raw = RawFormat { number: RawNumber::F32le, columns: vec!["x".into(), "y".into()], scale: 2.0 };
     vec![
         ("csv", csv, csv_text.into(), false),
@@ -46,6 +67,9 @@ fn samples() -> Vec<(&'static str, Format, Vec<u8>, bool)> {
         ("wav 24", Format::Wav(WavFormat::default()), wav(24, hound::SampleFormat::Int), true),
         ("wav f32", Format::Wav(WavFormat::default()), wav(32, hound::SampleFormat::Float), true),
         ("raw", Format::Raw(raw), [1f32, 2.0, 3.0, 4.0].iter().flat_map(|v| v.to_le_bytes()).collect(), false),
+        ("utf-16", Format::Csv(dates), utf16, false),
+        ("series", Format::Csv(series), b" 1 0.5  2e1 NaN 3;\n 2  1 2 NaN NaN ;\n".to_vec(), false),
+        ("aiff", Format::Audio(WavFormat::default()), aiff, true),
     ]
 }
 
@@ -103,7 +127,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn changed_bytes(which in 0usize..7, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn changed_bytes(which in 0usize..10, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
         let (name, format, mut bytes, _) = samples().swap_remove(which);
         for (at, to) in changes {
             let at = at.index(bytes.len());
@@ -114,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn moved_and_doubled_bytes(which in 0usize..7, a: prop::sample::Index, b: prop::sample::Index, to: prop::sample::Index) {
+    fn moved_and_doubled_bytes(which in 0usize..10, a: prop::sample::Index, b: prop::sample::Index, to: prop::sample::Index) {
         let (name, format, mut bytes, _) = samples().swap_remove(which);
         let (a, b) = (a.index(bytes.len()), b.index(bytes.len()));
         let part = bytes[a.min(b)..a.max(b)].to_vec();
@@ -124,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes(which in 0usize..7, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes(which in 0usize..10, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let (name, format, ..) = samples().swap_remove(which);
         _ = check(name, &format, &bytes, Missing::Linear);
     }

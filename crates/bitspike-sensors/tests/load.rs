@@ -279,3 +279,43 @@ fn raw_files_with_an_index() {
     let e = load(&config).unwrap_err();
     assert!(matches!(&e, SensorError::Recording { recording, what: "samples", .. } if recording == "a2"), "{e}");
 }
+
+/// Files of several recordings whose labels come from their names: a file with a gap becomes two, and is one group.
+#[test]
+fn gaps_cut_recordings_and_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, gap) in [("a_p_0", 0), ("a_q_0", 500), ("b_p_0", 0), ("b_q_0", 0)] {
+        let rows: String =
+            (0..40).map(|i| format!("{},{}\n", 20 * i + if i < 20 { 0 } else { gap }, (i * 7) % 11)).collect();
+        fs::write(dir.path().join(format!("{name}.csv")), format!("t,x\n{rows}")).unwrap();
+    }
+    let text = |faults: &str| {
+        format!(
+            "{WINDOW}split = {{ by = 'group', test = ['q'] }}\n\
+             format = {{ kind = 'csv', time_column = 't', time_unit = 'ms'{faults} }}"
+        )
+    };
+    let e = load(&config(dir.path(), &text(""))).unwrap_err();
+    assert!(matches!(&e, SensorError::Text { line: 22, field: 1, .. }) && e.hint().contains("time_faults"), "{e}");
+    let prepared = prepare(&config(dir.path(), &text(", time_faults = 'cut'"))).unwrap();
+    let names: Vec<&str> = prepared.recordings().iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["a_p_0", "a_q_0#0", "a_q_0#1", "b_p_0", "b_q_0"]);
+    assert!(prepared.recordings().iter().all(|r| (r.rate_hz.unwrap() - 50.0).abs() < 1e-6));
+    let told: Vec<String> = prepared.oddities().iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("a_q_0.csv: line 22, field 1: 1 gap(s)"), "{}", told[0]);
+}
+
+/// The largest value of a window is bounded by `clip`.
+#[test]
+fn clip_bounds_what_is_normalised() {
+    let dir = folder();
+    for (rule, clip, want) in [("robust", "", 20.0), ("robust", "clip = 0.5", 0.5), ("mean-std", "clip = 1.0", 1.0)] {
+        let text = format!(
+            "window = {{ length = 4 }}\nsplit = {{ by = 'group', test = ['q'] }}\nnormalise = '{rule}'\n{clip}"
+        );
+        let set = load(&config(dir.path(), &text)).unwrap();
+        let most = floats(&set.train).iter().chain(floats(&set.test)).fold(0f32, |m, v| m.max(v.abs()));
+        assert!(most <= want && (clip.is_empty() || most == want), "{rule} {clip}: {most}");
+    }
+}

@@ -324,7 +324,14 @@ impl Read {
                     self.files.extend(found.iter().map(|_| name.clone()));
                     self.recordings.extend(found);
                     faults.extend(oddities.iter().map(|o| o.kind));
-                    self.oddities.extend(oddities.into_iter().map(|o| Oddity { file: name.clone(), ..o }));
+                    self.oddities.extend(oddities.into_iter().map(|o| Oddity {
+                        file: name.clone(),
+                        remedy: match o.kind {
+                            OddityKind::WrappedTime | OddityKind::Nameless => o.remedy,
+                            _ => "time_faults says what to do".into(),
+                        },
+                        ..o
+                    }));
                 }
                 Err(e) => {
                     self.failed += 1;

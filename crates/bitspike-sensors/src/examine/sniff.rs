@@ -311,7 +311,17 @@ fn roles(out: &mut Sniffed, rows: &[(u64, Row)]) {
         };
         (0..n).find(|i| text(i) && !named(*i, &GROUPS))
     });
-    let group = pick(&GROUPS, &[time, label]);
+    let group = pick(&GROUPS, &[time, label]).or_else(|| {
+        // Beside labels in a table without names, whole numbers of a few kinds are who it was.
+        let number = |i: &usize| {
+            let c = &columns[*i];
+            free(*i, &[time, label])
+                && c.texts + c.dates == 0
+                && c.numbers.iter().all(|v| v.fract() == 0.0 && *v >= 0.0)
+        };
+        let rare = |i: &usize| columns[*i].distinct.len() * 20 <= columns[*i].numbers.len();
+        (0..n).find(|i| !format.header && label.is_some() && number(i) && rare(i))
+    });
     let name = |i: Option<usize>| i.map(|i| names[i].clone());
     (out.format.time_column, out.format.label_column, out.format.group_column) = (name(time), name(label), name(group));
     if let Some(i) = time {

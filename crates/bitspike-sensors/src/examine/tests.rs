@@ -64,7 +64,7 @@ fn tables_of_many_kinds() {
                     x(i + 1)
                 )
             }),
-            "row_end = \";\", header = false, columns = [\"c0\", \"c1\", \"c2\", \"c3\", \"c4\"], time_column = \"c2\", time_unit = \"ns\", label_column = \"c1\"",
+            "row_end = \";\", header = false, columns = [\"c0\", \"c1\", \"c2\", \"c3\", \"c4\"], time_column = \"c2\", time_unit = \"ns\", label_column = \"c1\", group_column = \"c0\"",
         ),
         (
             rows("timestamp,ax,label\n", 60, |i| {

@@ -1,13 +1,13 @@
 //! `bitspike compare` and `bitspike sweep`: methods × seeds, and points of a grid, one table and one page.
 
-use super::{device, recipe, select, threads, warn};
+use super::{device, odd, recipe, select, threads, warn};
 use crate::args::{CompareArgs, SweepArgs};
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::{interrupt, output};
 use bitspike_report::Comparison;
 use bitspike_run::{REPORT_FILE, RUNS_FILE, RunFolder};
-use bitspike_train::compare::{Job, jobs, parallel_within, run as run_jobs};
+use bitspike_train::compare::{Job, State, jobs, parallel_within, run as run_jobs, state};
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
 use bitspike_train::shelf::Shelf;
@@ -88,6 +88,12 @@ pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) ->
     warn(jobs.iter().map(|job| &job.recipe));
     let threads = threads(&args.run);
     let shelf = Shelf::default();
+    // Kept by the shelf for the first run; where all are finished, it need not be there.
+    if let Some(job) = jobs.iter().find(|job| !matches!(state(job), Ok(State::Done)))
+        && let Ok(data) = shelf.get(&job.recipe)
+    {
+        odd(&data);
+    }
     let fit = args.memory.map(|limit| parallel_within(jobs, &shelf, limit.as_u64())).transpose()?.unwrap_or(usize::MAX);
     let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);

@@ -18,10 +18,13 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
                     let drawn = file.as_ref().map(|file| (file, picture, events));
                     return events::inspect(path, reader, drawn, *json).map(|()| true);
                 }
-                // NumPy and Parquet hold events or sensors: what is no table of events may be one of sensors.
+                // CSV, NumPy and Parquet hold events or sensors: what is no table of events may be one of sensors.
                 Err(e) => {
                     let other = file.is_none() && events.format.is_none();
-                    return if other && sensors::inspect(path, *json).unwrap_or(false) { Ok(true) } else { Err(e) };
+                    return match other.then(|| sensors::find(path)) {
+                        Some(Ok(Some(found))) => sensors::show(&found, *json).map(|()| true),
+                        _ => Err(e),
+                    };
                 }
                 Ok(None) => {}
             }
@@ -30,10 +33,14 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
                 let text = format!("{}: no event recording, and only those are drawn by --picture", path.display());
                 return Err(CliError::Usage(text));
             }
-            if sensors::inspect(path, *json)? {
-                return Ok(true);
+            // A folder of images is one, whatever else lies in it.
+            let images = if path.is_dir() { inspect(path).ok() } else { None };
+            if images.is_none()
+                && let Some(found) = sensors::find(path)?
+            {
+                return sensors::show(&found, *json).map(|()| true);
             }
-            let found = inspect(path)?;
+            let found = images.map_or_else(|| inspect(path), Ok)?;
             if *json {
                 output::json(&found)?
             } else {

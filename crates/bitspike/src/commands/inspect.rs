@@ -51,7 +51,10 @@ struct Layer<'a> {
 /// The name of the data, and the network for them; where their files are not at hand, for what was published of them.
 fn plan(recipe: &Recipe) -> Result<(String, Plan), CliError> {
     match recipe.load_data() {
-        Ok(data) => Ok((data.name.clone(), network::plan(recipe, &data)?)),
+        Ok(data) => {
+            super::odd(&data);
+            Ok((data.name.clone(), network::plan(recipe, &data)?))
+        }
         Err(e) if e.kind() == ErrorKind::Missing => {
             let Some(published) = recipe.data.published(recipe.network.steps) else { return Err(e.into()) };
             output::note(&format!(

@@ -126,6 +126,11 @@ fn warn<'a>(recipes: impl IntoIterator<Item = &'a Recipe>) {
     }
 }
 
+/// What is odd about data, to standard error.
+fn odd(data: &DataSet) {
+    data.notes.iter().for_each(|note| output::note(&format!("warning: {note}")));
+}
+
 /// A run with its data, and the network of one of its checkpoints.
 struct OpenedRun {
     recipe: Recipe,

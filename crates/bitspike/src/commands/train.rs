@@ -1,6 +1,6 @@
 //! `bitspike train`: one run.
 
-use super::{device, recipe, threads, warn};
+use super::{device, odd, recipe, threads, warn};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::progress::{Progress, Single};
@@ -29,6 +29,7 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
     };
     warn([&recipe]);
     let data = recipe.load_data()?;
+    odd(&data);
     let command: Vec<String> = std::env::args().collect();
     let mut trainer = if resumed {
         Trainer::resume(&folder, &data, &device)?

@@ -1,189 +1,103 @@
-//! `bitspike data inspect` on a recording of sensors or audio: what is in it, and how a recipe would say so.
+//! `bitspike data inspect` on recordings of sensors or audio: what is in them, what is odd, and how a recipe would say so.
 
 use crate::error::CliError;
 use crate::output;
-use bitspike_sensors::{CsvFormat, Format, Missing, Recording, SensorError, SourceFile, decode};
+use bitspike_sensors::{Findings, SourceFile, examine};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What `--json` prints.
+/// What `--json` prints: the findings, and of a single file its hash.
 #[derive(Serialize)]
-struct Inspected {
-    path: String,
-    bytes: u64,
-    sha256: String,
-    /// The line of `[data.sensors]` that reads such files.
-    format: String,
-    recordings: usize,
-    samples_min: usize,
-    samples_max: usize,
-    rate_hz: Option<f64>,
-    /// Number of recordings of each label, where the file has labels.
-    labels: BTreeMap<String, usize>,
-    /// The first value that is missing; figures then hold the value before it.
-    missing: Option<String>,
-    channels: Vec<Channel>,
+struct Inspected<'a> {
+    #[serde(flatten)]
+    findings: &'a Findings,
+    sha256: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Channel {
-    name: String,
-    min: f32,
-    mean: f64,
-    max: f32,
-    deviation: f64,
-}
-
-/// Formats a file may have by its name and first line, and the line of a recipe for each.
-fn formats(path: &Path, bytes: &[u8]) -> Vec<(Format, String)> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let plain = |format: Format| {
-        let line = format!("format = {{ kind = {:?} }}", format.kind());
-        vec![(format, line)]
-    };
-    match extension.as_str() {
-        "csv" | "txt" | "tsv" => csv(bytes),
-        "wav" => plain(Format::Wav(Default::default())),
-        "npy" => plain(Format::Npy(Default::default())),
-        "ts" => plain(Format::Ts(Default::default())),
-        "parquet" => plain(Format::Parquet(Default::default())),
-        _ => Vec::new(),
+/// What is found at a path, if it is of sensors; a path that is not there is none.
+pub fn find(path: &Path) -> Result<Option<Findings>, CliError> {
+    if !path.exists() {
+        return Ok(None);
     }
+    Ok(examine(path)?)
 }
 
-/// The separator that the first line has most of; with a semicolon, decimal points first and then commas.
-fn csv(bytes: &[u8]) -> Vec<(Format, String)> {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    let line = String::from_utf8_lossy(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line));
-    let count = |separator: char| line.matches(separator).count();
-    let separator = [',', ';', '\t'].into_iter().max_by_key(|s| (count(*s), *s == ',')).unwrap_or(',');
-    let fields: Vec<&str> = line.split(separator).map(str::trim).collect();
-    // Numbers in the first line are a first row.
-    let header = fields.iter().any(|f| f.replace(',', ".").parse::<f64>().is_err());
-    let columns: Vec<String> = if header { vec![] } else { (0..fields.len()).map(|i| format!("c{i}")).collect() };
-    let decimals: &[char] = if separator == ',' { &['.'] } else { &['.', ','] };
-    let format = |&decimal: &char| {
-        let mut line = String::from("format = { kind = \"csv\"");
-        if separator != ',' {
-            line += &format!(", separator = \"{}\"", separator.escape_default());
-        }
-        if decimal != '.' {
-            line += &format!(", decimal = \"{decimal}\"");
-        }
-        if !header {
-            line += &format!(", header = false, columns = {columns:?}");
-        }
-        let format = CsvFormat { separator, decimal, header, columns: columns.clone(), ..CsvFormat::default() };
-        (Format::Csv(format), line + " }")
+/// Shows it.
+pub fn show(found: &Findings, as_json: bool) -> Result<(), CliError> {
+    let sha256 = match found.path.is_file() {
+        true => Some(SourceFile::of("", &crate::commands::read_bytes(&found.path)?).sha256),
+        false => None,
     };
-    decimals.iter().map(format).collect()
-}
-
-/// Shows a file and is true if its name says that it may be a recording of sensors.
-pub fn inspect(path: &Path, as_json: bool) -> Result<bool, CliError> {
-    // Others are not read.
-    if !path.is_file() || formats(path, &[]).is_empty() {
-        return Ok(false);
+    if as_json {
+        return output::json(&Inspected { findings: found, sha256 });
     }
-    let bytes = crate::commands::read_bytes(path)?;
-    let mut refused = None;
-    for (format, line) in formats(path, &bytes) {
-        match read(path, &bytes, &format) {
-            Ok((recordings, missing)) => return show(path, &bytes, line, &recordings, missing, as_json).map(|()| true),
-            Err(e) => refused = refused.or(Some(e)),
-        }
-    }
-    refused.map_or(Ok(false), |e| Err(e.into()))
+    output::result(&text(found, sha256.as_deref()))
 }
 
-/// The recordings, and the first value that is missing.
-fn read(path: &Path, bytes: &[u8], format: &Format) -> Result<(Vec<Recording>, Option<String>), SensorError> {
-    match decode(path, bytes, format, Missing::Error) {
-        Ok(found) => Ok((found, None)),
-        Err(e @ (SensorError::MissingText { .. } | SensorError::MissingBinary { .. })) => {
-            Ok((decode(path, bytes, format, Missing::Hold)?, Some(e.to_string())))
-        }
-        Err(e) => Err(e),
-    }
-}
-
-fn show(
-    path: &Path,
-    bytes: &[u8],
-    format: String,
-    recordings: &[Recording],
-    missing: Option<String>,
-    as_json: bool,
-) -> Result<(), CliError> {
-    let file = SourceFile::of(&path.display().to_string(), bytes);
-    let lengths = recordings.iter().map(Recording::len);
-    let mut labels = BTreeMap::new();
-    recordings.iter().filter_map(|r| r.label.clone()).for_each(|label| *labels.entry(label).or_default() += 1);
-    let names = recordings.first().map_or(&[][..], |r| &r.channels);
-    let channel = |(c, name): (usize, &String)| {
-        let values = || recordings.iter().filter(|r| c < r.channels.len()).flat_map(|r| r.channel(c));
-        let n = values().count().max(1) as f64;
-        let mean = values().map(|v| f64::from(*v)).sum::<f64>() / n;
-        let variance = values().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
-        Channel {
-            name: name.clone(),
-            min: values().copied().fold(f32::INFINITY, f32::min),
-            mean,
-            max: values().copied().fold(f32::NEG_INFINITY, f32::max),
-            deviation: variance.sqrt(),
-        }
-    };
-    let found = Inspected {
-        path: file.path,
-        bytes: file.bytes,
-        sha256: file.sha256,
-        format,
-        recordings: recordings.len(),
-        samples_min: lengths.clone().min().unwrap_or(0),
-        samples_max: lengths.max().unwrap_or(0),
-        rate_hz: recordings.iter().find_map(|r| r.rate_hz),
-        labels,
-        missing,
-        channels: names.iter().enumerate().map(channel).collect(),
-    };
-    if as_json { output::json(&found) } else { output::result(&text(&found)) }
-}
-
-fn text(i: &Inspected) -> String {
-    let samples = match i.samples_min == i.samples_max {
-        true => i.samples_min.to_string(),
-        false => format!("{} to {}", i.samples_min, i.samples_max),
-    };
-    let rate = i.rate_hz.map_or(String::new(), |rate| format!(", {rate} samples per second"));
+fn text(f: &Findings, sha256: Option<&str>) -> String {
+    let range = |[a, b]: [usize; 2]| if a == b { a.to_string() } else { format!("{a} to {b}") };
+    let rate = f.rate_hz.map_or(String::new(), |rate| format!(", {rate:.6} samples per second"));
     let mut text = format!(
-        "{}: {} recording(s) of sensors, {samples} samples of {} channel(s){rate}\n\n{:16} {:>12} {:>12} {:>12} {:>12}\n",
-        i.path,
-        i.recordings,
-        i.channels.len(),
-        "channel",
-        "min",
-        "mean",
-        "max",
-        "deviation"
+        "{}: {} file(s) of {}, {} recording(s) of {} samples, {} channel(s){rate}\n",
+        f.path.display(),
+        f.files,
+        f.kind,
+        f.recordings,
+        range(f.samples),
+        f.channels.len(),
     );
-    for c in &i.channels {
-        let row = format!("{:16} {:>12.5} {:>12.5} {:>12.5} {:>12.5}\n", c.name, c.min, c.mean, c.max, c.deviation);
-        text += &row;
-    }
-    if !i.labels.is_empty() {
-        let counts: Vec<String> = i.labels.iter().map(|(label, n)| format!("{label} {n}")).collect();
-        text += &format!("labels: {}\n", counts.join(", "));
-    }
-    if let Some(missing) = &i.missing {
+    if let Some(t) = &f.table {
+        let mark = if t.mark { " with a byte-order mark" } else { "" };
+        let head = match (t.header, t.skip_lines) {
+            (true, 0) => "a header".to_owned(),
+            (true, n) => format!("a header after {n} line(s)"),
+            (false, _) => "no header".to_owned(),
+        };
         text += &format!(
-            "values are missing, the first at {missing}; here the one before was taken (missing = \"hold\")\n"
+            "  text{mark}, separator {:?}, decimal sign {:?}, {head}, {} columns\n",
+            t.separator,
+            t.decimal,
+            t.columns.len()
         );
     }
-    text + &format!(
-        "\n{} bytes, SHA-256 {}\nread as [data.sensors] {}; a folder of such files trains: docs/sensors.md\n",
-        i.bytes, i.sha256, i.format
-    )
+    if let Some(t) = &f.time {
+        text += &format!("  times in column {:?}\n", t.column);
+    }
+    text += &format!("\n{:16} {:>12} {:>12} {:>12} {:>12}\n", "channel", "min", "mean", "max", "deviation");
+    for c in &f.channels {
+        text += &format!("{:16} {:>12.5} {:>12.5} {:>12.5} {:>12.5}\n", c.name, c.min, c.mean, c.max, c.deviation);
+    }
+    let counts = |list: Vec<String>| list.join(", ");
+    if !f.classes.is_empty() {
+        text += &format!("labels: {}\n", counts(f.classes.iter().map(|(l, n)| format!("{l} {n}")).collect()));
+    }
+    if !f.missing.is_empty() {
+        let marks =
+            f.missing.iter().map(|(m, n)| if m.is_empty() { format!("empty {n}") } else { format!("{m:?} {n}") });
+        text += &format!("values are missing: {}; here the one before was taken\n", counts(marks.collect()));
+    }
+    for u in &f.unused {
+        text += &format!("column {:?} {} and is not used\n", u.column, u.why);
+    }
+    for o in &f.oddities {
+        text += &format!("look at {o}\n");
+    }
+    for e in &f.errors {
+        text += &format!("not read: {e}\n");
+    }
+    if f.failed > f.errors.len() {
+        text += &format!("not read: {} more files\n", f.failed - f.errors.len());
+    }
+    if !f.others.is_empty() {
+        text += &format!("other files: {}\n", f.others.join(", "));
+    }
+    text += "\n[data.sensors]\n";
+    text += &f.toml;
+    for g in &f.guesses {
+        text += &format!("# a guess: {g}\n");
+    }
+    let hash = sha256.map_or(String::new(), |h| format!(", SHA-256 {h}"));
+    text + &format!("\n{} bytes{hash}; how to go on: docs/sensors.md\n", f.bytes)
 }
 
 #[cfg(test)]
@@ -191,32 +105,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_says_how_a_table_is_written() {
-        let rows = [
-            ("ax,ay\n1,2\n", "format = { kind = \"csv\" }", 1),
-            ("ax;ay\n1,5;2\n", "format = { kind = \"csv\", separator = \";\", decimal = \",\" }", 2),
-            ("ax\tay\n1.5\t2\n", "format = { kind = \"csv\", separator = \"\\t\" }", 2),
-            ("1.5,2\n3,4\n", "format = { kind = \"csv\", header = false, columns = [\"c0\", \"c1\"] }", 1),
-            ("x\n1\n", "format = { kind = \"csv\" }", 1),
-        ];
-        for (text, want, candidates) in rows {
-            let found = formats("a.csv".as_ref(), text.as_bytes());
-            assert_eq!(found.len(), candidates, "{text}");
-            let fits = found.iter().find(|(format, _)| read("a.csv".as_ref(), text.as_bytes(), format).is_ok());
-            assert_eq!(fits.map(|(_, line)| line.as_str()), Some(want), "{text}");
-            // What is printed is what a recipe takes.
-            let table: bitspike_sensors::SensorConfig = toml::from_str(want).expect("a table");
-            assert_eq!(Some(&table.format), fits.map(|(format, _)| format));
+    fn a_folder_is_told_and_proposed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for label in ["walk", "run"] {
+            std::fs::create_dir(dir.path().join(label)).expect("a folder");
+            let rows: String = (0..60)
+                .map(|i| format!("{};{},5;{}\n", i * 20, (i * 7) % 11, if i == 3 { "N/A" } else { "1" }))
+                .collect();
+            std::fs::write(dir.path().join(label).join("a.csv"), format!("t (ms);ax;off\n{rows}")).expect("a file");
         }
-        assert!(formats("a.bin".as_ref(), b"").is_empty());
-    }
-
-    #[test]
-    fn missing_values_are_told_and_filled() {
-        let bytes = b"a,b\n1,\n2,3\n";
-        let (format, _) = formats("a.csv".as_ref(), bytes).remove(0);
-        let (found, missing) = read("a.csv".as_ref(), bytes, &format).expect("read");
-        assert_eq!(found[0].channel(1), [3.0, 3.0]);
-        assert!(missing.expect("told").contains("line 2, field 2"));
+        let found = find(dir.path()).expect("read").expect("recordings");
+        let text = text(&found, None);
+        for want in [
+            "2 file(s) of csv, 2 recording(s) of 60 samples, 2 channel(s), 50.000000 samples per second",
+            "separator ';', decimal sign ','",
+            "labels: run 1, walk 1",
+            "values are missing: \"N/A\" 1",
+            "look at channel off is 1 throughout",
+            "[data.sensors]\nmissing = \"hold\"\nformat = { kind = \"csv\", separator = \";\", decimal = \",\", time_column = \"t (ms)\"",
+        ] {
+            assert!(text.contains(want), "{want}: {text}");
+        }
+        assert!(find(Path::new("there/is/none")).expect("no error").is_none());
     }
 }
