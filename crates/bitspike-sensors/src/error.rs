@@ -57,7 +57,7 @@ pub enum SensorError {
         /// What is there.
         found: String,
         /// What to do in this case; empty for what helps with most.
-        remedy: String,
+        remedy: Box<str>,
     },
     /// A value is missing, and `missing = "error"`.
     #[error("{}: line {line}, field {field}: no value for channel {channel}", path.display())]
@@ -215,14 +215,14 @@ impl SensorError {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> Self {
-        let (path, remedy) = (path.into(), String::new());
+        let (path, remedy) = (path.into(), Box::default());
         Self::Text { path, line, field, what, expected: expected.into(), found: found.into(), remedy }
     }
 
     /// The same error with what to do about it.
     pub(crate) fn with_remedy(mut self, text: impl Into<String>) -> Self {
         if let Self::Text { remedy, .. } = &mut self {
-            *remedy = text.into();
+            *remedy = text.into().into_boxed_str();
         }
         self
     }
@@ -252,7 +252,7 @@ impl SensorError {
         match self {
             Self::Io { .. } => "check that the path exists and may be read".into(),
             Self::Config { key, .. } => format!("change `{key}`"),
-            Self::Text { remedy, .. } if !remedy.is_empty() => remedy.clone(),
+            Self::Text { remedy, .. } if !remedy.is_empty() => remedy.to_string(),
             Self::Text { .. } => {
                 "correct the line, or check separator, decimal sign, header and columns in [format]".into()
             }
@@ -296,7 +296,7 @@ mod tests {
             what: "value",
             expected: "a number".into(),
             found: "\"x\"".into(),
-            remedy: String::new(),
+            remedy: Box::default(),
         };
         assert_eq!(e.to_string(), "a.csv: line 3, field 2: value: expected a number, found \"x\"");
         assert_eq!(e.kind(), ErrorKind::Corrupt);

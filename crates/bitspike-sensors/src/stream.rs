@@ -209,7 +209,7 @@ struct Rows<R> {
 enum Kind<R> {
     Csv {
         lines: Box<Lines<Transcoded<R>>>,
-        format: CsvFormat,
+        format: Box<CsvFormat>,
         columns: Vec<String>,
         /// Columns of the channels, in their order.
         fields: Vec<usize>,
@@ -243,7 +243,7 @@ impl<R: BufRead> Rows<R> {
                 };
                 let fields = at(channels)?;
                 let time = at(format.time_column.as_slice())?.first().copied();
-                Kind::Csv { lines, format: format.clone(), columns, fields, time, row, first }
+                Kind::Csv { lines, format: Box::new(format.clone()), columns, fields, time, row, first }
             }
             Format::Raw(format) => {
                 let fields = positions(&format.columns, channels)

@@ -166,8 +166,8 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension_and_deploys_it() {
     assert!(infer("integer.bsnn", &[])["accuracy"].as_f64().expect("a number") >= 0.9);
 
     let seen = report(&done(folder, &["data", "inspect", "files/ann_slow_1.csv", "--json"]));
-    assert_eq!((&seen["samples_min"], &seen["channels"][1]["name"]), (&640.into(), &"b".into()));
-    assert_eq!((&seen["channels"][1]["max"], &seen["missing"]), (&6.0.into(), &serde_json::Value::Null));
+    assert_eq!((&seen["samples"][0], &seen["channels"][1]["name"]), (&640.into(), &"b".into()));
+    assert_eq!((&seen["channels"][1]["max"], &seen["missing"]), (&6.0.into(), &serde_json::json!({})));
     std::fs::write(folder.join("bad.csv"), "a,b\n1,2\n3,x\n").expect("writable");
     let out = command(folder, &["data", "inspect", "bad.csv"]).output().expect("the program starts");
     assert!(text(&out.stderr).contains("bad.csv: line 3, field 2"), "{}", text(&out.stderr));

@@ -91,13 +91,16 @@ pub(crate) struct Sniffed {
     pub(crate) guesses: Vec<String>,
 }
 
+/// A row and its line.
+type Line = (u64, Row);
+
 /// Fields of all lines that are looked at, with the line.
 fn rows_of(
     path: &Path,
     text: &str,
     format: &CsvFormat,
     most: usize,
-) -> Result<(Vec<(u64, Row)>, Option<String>), SensorError> {
+) -> Result<(Vec<Line>, Option<String>), SensorError> {
     let mut rows = Rows::new(path, text.as_bytes(), format)?;
     let (mut out, mut row) = (Vec::new(), Row::default());
     while out.len() < most
@@ -343,7 +346,7 @@ fn roles(out: &mut Sniffed, rows: &[(u64, Row)]) {
         };
         out.unused.push((names[i].clone(), why.into()));
     }
-    if out.missing.get("").is_some() && columns.iter().enumerate().all(|(i, c)| c.empty == 0 || names[i].is_empty()) {
+    if out.missing.contains_key("") && columns.iter().enumerate().all(|(i, c)| c.empty == 0 || names[i].is_empty()) {
         out.missing.remove("");
     }
 }

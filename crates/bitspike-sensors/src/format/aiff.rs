@@ -34,7 +34,7 @@ fn common(n: Numbers<'_>, at: usize, size: usize, aifc: bool) -> Result<Common, 
     let bits = n.u16(at + 6, WHAT)?;
     let (high, low) = (n.u32(at + 10, WHAT)?, n.u32(at + 14, WHAT)?);
     let rate_hz = extended(n.u16(at + 8, WHAT)?, u64::from(high) << 32 | u64::from(low));
-    if !(1..=MAX_CHANNELS).contains(&channels) || !(rate_hz.is_finite() && rate_hz > 0.0) {
+    if !((1..=MAX_CHANNELS).contains(&channels) && rate_hz.is_finite() && rate_hz > 0.0) {
         let expected = format!("1 to {MAX_CHANNELS} and above 0");
         return Err(n.bad(at, "channels and rate", &expected, format!("{channels} and {rate_hz}")));
     }

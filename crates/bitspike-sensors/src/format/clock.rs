@@ -63,7 +63,7 @@ pub(crate) fn read(stamps: &[Stamp], unit: TimeUnit) -> Clock {
         }
     }
     // Rows that share a time come in bursts; a step then stands for as many rows.
-    let repeated = steps.iter().any(|s| *s == 0.0);
+    let repeated = steps.contains(&0.0);
     let fault = |s: f64| match s {
         s if s < 0.0 => Some(Fault::Back),
         0.0 => Some(Fault::Repeated),

@@ -27,7 +27,7 @@ impl Stamp {
     pub(crate) fn real(seconds: f64) -> Option<Self> {
         // Beyond this a second is no step of an f64.
         let whole = seconds.floor();
-        (whole.abs() < 9e15).then(|| Self { whole: whole as i64, part: seconds - whole })
+        (whole.abs() < 9e15).then_some(Self { whole: whole as i64, part: seconds - whole })
     }
 
     /// Seconds from `earlier` to this.
