@@ -71,7 +71,7 @@ pub(crate) fn block_words(b: &Block<'_>) -> usize {
 /// Currents that a neuron sees, of which each is gated by itself: those of a window, or one.
 pub(crate) fn currents(b: &Block<'_>) -> usize {
     let area = |[rows, columns]: [usize; 2]| rows * columns;
-    area(b.seen()).checked_div(area(b.sums())).unwrap_or(1).max(1)
+    area(b.seen()).checked_div(area(b.sums())).unwrap_or(1)
 }
 
 fn scratch(layer: &Layer<'_>, steps: usize) -> Option<usize> {

@@ -49,7 +49,7 @@ pub(crate) fn block(
     let (map, neurons) = (b.output(), b.neurons());
     let out = out.get_mut(..steps * map.bit_words())?;
     out.fill(0);
-    let parts = currents(b);
+    let parts = currents(b).max(1);
     let (under, rest) = scratch.split_at_mut_checked(steps * parts)?;
     let (bits, rest) = rest.split_at_mut_checked(steps)?;
     let binary = match input {
@@ -66,7 +66,7 @@ pub(crate) fn block(
             let together = (count / parts).max(1);
             if let Some(source) = &binary {
                 for (step, under) in under.chunks_mut(parts).enumerate() {
-                    under_all(source, step, corners.chunks(together), under)?;
+                    under_all(source, step, (corners, together), under)?;
                 }
             }
             for word in 0..neurons.words() {
@@ -81,8 +81,9 @@ pub(crate) fn block(
                         let z = match (input, &binary) {
                             (_, Some(source)) => {
                                 let mut z = [0.0; WINDOW];
-                                let places = corners.chunks(together).zip(under.chunks(parts).nth(step)?);
-                                for (z, (corners, under)) in z.iter_mut().zip(places) {
+                                let under = under.get(step * parts..(step + 1) * parts)?;
+                                for (k, (z, under)) in z.iter_mut().zip(under).enumerate() {
+                                    let corners = corners.get(k * together..(k + 1) * together)?;
                                     let sum = binary_sum(source, step, corners, channel, *under)?;
                                     *z = factors.apply((a * sum as f32) + offset, step, channel);
                                 }
@@ -128,16 +129,16 @@ pub(crate) fn corners([rows, columns]: [usize; 2], y: usize, x: usize) -> ([(usi
     (corners, rows * columns)
 }
 
-/// The spikes under each of the places that are gated by themselves.
-pub(crate) fn under_all<'a>(
+/// The spikes under each part of the corners, so many together, that is gated by itself.
+pub(crate) fn under_all(
     source: &BinarySource<'_>,
     step: usize,
-    places: impl Iterator<Item = &'a [(usize, usize)]>,
+    (corners, together): (&[(usize, usize)], usize),
     under: &mut [u32],
 ) -> Option<()> {
-    for (under, corners) in under.iter_mut().zip(places) {
+    for (k, under) in under.iter_mut().enumerate() {
         *under = 0;
-        for (y, x) in corners {
+        for (y, x) in corners.get(k * together..(k + 1) * together)? {
             *under += source.under(step, *y, *x)?;
         }
     }

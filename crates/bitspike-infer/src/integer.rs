@@ -99,7 +99,7 @@ pub(crate) fn block(
     let (map, neurons) = (b.output(), b.neurons());
     let out = out.get_mut(..steps * map.bit_words())?;
     out.fill(0);
-    let parts = currents(b);
+    let parts = currents(b).max(1);
     let (under, rest) = scratch.split_at_mut_checked(steps * parts)?;
     let (bits, rest) = rest.split_at_mut_checked(steps)?;
     let source = BinarySource::new(&b.conv, input)?;
@@ -111,7 +111,7 @@ pub(crate) fn block(
             let corners = corners.get(..count)?;
             let together = (count / parts).max(1);
             for (step, under) in under.chunks_mut(parts).enumerate() {
-                under_all(&source, step, corners.chunks(together), under)?;
+                under_all(&source, step, (corners, together), under)?;
             }
             for word in 0..neurons.words() {
                 bits.fill(0);
@@ -122,7 +122,8 @@ pub(crate) fn block(
                     for (step, bits) in bits.iter_mut().enumerate() {
                         let (a, offset) = integer.affine(first + step, channel)?;
                         let mut z = 0i64;
-                        for (corners, under) in corners.chunks(together).zip(under.chunks(parts).nth(step)?) {
+                        for (k, under) in under.get(step * parts..(step + 1) * parts)?.iter().enumerate() {
+                            let corners = corners.get(k * together..(k + 1) * together)?;
                             let sum = binary_sum(&source, step, corners, channel, *under)?;
                             z += i64::from(factors.apply(a.wrapping_mul(sum).wrapping_add(offset), step, channel));
                         }

@@ -43,7 +43,7 @@ pub fn check_folder(path: &Path) -> Result<Vec<FileCheck>, RunError> {
     let mut found = Vec::new();
     let mut add = |file: &str, state| found.push(FileCheck { file: file.to_owned(), state });
     let folder = RunFolder::open(path);
-    let info = folder.as_ref().map_err(|e| describe(e)).and_then(|f| f.read_info().map_err(|e| describe(&e)));
+    let info = folder.as_ref().map_err(describe).and_then(|f| f.read_info().map_err(|e| describe(&e)));
     let finished = info.as_ref().is_ok_and(|info| info.status == Status::Finished);
     add(INFO_FILE, state(&path.join(INFO_FILE), Form::Json, info.map(|_| true)));
     // The other files are looked at even where run.json is broken.
