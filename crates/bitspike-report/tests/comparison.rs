@@ -252,7 +252,8 @@ fn where_nothing_was_learned_that_comes_first_and_nothing_is_said_of_flips() {
     let says_flips = |c: &bitspike_report::Conclusion| c.points.iter().any(|point| point.contains("flips signs"));
     let learned = compare(&|_| ());
     assert!(says_flips(&learned) && learned.headline.contains("agmm"), "{learned:?}");
-    let cases: [(&dyn Fn(&mut bitspike_run::Summary), &str); 3] = [
+    type Case<'a> = (&'a dyn Fn(&mut bitspike_run::Summary), &'a str);
+    let cases: [Case<'_>; 3] = [
         (&|s| s.steps = 40, "40 steps are too few"),
         (&|s| s.test_accuracy = Some(0.11), "learned nothing that can be used"),
         (&|s| s.unchanged_since_start = 0.95, "nearly those of the random start"),

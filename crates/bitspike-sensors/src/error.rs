@@ -216,7 +216,7 @@ impl SensorError {
         found: impl Into<String>,
     ) -> Self {
         let (path, remedy) = (path.into(), Box::default());
-        Self::Text { path, line, field, what, expected: expected.into(), found: found.into(), remedy }
+        Self::Text { path, line, field, what, expected: short(expected.into()), found: short(found.into()), remedy }
     }
 
     /// The same error with what to do about it.
@@ -283,6 +283,17 @@ impl SensorError {
     }
 }
 
+/// A text that comes from a file, without what lies beyond a few lines of a screen.
+fn short(mut text: String) -> String {
+    const MOST: usize = 300;
+    if let Some((at, _)) = text.char_indices().nth(MOST) {
+        let left = text[at..].chars().count();
+        text.truncate(at);
+        text += &format!("... and {left} more characters");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +311,8 @@ mod tests {
         };
         assert_eq!(e.to_string(), "a.csv: line 3, field 2: value: expected a number, found \"x\"");
         assert_eq!(e.kind(), ErrorKind::Corrupt);
+        let long = SensorError::text("a".as_ref(), 1, 1, "value", "a number", "µ".repeat(1000));
+        assert!(long.to_string().ends_with("µ... and 700 more characters"), "{long}");
         let e = SensorError::config("window.hop", "at least 1", 0);
         assert_eq!(
             (e.to_string().as_str(), e.hint().as_str()),

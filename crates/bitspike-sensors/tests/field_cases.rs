@@ -68,7 +68,8 @@ fn texts_with_one_peculiarity_each() {
     let time = "format = { kind = 'csv', time_column = 't' }";
     let decimal = table("t;ax;ay", |i, a, b| format!("{};{a};{b}", 20 * i).replace('.', ","));
     // Name, bytes, format, channels, samples per second.
-    let rows: Vec<(&str, Vec<u8>, &str, &[&str], Option<f64>)> = vec![
+    type Case<'a> = (&'a str, Vec<u8>, &'a str, &'a [&'a str], Option<f64>);
+    let rows: Vec<Case<'_>> = vec![
         ("plain", plain.clone().into(), t, &["ax", "ay"], Some(50.0)),
         ("mark of UTF-8", format!("\u{feff}{plain}").into(), t, &["ax", "ay"], Some(50.0)),
         ("UTF-16", utf16(false, true), tabs, &["ax", "ay"], Some(50.0)),
@@ -187,7 +188,8 @@ fn errors_name_the_key_and_the_key_mends_it() {
         table("t,Temp °C,ay", |i, a, b| format!("{},{a},{b}", ms(i))).chars().map(|c| c as u8).collect();
     let t = "format = { kind = 'csv', time_column = 't', time_unit = 'ms'";
     // Name, bytes, first try, what its hint must say, second try, samples per second.
-    let rows: Vec<(&str, Vec<u8>, String, &str, String, Option<f64>)> = vec![
+    type Case<'a> = (&'a str, Vec<u8>, String, &'a str, String, Option<f64>);
+    let rows: Vec<Case<'_>> = vec![
         ("Latin-1", latin, format!("{t} }}"), "encoding = \"latin-1\"", format!("{t}, encoding = 'latin-1' }}"), Some(50.0)),
         (
             "Unix time as a channel",

@@ -278,7 +278,7 @@ fn averages_are_evaluated_loaded_and_started_from() {
     let mut next = trained.clone();
     next.init.from = Some(folder.clone());
     drop(Trainer::start(&next, &data, &device, &dir.path().join("next"), &[]).unwrap());
-    let start = RunFolder::open(&dir.path().join("next")).unwrap().checkpoint(Which::Last);
+    let start = RunFolder::open(dir.path().join("next")).unwrap().checkpoint(Which::Last);
     let (bytes, old) = (std::fs::read(start).unwrap(), std::fs::read(run.checkpoint(Which::Last)).unwrap());
     let (new, old) = (SafeTensors::deserialize(&bytes).unwrap(), SafeTensors::deserialize(&old).unwrap());
     let of = |file: &SafeTensors<'_>, name: &str| file.tensor(name).unwrap().data().to_vec();

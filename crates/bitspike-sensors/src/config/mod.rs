@@ -171,6 +171,17 @@ impl SensorConfig {
                 if !matches!(c.decimal, '.' | ',') {
                     return Err(SensorError::config("format.decimal", "\".\" or \",\"", format!("{:?}", c.decimal)));
                 }
+                let value = |s: char| {
+                    s.is_alphanumeric() || "+-. ".contains(s) || [c.separator, c.quote, c.decimal].contains(&s)
+                };
+                for (key, text) in [("format.comment", &c.comment), ("format.row_end", &c.row_end)] {
+                    // Else rows would be taken for comments, or ends of values for those of rows.
+                    if text.chars().any(value) {
+                        let expected =
+                            "neither letters, digits, signs and blanks nor separator, quote and decimal sign";
+                        return Err(SensorError::config(key, expected, format!("{text:?}")));
+                    }
+                }
                 let series = c.rows == RowKind::Series;
                 if series && c.time_column.is_some() {
                     return Err(SensorError::config("format.time_column", "none with rows = \"series\"", "one"));

@@ -158,10 +158,15 @@ fn kind(name: &str) -> Option<&'static str> {
 /// [`SensorError`] if the path cannot be read, or no file of the kind can.
 pub fn examine(path: &Path) -> Result<Option<Findings>, SensorError> {
     let (root, mut files, others) = list(path)?;
+    // Texts of another extension are more likely notes than recordings.
+    let sort = |f: &str| {
+        kind(f).map(|k| (k, if k == "csv" { f.rsplit('.').next().unwrap_or("").to_lowercase() } else { String::new() }))
+    };
     let mut counts = BTreeMap::new();
-    files.iter().filter_map(|f| kind(f)).for_each(|k| *counts.entry(k).or_insert(0usize) += 1);
-    let Some((kind_found, _)) = counts.into_iter().max_by_key(|(_, n)| *n) else { return Ok(None) };
-    let (chosen, rest): (Vec<String>, Vec<String>) = files.drain(..).partition(|f| kind(f) == Some(kind_found));
+    files.iter().filter_map(|f| sort(f)).for_each(|k| *counts.entry(k).or_insert(0usize) += 1);
+    let Some((most, _)) = counts.into_iter().max_by_key(|(_, n)| *n) else { return Ok(None) };
+    let kind_found = most.0;
+    let (chosen, rest): (Vec<String>, Vec<String>) = files.drain(..).partition(|f| sort(f).as_ref() == Some(&most));
     let mut others: Vec<String> = others.into_iter().chain(rest).collect();
     others.truncate(LISTED);
     let first = std::fs::read(root.join(&chosen[0]))

@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn codings() {
-        let rows: [(&[u8; 4], u16, &[u8], &[u8], [f32; 2]); 7] = [
+        type Case<'a> = (&'a [u8; 4], u16, &'a [u8], &'a [u8], [f32; 2]);
+        let rows: [Case<'_>; 7] = [
             (b"AIFF", 16, b"", &[0x40, 0, 0x80, 0], [0.5, -1.0]),
             (b"AIFF", 24, b"", &[0x40, 0, 0, 0x80, 0, 0], [0.5, -1.0]),
             // 12 bits stand to the left in two bytes.

@@ -8,6 +8,7 @@ use crate::args::DataCommand;
 use crate::error::CliError;
 use crate::output;
 use bitspike_data::{Inspection, Verification, inspect, verify_path};
+use bitspike_events::EventError;
 
 pub fn run(command: &DataCommand) -> Result<bool, CliError> {
     match command {
@@ -21,8 +22,11 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
                 // CSV, NumPy and Parquet hold events or sensors: what is no table of events may be one of sensors.
                 Err(e) => {
                     let other = file.is_none() && events.format.is_none();
+                    // Columns that are not those of events are of sensors, and the error is theirs too.
+                    let columns = matches!(e, CliError::Events(EventError::Option { .. }));
                     return match other.then(|| sensors::find(path)) {
                         Some(Ok(Some(found))) => sensors::show(&found, *json).map(|()| true),
+                        Some(Err(found)) if columns => Err(found),
                         _ => Err(e),
                     };
                 }

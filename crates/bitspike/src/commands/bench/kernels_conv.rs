@@ -43,7 +43,7 @@ pub fn run(runner: &mut Runner<'_>, images: usize, rate: f32, paths: &[KernelPat
         for &path in paths.iter().rev() {
             bench(runner, &shape, rate, path).map_err(|e| match e {
                 Failed::Shape(e) => CliError::Usage(format!("{shape:?}: {e}")),
-                Failed::Other(e) => e,
+                Failed::Other(e) => *e,
             })?;
         }
     }
@@ -53,7 +53,7 @@ pub fn run(runner: &mut Runner<'_>, images: usize, rate: f32, paths: &[KernelPat
 /// Why a shape cannot be measured.
 enum Failed {
     Shape(ShapeError),
-    Other(CliError),
+    Other(Box<CliError>),
 }
 
 impl From<ShapeError> for Failed {
@@ -64,7 +64,7 @@ impl From<ShapeError> for Failed {
 
 impl From<CliError> for Failed {
     fn from(e: CliError) -> Self {
-        Self::Other(e)
+        Self::Other(Box::new(e))
     }
 }
 
