@@ -168,9 +168,10 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension_and_deploys_it() {
     let seen = report(&done(folder, &["data", "inspect", "files/ann_slow_1.csv", "--json"]));
     assert_eq!((&seen["samples"][0], &seen["channels"][1]["name"]), (&640.into(), &"b".into()));
     assert_eq!((&seen["channels"][1]["max"], &seen["missing"]), (&6.0.into(), &serde_json::json!({})));
-    std::fs::write(folder.join("bad.csv"), "a,b\n1,2\n3,x\n").expect("writable");
+    let bad = format!("a,b\n{}3,x\n", "1,2\n".repeat(20));
+    std::fs::write(folder.join("bad.csv"), bad).expect("writable");
     let out = command(folder, &["data", "inspect", "bad.csv"]).output().expect("the program starts");
-    assert!(text(&out.stderr).contains("bad.csv: line 3, field 2"), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains("bad.csv: line 22, field 2"), "{}", text(&out.stderr));
 
     // A file, a pipe and the test part of the set: the same windows and classes.
     let predictions = ["infer", "net.bsnn", "--recipe", "r.toml", "--write-predictions", "p.csv", "--json"];
