@@ -337,7 +337,8 @@ fn roles(out: &mut Sniffed, rows: &[(u64, Row)]) {
             "counts the rows"
         } else if is_time(i, c) {
             "is another column of times"
-        } else if c.texts > 0 || c.dates > 0 {
+        } else if c.texts + c.dates > c.numbers.len() / 2 {
+            // A few cells that are no numbers are faults, which reading the file names.
             "holds text"
         } else if c.numbers.is_empty() {
             "is empty"
