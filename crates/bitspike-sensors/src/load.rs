@@ -13,6 +13,7 @@ use crate::window::Cut;
 use crate::{Bands, Encoded, Encoder, Features, Key, Origin, Recording, Scaler, SensorConfig, SensorError, SourceFile};
 use crate::{Format, Oddity, files_sha256, quality, source, verify};
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Arrays of a training and a test part.
@@ -236,13 +237,20 @@ pub(crate) fn features(
 fn look(config: &SensorConfig, recordings: &[Recording], paths: &[String]) -> Vec<Oddity> {
     let markers = Markers::new(&config.missing_markers);
     let known = Known { channels: &config.channels, missing: config.missing, markers: &markers, scale: None };
-    let place = |r: usize, channel: usize, sample: usize| {
-        let path = config.path.join(&paths[r]);
+    let decoded = |file: &str| {
+        let path = config.path.join(file);
         let bytes = std::fs::read(&path).unwrap_or_default();
+        decode_placed(&path, &bytes, &config.format, known).map_or_else(|_| Vec::new(), |(found, _)| found)
+    };
+    // The last file that was read again: glitches come together.
+    let last = RefCell::new((String::new(), Vec::new()));
+    let place = |r: usize, channel: usize, sample: usize| {
+        let mut last = last.borrow_mut();
+        if last.0 != paths[r] {
+            *last = (paths[r].clone(), decoded(&paths[r]));
+        }
         let within = paths[..r].iter().filter(|p| **p == paths[r]).count();
-        let found = decode_placed(&path, &bytes, &config.format, known);
-        let found = found.ok().and_then(|(found, _)| Some(found.get(within)?.place.at(channel, sample)));
-        found.unwrap_or_else(|| format!("sample {sample}"))
+        last.1.get(within).map_or_else(|| format!("sample {sample}"), |d| d.place.at(channel, sample))
     };
     let all: Vec<&Recording> = recordings.iter().collect();
     let files: Vec<&str> = paths.iter().map(String::as_str).collect();

@@ -5,7 +5,7 @@
 
 use crate::format::text;
 use crate::glob::{self, Pattern};
-use crate::{Encoding, IndexLabels, Labels, SensorConfig, SensorError, SourceFile};
+use crate::{Encoding, FolderLabels, IndexLabels, Labels, SensorConfig, SensorError, SourceFile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -41,32 +41,13 @@ pub(crate) fn find(config: &SensorConfig) -> Result<(Vec<Entry>, Option<SourceFi
         let what = format!("no file matches {}", patterns.join(", "));
         return Err(SensorError::Empty { place: config.path.display().to_string(), what });
     }
+    let named = PathLabels::new(&config.labels)?;
+    for e in &mut all {
+        (e.label, e.group) = named.read(&e.rel)?;
+    }
     let mut index = None;
     match &config.labels {
-        Labels::Folder(f) => {
-            for e in &mut all {
-                let folders: Vec<&str> = e.rel.split('/').collect();
-                let folder = |depth: usize| match folders.get(depth) {
-                    Some(name) if depth + 1 < folders.len() => Ok(Some(name.to_string())),
-                    _ => Err(SensorError::Name {
-                        name: e.rel.clone(),
-                        expected: format!("at least {} folders below `path`", depth + 1),
-                        found: format!("{}", folders.len() - 1),
-                    }),
-                };
-                let (label, group) = (folder(f.label_depth)?, f.group_depth.map_or(Ok(None), folder)?);
-                (e.label, e.group) = (label, group);
-            }
-        }
-        Labels::Name(n) => {
-            let pattern = Pattern::new(&n.pattern, "labels.pattern")?;
-            for e in &mut all {
-                let fields = pattern.read(&e.rel)?;
-                let get = |name| fields.iter().find(|(f, _)| *f == name).map(|(_, v)| v.to_string());
-                let (label, group) = (get("label"), get("group"));
-                (e.label, e.group) = (label, group);
-            }
-        }
+        Labels::Folder(_) | Labels::Name(_) | Labels::Inside(_) => {}
         Labels::Index(i) => {
             let path = config.path.join(&i.index);
             let bytes = std::fs::read(&path).map_err(|source| SensorError::Io { path: path.clone(), source })?;
@@ -98,9 +79,49 @@ pub(crate) fn find(config: &SensorConfig) -> Result<(Vec<Entry>, Option<SourceFi
                 ));
             }
         }
-        Labels::Inside(_) => {}
     }
     Ok((all, index))
+}
+
+/// Reads label and group out of the path of a file below the folder, where they stand there.
+pub(crate) enum PathLabels<'a> {
+    Folder(&'a FolderLabels),
+    Name(Pattern),
+    Elsewhere,
+}
+
+impl<'a> PathLabels<'a> {
+    pub(crate) fn new(labels: &'a Labels) -> Result<Self, SensorError> {
+        Ok(match labels {
+            Labels::Folder(f) => Self::Folder(f),
+            Labels::Name(n) => Self::Name(Pattern::new(&n.pattern, "labels.pattern")?),
+            Labels::Index(_) | Labels::Inside(_) => Self::Elsewhere,
+        })
+    }
+
+    /// Label and group; none of either where the path does not say them.
+    pub(crate) fn read(&self, rel: &str) -> Result<(Option<String>, Option<String>), SensorError> {
+        match self {
+            Self::Folder(f) => {
+                let folders: Vec<&str> = rel.split('/').collect();
+                let folder = |depth: usize| match folders.get(depth) {
+                    Some(name) if depth + 1 < folders.len() => Ok(Some(name.to_string())),
+                    _ => Err(SensorError::Name {
+                        name: rel.to_owned(),
+                        expected: format!("at least {} folders below `path`", depth + 1),
+                        found: format!("{}", folders.len() - 1),
+                    }),
+                };
+                Ok((folder(f.label_depth)?, f.group_depth.map_or(Ok(None), folder)?))
+            }
+            Self::Name(pattern) => {
+                let fields = pattern.read(rel)?;
+                let get = |name| fields.iter().find(|(f, _)| *f == name).map(|(_, v)| v.to_string());
+                Ok((get("label"), get("group")))
+            }
+            Self::Elsewhere => Ok((None, None)),
+        }
+    }
 }
 
 /// All files below a folder, sorted.

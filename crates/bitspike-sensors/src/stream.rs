@@ -215,8 +215,6 @@ enum Kind<R> {
         fields: Vec<usize>,
         time: Option<usize>,
         row: Row,
-        /// Line of a row that was read with the header.
-        first: Option<u64>,
     },
     Raw {
         input: R,
@@ -235,15 +233,14 @@ impl<R: BufRead> Rows<R> {
                 let mut lines = Box::new(Lines::new(name, input, format)?);
                 let mut row = Row::default();
                 let found = header(name, &mut lines, &mut row, format)?;
-                let Header { columns, line, first } =
-                    found.unwrap_or(Header { columns: vec![], line: 1 + format.skip_lines, first: None });
+                let Header { columns, line } = found.unwrap_or(Header { columns: vec![], line: 1 + format.skip_lines });
                 let at = |names: &[String]| {
                     positions(&columns, names)
                         .map_err(|e| SensorError::text(name, line, 0, "columns", e, format!("{columns:?}")))
                 };
                 let fields = at(channels)?;
                 let time = at(format.time_column.as_slice())?.first().copied();
-                Kind::Csv { lines, format: Box::new(format.clone()), columns, fields, time, row, first }
+                Kind::Csv { lines, format: Box::new(format.clone()), columns, fields, time, row }
             }
             Format::Raw(format) => {
                 let fields = positions(&format.columns, channels)
@@ -266,14 +263,8 @@ impl<R: BufRead> Rows<R> {
     fn next(&mut self, row: &mut [Option<f32>]) -> Result<Option<At>, SensorError> {
         let (name, markers) = (&self.name, &self.markers);
         match &mut self.kind {
-            Kind::Csv { lines, format, columns, fields, time, row: record, first } => {
-                let place = match first.take() {
-                    Some(line) => line,
-                    None => match lines.next(name, record)? {
-                        Some(line) => line,
-                        None => return Ok(None),
-                    },
-                };
+            Kind::Csv { lines, format, columns, fields, time, row: record } => {
+                let Some(place) = lines.next(name, record)? else { return Ok(None) };
                 check_width(name, place, record, columns, format)?;
                 let text = |field: usize| record.get(field).unwrap_or_default();
                 for (value, &field) in row.iter_mut().zip(&*fields) {

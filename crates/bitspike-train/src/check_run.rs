@@ -16,7 +16,7 @@ pub fn check_run(path: &Path) -> Result<Vec<FileCheck>, RunError> {
     let mut found = check_folder(path)?;
     let folder = RunFolder::open(path);
     let info = folder.as_ref().ok().and_then(|folder| folder.read_info().ok());
-    let wrong = |reason: String| FileState::Wrong(reason);
+    let wrong = FileState::Wrong;
     if let Some(check) = found.iter_mut().find(|c| c.file == RECIPE_FILE)
         && !matches!(check.state, FileState::Wrong(_))
         && let Ok(folder) = &folder

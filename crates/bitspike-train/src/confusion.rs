@@ -34,13 +34,18 @@ pub struct Named<'a> {
 impl Confusion {
     /// Of pairs of true and predicted class; classes that do not exist are left out.
     pub fn of(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let mut counts = vec![vec![0; classes]; classes];
+        let mut all = Self { counts: vec![vec![0; classes]; classes] };
+        all.count(pairs);
+        all
+    }
+
+    /// Counts more such pairs.
+    pub fn count(&mut self, pairs: impl IntoIterator<Item = (usize, usize)>) {
         for (class, predicted) in pairs {
-            if let Some(count) = counts.get_mut(class).and_then(|row| row.get_mut(predicted)) {
+            if let Some(count) = self.counts.get_mut(class).and_then(|row| row.get_mut(predicted)) {
                 *count += 1;
             }
         }
-        Self { counts }
     }
 
     /// Of counts, a row for each class; of a row that is too short what is missing is 0.
@@ -48,17 +53,6 @@ impl Confusion {
         let classes = counts.len();
         counts.iter_mut().for_each(|row| row.resize(classes, 0));
         Self { counts }
-    }
-
-    /// Adds the counts of another over the same classes; an empty one takes them over.
-    pub fn add(&mut self, other: &Self) {
-        if self.counts.is_empty() {
-            self.counts.clone_from(&other.counts);
-            return;
-        }
-        for (row, more) in self.counts.iter_mut().zip(&other.counts) {
-            row.iter_mut().zip(more).for_each(|(count, more)| *count += more);
-        }
     }
 
     /// Rows.
@@ -141,9 +135,8 @@ mod tests {
 
     #[test]
     fn counts_add_up_and_what_does_not_exist_is_left_out() {
-        let mut all = Confusion::default();
-        all.add(&Confusion::of(3, [(0, 0), (0, 1), (1, 1), (3, 0), (0, 3)]));
-        all.add(&Confusion::of(3, [(0, 0), (1, 2)]));
+        let mut all = Confusion::of(3, [(0, 0), (0, 1), (1, 1), (3, 0), (0, 3)]);
+        all.count([(0, 0), (1, 2)]);
         assert_eq!(all.rows(), [vec![2, 1, 0], vec![0, 1, 1], vec![0, 0, 0]]);
         assert_eq!((all.correct(), all.samples()), (3, 5));
         assert_eq!(all.recall(), [Some(2.0 / 3.0), Some(0.5), None]);

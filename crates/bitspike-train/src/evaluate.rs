@@ -145,7 +145,8 @@ fn predictions(logits: Tensor<3>) -> Vec<usize> {
 /// [`DataError`] if an image file is gone or damaged.
 pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device) -> Result<Evaluation, DataError> {
     let mut activity = Activity::default();
-    let mut result = Evaluation::default();
+    let confusion = Confusion::of(loader.set().classes.len(), []);
+    let mut result = Evaluation { confusion, ..Evaluation::default() };
     for batch in loader.epoch(0, 0) {
         let batch = batch?;
         let (n, labels) = (batch.n, batch.labels.clone());
@@ -156,7 +157,7 @@ pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device)
         result.seconds += start.elapsed().as_secs_f64();
         result.loss += f64::from(value) * n as f64;
         let pairs = labels.iter().map(|label| *label as usize).zip(predictions(logits));
-        result.confusion.add(&Confusion::of(loader.set().classes.len(), pairs));
+        result.confusion.count(pairs);
         result.samples += n as u64;
     }
     result.correct = result.confusion.correct();

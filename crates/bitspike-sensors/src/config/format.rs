@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Extensions of audio files.
+pub(crate) const AUDIO_EXTENSIONS: [&str; 9] = ["wav", "wave", "aif", "aiff", "aifc", "flac", "ogg", "oga", "mp3"];
+
 /// The format of the files: `format.kind`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -50,7 +53,7 @@ impl Format {
             Self::Parquet(_) => &["parquet"],
             Self::Npy(_) => &["npy"],
             Self::Wav(_) => &["wav"],
-            Self::Audio(_) => &["wav", "wave", "aif", "aiff", "aifc", "flac", "ogg", "oga", "mp3"],
+            Self::Audio(_) => &AUDIO_EXTENSIONS,
             Self::Raw(_) => &["raw"],
             Self::Ts(_) => &["ts"],
         }

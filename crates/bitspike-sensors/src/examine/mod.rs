@@ -5,8 +5,8 @@
 
 mod sniff;
 
+use crate::config::AUDIO_EXTENSIONS;
 use crate::format::{Decoded, Known, Markers, decode_placed};
-use crate::glob::Pattern;
 use crate::{
     CsvFormat, Encoding, FolderLabels, Format, InsideLabels, Labels, Missing, NameLabels, Oddity, OddityKind,
     ParquetFormat, Recording, RowKind, SensorConfig, SensorError, TimeFaults, TimeUnit, quality, source,
@@ -132,7 +132,7 @@ fn kind(name: &str) -> Option<&'static str> {
     let extension = name.rsplit_once('.')?.1.to_lowercase();
     Some(match extension.as_str() {
         "csv" | "txt" | "tsv" | "dat" | "asc" => "csv",
-        "wav" | "wave" | "aif" | "aiff" | "aifc" | "flac" | "ogg" | "oga" | "mp3" => "audio",
+        e if AUDIO_EXTENSIONS.contains(&e) => "audio",
         "npy" => "npy",
         "ts" => "ts",
         "parquet" | "pq" => "parquet",
@@ -466,24 +466,12 @@ fn labels(files: &[String], guesses: &mut Vec<String>) -> Labels {
 
 /// Recordings of each label.
 fn classes(config: &SensorConfig, all: &[&Recording], files: &[&str]) -> BTreeMap<String, usize> {
+    let inside = matches!(config.labels, Labels::Inside(_));
+    let named = source::PathLabels::new(&config.labels).ok();
+    let of_path = |file: &str| named.as_ref()?.read(file).ok()?.0;
     let mut out = BTreeMap::new();
-    let pattern = match &config.labels {
-        Labels::Name(n) => Pattern::new(&n.pattern, "labels.pattern").ok(),
-        _ => None,
-    };
     for (r, file) in all.iter().zip(files) {
-        let label = match (&config.labels, &pattern) {
-            (Labels::Inside(_), _) => r.label.clone(),
-            (Labels::Folder(f), _) => {
-                let parts: Vec<&str> = file.split('/').collect();
-                parts.get(f.label_depth).filter(|_| f.label_depth + 1 < parts.len()).map(|s| (*s).to_owned())
-            }
-            (_, Some(p)) => {
-                p.read(file).ok().and_then(|f| f.iter().find(|(n, _)| *n == "label").map(|(_, v)| (*v).to_owned()))
-            }
-            _ => None,
-        };
-        if let Some(label) = label {
+        if let Some(label) = if inside { r.label.clone() } else { of_path(file) } {
             *out.entry(label).or_insert(0) += 1;
         }
     }

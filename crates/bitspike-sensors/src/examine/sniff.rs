@@ -114,7 +114,7 @@ fn rows_of(
 }
 
 /// The number of fields that most rows have, and how many have it.
-fn mode(rows: &[(u64, Row)]) -> (usize, usize) {
+fn mode(rows: &[Line]) -> (usize, usize) {
     let mut counts = BTreeMap::new();
     rows.iter().for_each(|(_, r)| *counts.entry(r.len()).or_insert(0usize) += 1);
     counts.into_iter().max_by_key(|(fields, n)| (*n, *fields)).unwrap_or((0, 0))
@@ -181,7 +181,7 @@ pub(crate) fn sniff(path: &Path, bytes: &[u8]) -> Result<Sniffed, SensorError> {
 }
 
 /// A mark behind the last number of nearly every row.
-fn row_end(format: &mut CsvFormat, rows: &[(u64, Row)], fields: usize) {
+fn row_end(format: &mut CsvFormat, rows: &[Line], fields: usize) {
     let ends: Vec<&str> =
         rows.iter().filter(|r| r.1.len() == fields).filter_map(|(_, r)| r.get(fields.checked_sub(1)?)).collect();
     for end in [";", ",", "|"] {
@@ -193,7 +193,7 @@ fn row_end(format: &mut CsvFormat, rows: &[(u64, Row)], fields: usize) {
 }
 
 /// Finds the header: the first row of the usual width without a number, before rows with some.
-fn head(out: &mut Sniffed, rows: &[(u64, Row)], fields: usize, comment: Option<&str>) {
+fn head(out: &mut Sniffed, rows: &[Line], fields: usize, comment: Option<&str>) {
     let format = &out.format;
     let data = |row: &Row| row.iter().any(|f| is_data(f, format));
     let first = rows.iter().position(|(_, r)| r.len() == fields && data(r)).unwrap_or(0);
@@ -227,22 +227,20 @@ fn head(out: &mut Sniffed, rows: &[(u64, Row)], fields: usize, comment: Option<&
 }
 
 /// A recording in each row.
-fn series(out: &mut Sniffed, rows: &[(u64, Row)]) {
+fn series(out: &mut Sniffed, rows: &[Line]) {
     out.format.rows = RowKind::Series;
     out.guesses.push(format!("that each row is a recording: there is no header and more than {WIDE} columns"));
-    let ends = [("first", 0), ("last", usize::MAX)];
-    for (name, at) in ends {
-        let of = |r: &Row, i: usize| r.get(i.min(r.len() - 1)).unwrap_or("").to_owned();
-        let values: Vec<String> = rows.iter().map(|(_, r)| label(&of(r, at)).into_owned()).collect();
+    for name in ["first", "last"] {
+        // The k-th field from that end.
+        let at = |r: &Row, k: usize| if name == "first" { k } else { r.len().saturating_sub(k + 1) };
+        let end = |r: &Row| label(r.get(at(r, 0)).unwrap_or("")).into_owned();
+        let values: Vec<String> = rows.iter().map(|(_, r)| end(r)).collect();
         let distinct: BTreeSet<&String> = values.iter().collect();
         let whole = values.iter().all(|v| v.parse::<i64>().is_ok());
         let text = values.iter().all(|v| v.parse::<f64>().is_err() && !v.is_empty());
         // Values beside it are no whole numbers of a few kinds.
-        let beside = if at == 0 { 1 } else { usize::MAX - 1 };
-        let other = rows.iter().any(|(_, r)| {
-            let i = if beside == 1 { 1 } else { r.len().saturating_sub(2) };
-            r.get(i).is_some_and(|f| f.parse::<f64>().is_ok_and(|v| v.fract() != 0.0))
-        });
+        let broken = |f: &str| f.parse::<f64>().is_ok_and(|v| v.fract() != 0.0);
+        let other = rows.iter().any(|(_, r)| r.get(at(r, 1)).is_some_and(broken));
         if distinct.len() <= LABELS.min(rows.len().div_ceil(2)) && (text || (whole && other)) {
             out.format.label_column = Some(name.into());
             return;
@@ -261,7 +259,7 @@ struct Column {
 }
 
 /// Gives each column its role.
-fn roles(out: &mut Sniffed, rows: &[(u64, Row)]) {
+fn roles(out: &mut Sniffed, rows: &[Line]) {
     let (format, markers) = (out.format.clone(), Markers::default());
     let n = out.columns.len();
     let mut columns: Vec<Column> = (0..n).map(|_| Column::default()).collect();
@@ -353,7 +351,7 @@ fn roles(out: &mut Sniffed, rows: &[(u64, Row)]) {
 }
 
 /// The unit of times that are numbers, or the order of dates.
-fn unit(out: &mut Sniffed, c: &Column, name: &str, rows: &[(u64, Row)], field: usize) {
+fn unit(out: &mut Sniffed, c: &Column, name: &str, rows: &[Line], field: usize) {
     if c.dates > 0 {
         let reads = |order: DateOrder| {
             let all = rows.iter().filter_map(|(_, r)| r.get(field)).filter(|f| stamp::is_date(f));

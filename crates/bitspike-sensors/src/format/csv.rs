@@ -25,14 +25,13 @@ pub(crate) fn plain<'a>(text: &'a str, format: &CsvFormat) -> Cow<'a, str> {
     }
 }
 
-/// The names of the columns, the line that they are at, and whether `row` already holds the first row, with its line.
+/// The names of the columns, and the line that they are at.
 pub(crate) struct Header {
     pub(crate) columns: Vec<String>,
     pub(crate) line: u64,
-    pub(crate) first: Option<u64>,
 }
 
-/// Reads the header; `None` if the text has no line.
+/// Reads the header, so that the next row is the first of the table; `None` if the text has no line. Both rows are read into `row`.
 pub(crate) fn header<R: BufRead>(
     path: &Path,
     rows: &mut Rows<R>,
@@ -40,20 +39,21 @@ pub(crate) fn header<R: BufRead>(
     format: &CsvFormat,
 ) -> Result<Option<Header>, SensorError> {
     if !format.header {
-        return Ok(Some(Header { columns: format.columns.clone(), line: 1 + format.skip_lines, first: None }));
+        return Ok(Some(Header { columns: format.columns.clone(), line: 1 + format.skip_lines }));
     }
     let Some(mut line) = rows.next(path, row)? else { return Ok(None) };
     let data = row.iter().any(|f| number(&plain(f, format)).is_some() || stamp::is_date(f));
     let mut names: Vec<String> = row.iter().map(String::from).collect();
-    let mut first = None;
+    let mut in_comment = false;
     if data && let Some((at, comment)) = rows.comment() {
         let mut names_in = Row::default();
         let mut one = Rows::new(path, comment.as_bytes(), &CsvFormat { skip_lines: 0, ..format.clone() })?;
         one.next(path, &mut names_in)?;
         row.trim_end(names_in.len());
         if names_in.len() == row.len() {
-            (first, line) = (Some(line), at);
             names = names_in.iter().map(String::from).collect();
+            rows.again(line);
+            (in_comment, line) = (true, at);
         }
     }
     let mut columns = names.clone();
@@ -71,7 +71,7 @@ pub(crate) fn header<R: BufRead>(
         }
         columns.clone_from(&format.columns);
     }
-    let numbers = first.is_none() && !columns.is_empty() && columns.iter().all(|c| number(&plain(c, format)).is_some());
+    let numbers = !in_comment && !columns.is_empty() && columns.iter().all(|c| number(&plain(c, format)).is_some());
     if numbers && format.columns.is_empty() {
         let found = format!("only numbers, as {:?}", columns[0]);
         let e = SensorError::text(path, line, 0, "header", "names of the columns", found);
@@ -80,7 +80,7 @@ pub(crate) fn header<R: BufRead>(
              each row is a recording; if they are names, give them in columns",
         ));
     }
-    Ok(Some(Header { columns, line, first }))
+    Ok(Some(Header { columns, line }))
 }
 
 /// Checks the number of fields of a row.
@@ -182,7 +182,7 @@ pub(super) fn read(
     let text = text::decode(path, bytes, format.encoding)?;
     let mut rows = Rows::new(path, text.as_bytes(), format)?;
     let mut row = Row::default();
-    let Some(Header { columns, line, mut first }) = header(path, &mut rows, &mut row, format)? else {
+    let Some(Header { columns, line }) = header(path, &mut rows, &mut row, format)? else {
         return Ok((vec![], vec![]));
     };
     let roles = Roles {
@@ -193,14 +193,7 @@ pub(super) fn read(
         group: format.group_column.as_deref(),
     };
     let mut table = Table::new(path, line, &columns, roles, known)?;
-    loop {
-        let line = match first.take() {
-            Some(line) => line,
-            None => match rows.next(path, &mut row)? {
-                Some(line) => line,
-                None => break,
-            },
-        };
+    while let Some(line) = rows.next(path, &mut row)? {
         check_width(path, line, &mut row, &columns, format)?;
         let (mut label_at, mut group_at) = (None, None);
         for (i, text) in row.iter().enumerate() {

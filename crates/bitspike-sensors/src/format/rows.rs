@@ -106,6 +106,8 @@ pub(crate) struct Rows<R> {
     /// The last comment before the first row.
     last_comment: Option<(u64, String)>,
     begun: bool,
+    /// The line of a row that is given again.
+    again: Option<u64>,
 }
 
 impl<R: BufRead> Rows<R> {
@@ -130,6 +132,7 @@ impl<R: BufRead> Rows<R> {
             bytes: vec![],
             last_comment: None,
             begun: false,
+            again: None,
         })
     }
 
@@ -138,8 +141,16 @@ impl<R: BufRead> Rows<R> {
         self.last_comment.as_ref().map(|(line, text)| (*line, text.as_str()))
     }
 
+    /// Makes the next call of [`Rows::next`] give this line, and leave the row as it is: for a row that was read too early.
+    pub(crate) fn again(&mut self, line: u64) {
+        self.again = Some(line);
+    }
+
     /// Reads the next row and gives the line that it begins at; `None` at the end.
     pub(crate) fn next(&mut self, path: &Path, row: &mut Row) -> Result<Option<u64>, SensorError> {
+        if let Some(line) = self.again.take() {
+            return Ok(Some(line));
+        }
         loop {
             self.bytes.clear();
             if !self.more(path, self.line + 1)? {

@@ -34,18 +34,11 @@ pub(super) fn read(
     let text = text::decode(path, bytes, format.encoding)?;
     let mut rows = Rows::new(path, text.as_bytes(), format)?;
     let mut row = Row::default();
-    let Some(Header { columns, mut first, .. }) = header(path, &mut rows, &mut row, format)? else {
+    let Some(Header { columns, .. }) = header(path, &mut rows, &mut row, format)? else {
         return Ok((vec![], vec![]));
     };
     let mut out: Vec<Decoded> = Vec::new();
-    loop {
-        let line = match first.take() {
-            Some(line) => line,
-            None => match rows.next(path, &mut row)? {
-                Some(line) => line,
-                None => break,
-            },
-        };
+    while let Some(line) = rows.next(path, &mut row)? {
         row.trim_end(1);
         let at = |name: &Option<String>| position(name.as_deref(), &columns, row.len());
         let (label_at, group_at) = (at(&format.label_column), at(&format.group_column));

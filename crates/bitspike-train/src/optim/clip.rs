@@ -6,8 +6,8 @@
 //!
 //! Latent weights, real ones and α count alike, each with the gradient of the loss, before weight decay and learning rates.
 //! The step of latent weights under the rule [`relative`](super::relative) does not depend on the size of their gradient, so
-//! the limit does not shorten it. The sum is taken on the host in double precision, parameter by parameter in the order of the module, so it does not depend on
-//! the number of threads. Source: Pascanu, Mikolov, Bengio, ICML 2013.
+//! the limit does not shorten it. The sum is taken on the host in double precision, parameter by parameter in the order of the
+//! module, so it does not depend on the number of threads. Source: Pascanu, Mikolov, Bengio, ICML 2013.
 
 use crate::param::{self, ParamVisitor};
 use burn::module::{Module, Param};
