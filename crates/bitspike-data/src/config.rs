@@ -1,6 +1,7 @@
 //! The `[data]` and `[augment]` tables of a recipe, as typed structs with defaults.
 
 use crate::DataError;
+use crate::augment::SignalAugment;
 use bitspike_events::dataset::{DemoConfig, EventConfig, EventOptions, EventSetName};
 use bitspike_sensors::SensorConfig;
 use serde::{Deserialize, Serialize};
@@ -400,6 +401,8 @@ pub struct AugmentConfig {
     pub auto_augment: AutoAugment,
     /// How pixels become floats.
     pub normalize: Normalize,
+    /// Of windows and spectrograms of sensors.
+    pub signals: SignalAugment,
 }
 
 impl Default for AugmentConfig {
@@ -417,6 +420,7 @@ impl Default for AugmentConfig {
             cutout: 0,
             auto_augment: AutoAugment::None,
             normalize: Normalize::default(),
+            signals: SignalAugment::default(),
         }
     }
 }

@@ -49,7 +49,7 @@ mod verify;
 pub use bitspike_events::dataset::{DemoConfig, EventOptions};
 pub use bitspike_sensors::SensorConfig;
 
-pub use augment::Pipeline;
+pub use augment::{Pipeline, SignalAugment};
 pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName, Views};
 pub use drawn::Drawn;
 pub use error::{DataError, ErrorKind};

@@ -35,6 +35,8 @@ pub enum Purpose {
     Mix = 7,
     /// Which few samples stand for a part.
     Evenly = 8,
+    /// Augmentation of signals.
+    Signal = 9,
 }
 
 /// One stream of random numbers.
@@ -81,6 +83,17 @@ impl Rng {
     /// A number in [0, 1), one of 2⁵³ equally far apart.
     pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A number in [−`most`, `most`).
+    pub(crate) fn either(&mut self, most: f64) -> f64 {
+        (2.0 * self.unit() - 1.0) * most
+    }
+
+    /// A number from N(0, 1), by the method of Box and Muller (1958), which takes two draws.
+    pub(crate) fn normal(&mut self) -> f64 {
+        let (radius, turn) = ((-2.0 * (1.0 - self.unit()).ln()).sqrt(), self.unit());
+        radius * (std::f64::consts::TAU * turn).cos()
     }
 
     /// True with probability 1/2.

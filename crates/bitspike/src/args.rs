@@ -25,6 +25,11 @@ pub struct Args {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Write a recipe for a folder of recordings or images of your own
+    #[command(after_help = "Examples:\n  bitspike new recordings\n  \
+        bitspike new recordings --test anna,ben --yes && bitspike compare recordings.toml\n\n\
+        What it looks for, and what the presets are: docs/sensors.md.")]
+    New(NewArgs),
     /// Train one network from a recipe into a run folder
     #[command(after_help = "Examples:\n  bitspike train my.toml --epochs 20 --lr 0.05\n  \
         bitspike train my.toml --set method=bsnn --set agmm.pool=hw\n  bitspike train --resume runs/my-agmm-seed1")]
@@ -211,6 +216,28 @@ pub struct SweepArgs {
     /// What is trained at each point.
     #[command(flatten)]
     pub compare: CompareArgs,
+}
+
+/// Arguments of `new`.
+#[derive(ClapArgs, Debug)]
+pub struct NewArgs {
+    /// Folder with recordings of sensors, audio or events, or with images
+    pub folder: PathBuf,
+    /// Recipe to write; without it NAME.toml, for a folder of that name
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Kind of data, instead of what the files look like: motion, audio, vibration, images or events
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Groups, as persons or machines, that test and are never trained on
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub test: Vec<String>,
+    /// Ask nothing
+    #[arg(long)]
+    pub yes: bool,
+    /// Replace a recipe that is there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Arguments of `inspect`.

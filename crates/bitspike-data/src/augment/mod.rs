@@ -21,6 +21,7 @@ mod resized_crop;
 mod rotate;
 mod sharpness;
 mod shear;
+mod signal;
 mod solarize;
 mod translate;
 mod trivial;
@@ -29,6 +30,7 @@ mod work;
 pub use pipeline::Pipeline;
 pub(crate) use pipeline::{Mix, Scratch};
 pub(crate) use resized_crop::Rectangle;
+pub use signal::SignalAugment;
 
 #[cfg(test)]
 mod pillow_tests;

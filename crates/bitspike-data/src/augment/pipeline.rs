@@ -2,7 +2,7 @@
 
 use super::mix::ImageMix;
 use super::work::Work;
-use super::{auto_augment, crop, cutout, flip, normalize, resized_crop, trivial};
+use super::{SignalAugment, auto_augment, crop, cutout, flip, normalize, resized_crop, trivial};
 use crate::config::{AugmentConfig, AutoAugment, Normalize};
 use crate::rng::{Purpose, Rng};
 use crate::{DataError, DataSet, ImageSet, Values};
@@ -39,6 +39,7 @@ pub struct Pipeline {
     cutout: usize,
     /// MixUp and CutMix.
     mix: ImageMix,
+    signals: SignalAugment,
     /// Roll, NDA and EventMix.
     frames: FrameAugment,
 }
@@ -65,6 +66,8 @@ pub(crate) struct Scratch {
     partner: Vec<u8>,
     /// The same of floats.
     other: Vec<f32>,
+    /// A row of a signal.
+    row: Vec<f32>,
 }
 
 /// How a sample was mixed.
@@ -129,9 +132,18 @@ impl Pipeline {
             if a != 0.0 && !(MIN_BETA..=1.0).contains(&a) {
                 return bad(key, format!("0 (off), or {MIN_BETA} to 1"), a.to_string());
             }
-            if a > 0.0 && (signals || cfg.event_mix > 0.0) {
-                return bad(key, "0: only images are mixed".into(), a.to_string());
+            if a > 0.0 && (matches!(data.train.values, Values::Drawn(_)) || cfg.event_mix > 0.0) {
+                return bad(
+                    key,
+                    "0: neither spikes that are drawn nor what EventMix mixes are mixed".into(),
+                    a.to_string(),
+                );
             }
+        }
+        cfg.signals.check()?;
+        if cfg.signals.is_on() && !(matches!(data.train.values, Values::Floats(_)) && data.train.steps == 1) {
+            let expected = "nothing: only windows of real numbers that are the same at every step are changed so";
+            return bad("augment.signals", expected.into(), "strengths above 0".into());
         }
         if !(0.0..=1.0).contains(&cfg.mix_probability) {
             return bad("augment.mix_probability", "0 to 1".into(), cfg.mix_probability.to_string());
@@ -145,6 +157,7 @@ impl Pipeline {
             cutout: cfg.cutout,
             frames,
             mix,
+            signals: cfg.signals,
             ..eval
         })
     }
@@ -251,6 +264,9 @@ impl Pipeline {
                     match &self.scale {
                         Some(scale) => normalize::floats(from, &scale.moments, shape[1] * shape[2], out),
                         None => out.copy_from_slice(from),
+                    }
+                    if self.signals.is_on() {
+                        self.signals.apply(shape, key, out, &mut scratch.row);
                     }
                     self.cut(shape, key, out);
                 }
@@ -554,6 +570,7 @@ mod tests {
             mixup: 0.4,
             cutmix: 1.0,
             mix_probability: 0.5,
+            signals: SignalAugment::default(),
         };
         let p = Pipeline::train(&cfg, &d).unwrap();
         let all = |seed| -> Vec<f32> { (0..50).flat_map(|i| p.image(&d.train, i, seed, 1).unwrap()).collect() };

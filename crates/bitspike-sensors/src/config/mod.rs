@@ -6,6 +6,7 @@
 
 mod encode;
 mod format;
+mod lines;
 mod source;
 mod split;
 

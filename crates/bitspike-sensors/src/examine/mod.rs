@@ -3,7 +3,10 @@
 //! [`examine`] guesses the format from content and names, reads every file with it, and says what it is not sure of. What it
 //! proposes is held against the files: a file that cannot be read so is named with the error.
 
+mod propose;
 mod sniff;
+
+pub use propose::{Proposal, Signal, propose};
 
 use crate::config::AUDIO_EXTENSIONS;
 use crate::format::{Decoded, Known, Markers, decode_placed};
@@ -49,6 +52,9 @@ pub struct Findings {
     pub rate_hz: Option<f64>,
     /// Recordings of each label.
     pub classes: BTreeMap<String, usize>,
+    /// Every recording that was read.
+    #[serde(skip)]
+    pub listed: Vec<Listed>,
     /// Marks of missing values in the first rows of the first file, with their number.
     pub missing: BTreeMap<String, u64>,
     /// Channels over all recordings, missing values filled.
@@ -65,6 +71,22 @@ pub struct Findings {
     pub failed: usize,
     /// Files of other kinds in the folder; the first ones.
     pub others: Vec<String>,
+}
+
+/// A recording that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Path of its file below the folder.
+    pub file: String,
+    /// Its name.
+    pub name: String,
+    /// Its label, where there is one.
+    pub label: Option<String>,
+    /// Its group, where there is one.
+    pub group: Option<String>,
+    /// Samples of a channel.
+    pub samples: usize,
 }
 
 /// How a text is written.
@@ -248,6 +270,9 @@ pub fn examine(path: &Path) -> Result<Option<Findings>, SensorError> {
         }
         _ => None,
     };
+    let listed = listed(&config, &all, &names);
+    let mut classes = BTreeMap::new();
+    listed.iter().filter_map(|r| r.label.clone()).for_each(|label| *classes.entry(label).or_insert(0) += 1);
     let rate_hz = all.iter().find_map(|r| r.rate_hz);
     let lengths = all.iter().map(|r| r.len());
     Ok(Some(Findings {
@@ -255,13 +280,14 @@ pub fn examine(path: &Path) -> Result<Option<Findings>, SensorError> {
         kind: config.format.kind().into(),
         files: read.count,
         bytes: read.bytes,
-        toml: toml(&config),
+        toml: config.lines(),
         table,
         time,
         recordings: all.len(),
         samples: [lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0)],
         rate_hz,
-        classes: classes(&config, &all, &names),
+        classes,
+        listed,
         missing: sniffed.map(|s| s.missing).unwrap_or_default(),
         channels: (0..all[0].channels.len()).map(|c| channel(&all, c)).collect(),
         unused: unused.into_iter().map(|(column, why)| Unused { column, why }).collect(),
@@ -464,18 +490,19 @@ fn labels(files: &[String], guesses: &mut Vec<String>) -> Labels {
     Labels::default()
 }
 
-/// Recordings of each label.
-fn classes(config: &SensorConfig, all: &[&Recording], files: &[&str]) -> BTreeMap<String, usize> {
+/// Every recording with label and group.
+fn listed(config: &SensorConfig, all: &[&Recording], files: &[&str]) -> Vec<Listed> {
     let inside = matches!(config.labels, Labels::Inside(_));
     let named = source::PathLabels::new(&config.labels).ok();
-    let of_path = |file: &str| named.as_ref()?.read(file).ok()?.0;
-    let mut out = BTreeMap::new();
-    for (r, file) in all.iter().zip(files) {
-        if let Some(label) = if inside { r.label.clone() } else { of_path(file) } {
-            *out.entry(label).or_insert(0) += 1;
-        }
-    }
-    out
+    let of = |(r, file): (&&Recording, &&str)| {
+        let of_path = || named.as_ref()?.read(file).ok();
+        let (label, group) = match inside {
+            true => (r.label.clone(), r.group.clone()),
+            false => of_path().unwrap_or_default(),
+        };
+        Listed { file: (*file).to_owned(), name: r.name.clone(), label, group, samples: r.len() }
+    };
+    all.iter().zip(files).map(of).collect()
 }
 
 fn channel(all: &[&Recording], c: usize) -> ChannelFinding {
@@ -490,86 +517,6 @@ fn channel(all: &[&Recording], c: usize) -> ChannelFinding {
         max: values().copied().fold(f32::NEG_INFINITY, f32::max),
         deviation: variance.sqrt(),
     }
-}
-
-/// A text as TOML writes it, which for these is as JSON does.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\t' => out += "\\t",
-            c if c.is_control() => out += &format!("\\u{:04X}", u32::from(c)),
-            c => out.push(c),
-        }
-    }
-    out + "\""
-}
-
-fn list_of(texts: &[String]) -> String {
-    format!("[{}]", texts.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "))
-}
-
-/// The lines of `[data.sensors]` that are not as without them.
-fn toml(config: &SensorConfig) -> String {
-    let mut out = String::new();
-    if !config.files.is_empty() {
-        out += &format!("files = {}\n", list_of(&config.files));
-    }
-    if !config.channels.is_empty() {
-        out += &format!("channels = {}\n", list_of(&config.channels));
-    }
-    if config.missing == Missing::Hold {
-        out += "missing = \"hold\"\n";
-    }
-    let mut keys = vec![format!("kind = {}", quoted(config.format.kind()))];
-    let mut key = |name: &str, value: String, show: bool| {
-        if show {
-            keys.push(format!("{name} = {value}"));
-        }
-    };
-    let usual = CsvFormat::default();
-    let word = |v: &dyn std::fmt::Debug| quoted(&format!("{v:?}").to_lowercase());
-    let option = |v: &Option<String>| quoted(v.as_deref().unwrap_or_default());
-    match &config.format {
-        Format::Csv(c) => {
-            key("separator", quoted(&c.separator.to_string()), c.separator != usual.separator);
-            key("decimal", quoted(&c.decimal.to_string()), c.decimal != usual.decimal);
-            key("encoding", quoted("latin-1"), c.encoding == Encoding::Latin1);
-            key("skip_lines", c.skip_lines.to_string(), c.skip_lines != 0);
-            key("comment", quoted(&c.comment), c.comment != usual.comment);
-            key("row_end", quoted(&c.row_end), !c.row_end.is_empty());
-            key("rows", quoted("series"), c.rows == RowKind::Series);
-            key("header", "false".into(), !c.header);
-            key("columns", list_of(&c.columns), !c.columns.is_empty());
-            key("time_column", option(&c.time_column), c.time_column.is_some());
-            key("time_unit", word(&c.time_unit), c.time_unit != usual.time_unit);
-            key("date_order", word(&c.date_order), c.date_order != usual.date_order);
-            key("time_faults", word(&c.time_faults), c.time_faults != usual.time_faults);
-            key("label_column", option(&c.label_column), c.label_column.is_some());
-            key("group_column", option(&c.group_column), c.group_column.is_some());
-        }
-        Format::Parquet(c) => {
-            key("time_column", option(&c.time_column), c.time_column.is_some());
-            key("time_unit", word(&c.time_unit), c.time_unit != usual.time_unit);
-            key("time_faults", word(&c.time_faults), c.time_faults != usual.time_faults);
-            key("label_column", option(&c.label_column), c.label_column.is_some());
-            key("group_column", option(&c.group_column), c.group_column.is_some());
-        }
-        _ => {}
-    }
-    out += &format!("format = {{ {} }}\n", keys.join(", "));
-    out += &match &config.labels {
-        Labels::Inside(_) => "labels = { from = \"inside\" }\n".to_owned(),
-        Labels::Name(n) => format!("labels = {{ from = \"name\", pattern = {} }}\n", quoted(&n.pattern)),
-        Labels::Folder(f) => match (f.label_depth, f.group_depth) {
-            (0, None) => String::new(),
-            (l, None) => format!("labels = {{ from = \"folder\", label_depth = {l} }}\n"),
-            (l, Some(g)) => format!("labels = {{ from = \"folder\", label_depth = {l}, group_depth = {g} }}\n"),
-        },
-        Labels::Index(_) => String::new(),
-    };
-    out
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod error;
 mod parse;
+mod preset;
 
 use crate::distill::DistillConfig;
 use crate::method::Method;
@@ -19,6 +20,7 @@ use bitspike_nn::ops::conv::Precision;
 use serde::{Deserialize, Serialize};
 
 pub use error::RecipeError;
+pub use preset::Preset;
 
 /// When the test part is evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub enum TestAt {
 pub struct TrainConfig {
     /// Passes over the training data.
     pub epochs: u64,
+    /// Training steps at least: of a small set there are more passes than `epochs`; 0 for none.
+    pub min_steps: u64,
     /// Samples of a training step.
     pub batch_size: usize,
     /// Samples of an evaluation step.
@@ -69,6 +73,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             epochs: 8,
+            min_steps: 0,
             batch_size: 64,
             eval_batch_size: 250,
             test: TestAt::Auto,
@@ -82,6 +87,13 @@ impl Default for TrainConfig {
             diagnose_every: 20,
             checkpoint_every: 0,
         }
+    }
+}
+
+impl TrainConfig {
+    /// Passes over training data of so many batches.
+    pub fn passes(&self, batches: usize) -> u64 {
+        self.epochs.max(self.min_steps.div_ceil((batches as u64).max(1)))
     }
 }
 
@@ -106,6 +118,8 @@ pub struct Recipe {
     pub seed: u64,
     /// How exactly the CPU kernels compute gradients.
     pub precision: Precision,
+    /// What keys are that the recipe does not give.
+    pub preset: Preset,
     /// What is trained and tested on.
     pub data: DataConfig,
     /// How images are changed on the way in.
@@ -137,6 +151,7 @@ impl Default for Recipe {
             method: Method::default(),
             seed: 1,
             precision: Precision::default(),
+            preset: Preset::default(),
             data: DataConfig::default(),
             augment: AugmentConfig::default(),
             network: NetworkConfig::default(),

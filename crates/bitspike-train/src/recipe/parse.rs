@@ -5,6 +5,7 @@
 
 use super::Recipe;
 use super::error::{Origin, RecipeError};
+use super::preset::{Preset, lay_under};
 use crate::optim::{BinaryRule, OptimizerKind};
 use bitspike_data::{DataError, SetName};
 use bitspike_nn::Loss;
@@ -64,6 +65,7 @@ pub(super) fn parse(text: &str, origin: &str, sets: &[String]) -> Result<Recipe,
         }
     };
     check_keys(&table, "", &of)?;
+    lay_preset(&mut table, &of)?;
     encode_steps(&mut table);
     let mut recipe = deserialize(&table, &of)?;
     if !table.contains_key("name") {
@@ -215,6 +217,30 @@ fn find_bad_key(table: &Table, prefix: &str) -> Option<String> {
     None
 }
 
+/// Lays the keys of the preset under those of the recipe; those of sensors only where there are sensors.
+fn lay_preset(table: &mut Table, of: &impl Fn(&str) -> Origin) -> Result<(), RecipeError> {
+    let Some(found) = table.get("preset") else { return Ok(()) };
+    let preset: Preset = found.clone().try_into().map_err(|e: toml::de::Error| RecipeError::Value {
+        origin: of("preset"),
+        key: "preset".to_owned(),
+        reason: e.message().replace('\n', " "),
+    })?;
+    let mut below: Table = preset.toml().parse().expect("presets are TOML: a test parses them");
+    let set = table.get("data").and_then(|data| data.get("set")).and_then(Value::as_str);
+    if set != Some(SetName::Sensors.as_str()) {
+        below.get_mut("data").and_then(Value::as_table_mut).map(|data| data.remove("sensors"));
+    }
+    // A network by name decides what its table says of layers.
+    if table.get("network").is_some_and(|network| network.get("name").is_some_and(|n| n.as_str() != Some("custom"))) {
+        below
+            .get_mut("network")
+            .and_then(Value::as_table_mut)
+            .map(|network| network.retain(|key, _| !NAMED.contains(&key)));
+    }
+    lay_under(table, below, "");
+    Ok(())
+}
+
 /// An encoder of sensor data takes as many steps as the network has, unless the recipe says how many.
 fn encode_steps(table: &mut Table) {
     let steps = table.get("network").and_then(|network| network.get("T")).cloned();
@@ -261,6 +287,7 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
     let finite = |v: f64, low: f64| v.is_finite() && v >= low;
     let rows: Vec<(&str, bool, String, &str)> = vec![
         ("train.epochs", (1..=100_000).contains(&t.epochs), t.epochs.to_string(), "1 to 100000"),
+        ("train.min_steps", t.min_steps <= 1_000_000_000, t.min_steps.to_string(), "0 to 1000000000"),
         ("train.batch_size", (1..=65_536).contains(&t.batch_size), t.batch_size.to_string(), "1 to 65536"),
         (
             "train.eval_batch_size",
@@ -368,9 +395,9 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
         return Some(("augment.event_mix", reason));
     }
     let images = [("augment.mixup", recipe.augment.mixup), ("augment.cutmix", recipe.augment.cutmix)];
-    if let Some((key, a)) = images.into_iter().find(|row| row.1 > 0.0 && (set.is_events() || set == SetName::Sensors)) {
+    if let Some((key, a)) = images.into_iter().find(|row| row.1 > 0.0 && set.is_events()) {
         let reason = format!(
-            "{key} is {a} with data.set = \"{set}\": it mixes images; set it to 0 (event frames have augment.event_mix)"
+            "{key} is {a} with data.set = \"{set}\": it mixes images and windows; set it to 0 (event frames have augment.event_mix)"
         );
         return Some((key, reason));
     }

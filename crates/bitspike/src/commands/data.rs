@@ -4,11 +4,13 @@ pub(super) mod events;
 mod picture;
 mod sensors;
 
-use crate::args::DataCommand;
+use crate::args::{DataCommand, EventArgs};
 use crate::error::CliError;
 use crate::output;
-use bitspike_data::{Inspection, Verification, inspect, verify_path};
+use bitspike_data::{Inspection, Kind, Verification, inspect, verify_path};
 use bitspike_events::EventError;
+use bitspike_sensors::Findings;
+use std::path::{Path, PathBuf};
 
 pub fn run(command: &DataCommand) -> Result<bool, CliError> {
     match command {
@@ -66,6 +68,55 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
         }
         DataCommand::Convert { from, to, events } => events::convert(from, to, events).map(|()| true),
     }
+}
+
+/// What a folder holds.
+pub(super) enum Found {
+    Sensors(Box<Findings>),
+    /// With `train/CLASS` and `test/CLASS`, or a folder a class.
+    Images,
+    Events,
+}
+
+/// What a folder holds: images if it is laid out so, else what its first file is.
+pub(super) fn kind(folder: &Path) -> Result<Found, CliError> {
+    if inspect(folder).is_ok_and(|found| found.kind == Kind::ImageFolder) {
+        return Ok(Found::Images);
+    }
+    let events = |path: &Path| events::open(path, &EventArgs::default()).is_ok_and(|reader| reader.is_some());
+    if first_file(folder)?.is_some_and(|path| events(&path)) {
+        return Ok(Found::Events);
+    }
+    match sensors::find(folder)? {
+        Some(found) => Ok(Found::Sensors(Box::new(found))),
+        None => Err(CliError::Usage(format!(
+            "{}: no recordings of sensors, audio or events, and no folders of images. Recordings are files such as .csv, .wav or \
+             .parquet; images lie in train/CLASS and test/CLASS. `bitspike data inspect FILE` says what a file is",
+            folder.display()
+        ))),
+    }
+}
+
+/// The first file below a folder, by name; hidden ones are none.
+fn first_file(folder: &Path) -> Result<Option<PathBuf>, CliError> {
+    let read = |source| CliError::Read { path: folder.to_owned(), source };
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(read)?
+        .map(|e| Ok(e.map_err(read)?.path()))
+        .collect::<Result<_, CliError>>()?;
+    entries.retain(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
+    entries.sort();
+    for path in entries {
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+        if path.is_dir()
+            && let Some(found) = first_file(&path)?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 fn inspection_text(i: &Inspection) -> String {

@@ -53,6 +53,7 @@ fn plan(recipe: &Recipe) -> Result<(String, Plan), CliError> {
     match recipe.load_data() {
         Ok(data) => {
             super::odd(&data);
+            output::note(&super::parts::text(&data));
             Ok((data.name.clone(), network::plan(recipe, &data)?))
         }
         Err(e) if e.kind() == ErrorKind::Missing => {

@@ -8,6 +8,8 @@ mod export;
 mod follow;
 mod infer;
 mod inspect;
+mod new;
+mod parts;
 mod report;
 mod select;
 mod times;
@@ -36,6 +38,7 @@ use std::path::Path;
 /// Runs a command; `false` if a check failed.
 pub fn run(args: Args) -> Result<bool, CliError> {
     match args.command {
+        Command::New(a) => new::run(&a),
         Command::Train(a) => train::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Export(a) => export::run(&a),

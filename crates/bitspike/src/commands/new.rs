@@ -1,0 +1,203 @@
+//! `bitspike new FOLDER`: a recipe for data of one's own, with an honest split, and what is in it.
+
+use super::{data, parts, toml_string};
+use crate::args::NewArgs;
+use crate::error::CliError;
+use crate::output;
+use bitspike_data::DataSet;
+use bitspike_run::write_text_atomic;
+use bitspike_sensors::{Findings, Signal, Split, propose};
+use bitspike_train::recipe::{Preset, Recipe};
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+
+/// Share of the training windows that are held out for validation.
+const VALIDATION: f64 = 0.15;
+
+/// A recipe in the making.
+struct Draft {
+    preset: Preset,
+    /// Lines of `[data]` and its tables, after set and path.
+    data: String,
+    set: &'static str,
+    /// Reasons, to stand as comments.
+    why: Vec<String>,
+}
+
+pub fn run(args: &NewArgs) -> Result<bool, CliError> {
+    let folder = &args.folder;
+    if !folder.is_dir() {
+        return Err(CliError::Usage(format!("{}: expected a folder with recordings or images", folder.display())));
+    }
+    let name = folder.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
+    let name = name.filter(|n| !n.starts_with('.')).unwrap_or_else(|| "mine".to_owned());
+    let to = args.out.clone().unwrap_or_else(|| format!("{name}.toml").into());
+    if to.exists() && !args.force {
+        let text = format!("{} exists; --force replaces it, --out FILE writes another", to.display());
+        return Err(CliError::Usage(text));
+    }
+    let preset = args.preset.as_deref().map(preset).transpose()?;
+    let draft = match data::kind(folder)? {
+        data::Found::Sensors(found) => sensors(&found, preset, args)?,
+        data::Found::Images => Draft {
+            preset: preset.unwrap_or(Preset::Images),
+            data: image_lines(folder)?,
+            set: "image-folder",
+            why: Vec::new(),
+        },
+        data::Found::Events => events(folder, preset)?,
+    };
+    let (text, data) = validated(&name, folder, draft)?;
+    let summary = parts::text(&data);
+    output::note(&summary);
+    super::odd(&data);
+    if !args.yes && asked(&format!("Write {}?", to.display()), "yes")?.to_lowercase().starts_with('n') {
+        return Ok(true);
+    }
+    write_text_atomic(&to, &text)?;
+    let to = to.display();
+    output::result(&format!(
+        "{to} is written. Next:\n  bitspike inspect {to}                          layers, bits, memory\n  \
+         bitspike compare {to} --methods bsnn,agmm --seeds 3    networks beside classic classifiers, a table and a page"
+    ))?;
+    Ok(true)
+}
+
+fn preset(name: &str) -> Result<Preset, CliError> {
+    let found = Preset::ALL.into_iter().find(|preset| preset.as_str() == name);
+    let names = || Preset::ALL.map(Preset::as_str).join(", ");
+    found.ok_or_else(|| CliError::Usage(format!("--preset {name}: expected one of {}", names())))
+}
+
+/// The answer to a question; the usual one without a terminal, or if nothing is typed.
+fn asked(question: &str, usual: &str) -> Result<String, CliError> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Ok(usual.to_owned());
+    }
+    write!(std::io::stderr(), "{question} [{usual}] ")?;
+    let mut line = String::new();
+    input.lock().read_line(&mut line)?;
+    let line = line.trim();
+    Ok(if line.is_empty() { usual.to_owned() } else { line.to_owned() })
+}
+
+fn sensors(found: &Findings, preset: Option<Preset>, args: &NewArgs) -> Result<Draft, CliError> {
+    let signal = match preset {
+        None => None,
+        Some(Preset::Motion) => Some(Signal::Motion),
+        Some(Preset::Audio) => Some(Signal::Audio),
+        Some(Preset::Vibration) => Some(Signal::Vibration),
+        Some(_) => {
+            let text = "--preset: expected motion, audio or vibration: the folder holds recordings of sensors";
+            return Err(CliError::Usage(text.into()));
+        }
+    };
+    let mut proposal = propose(found, signal)?;
+    for error in &found.errors {
+        output::note(&format!("warning: not read: {error}"));
+    }
+    if let Split::Group(split) = &mut proposal.config.split {
+        if args.test.is_empty() {
+            if !args.yes {
+                let answer = asked("Groups that test and are never trained on, with commas?", &split.test.join(","))?;
+                split.test = answer.split(',').map(|t| t.trim().to_owned()).collect();
+            }
+        } else {
+            split.test.clone_from(&args.test);
+        }
+    } else if !args.test.is_empty() {
+        let text = "--test names groups, as persons or machines; file names or columns show none here: edit the recipe's split";
+        return Err(CliError::Usage(text.into()));
+    }
+    let mut why = proposal.why;
+    why.extend(found.guesses.iter().map(|guess| format!("a guess: {guess}")));
+    let preset = match proposal.signal {
+        Signal::Motion => Preset::Motion,
+        Signal::Audio => Preset::Audio,
+        Signal::Vibration => Preset::Vibration,
+    };
+    Ok(Draft { preset, data: format!("[data.sensors]\n{}", proposal.config.lines()), set: "sensors", why })
+}
+
+/// Recordings of events: folders of classes, or one long recording a class.
+fn events(folder: &Path, preset: Option<Preset>) -> Result<Draft, CliError> {
+    let read = |source| CliError::Read { path: folder.to_owned(), source };
+    let names: Vec<(String, bool)> = std::fs::read_dir(folder)
+        .map_err(read)?
+        .map(|e| e.map(|e| (e.file_name().to_string_lossy().to_lowercase(), e.path().is_dir())))
+        .collect::<Result<_, _>>()
+        .map_err(read)?;
+    let has = |name: &str| names.iter().any(|(n, is_folder)| *is_folder && n == name);
+    let (set, lines, why) = match (names.iter().any(|n| n.1), has("train") && has("test")) {
+        (false, _) => (
+            "event-windows",
+            "window_ms = 200\ngap_ms = 1000\n",
+            "one long recording a class: its first 70 % train and its end tests, so both are of the same recording",
+        ),
+        (true, true) => ("event-folder", "", "the recordings come in a training and a test part"),
+        (true, false) => (
+            "event-folder",
+            "split = \"random-4-1\"\n",
+            "a fifth of the recordings of each class tests. If they are of several persons or places, \
+             make folders train and test yourself: the test part should have somebody new",
+        ),
+    };
+    Ok(Draft {
+        preset: preset.unwrap_or(Preset::Events),
+        data: format!("[data.events]\n{lines}size = [32, 32]\n"),
+        set,
+        why: vec![why.into(), "frames of 32x32: pixels that fall together are added".into()],
+    })
+}
+
+/// A size that the images of a folder are brought to.
+fn image_lines(folder: &Path) -> Result<String, CliError> {
+    let found = bitspike_data::inspect(folder)?;
+    let shapes: Vec<[usize; 3]> = found.parts.iter().filter_map(|p| p.shape).collect();
+    let same = shapes.len() == found.parts.len() && shapes.windows(2).all(|w| w[0] == w[1]);
+    Ok(match shapes.first() {
+        Some([_, h, w]) if same && (16..=64).contains(h) && (16..=64).contains(w) => String::new(),
+        _ => "size = [32, 32]\n".to_owned(),
+    })
+}
+
+/// The recipe's text, once it reads the data; with a validation part, if the data allow one.
+fn validated(name: &str, folder: &Path, draft: Draft) -> Result<(String, DataSet), CliError> {
+    let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let text = |validation: usize| {
+        let why: String = draft.why.iter().map(|why| format!("# - {why}\n")).collect();
+        let preset = draft.preset.as_str();
+        let held = if validation > 0 { format!("validation = {validation}\n") } else { String::new() };
+        let (own, tables) = match draft.data.find('[') {
+            Some(0) => ("", draft.data.as_str()),
+            _ => (draft.data.as_str(), ""),
+        };
+        format!(
+            "# Data of {}, as `bitspike new` found them:\n{why}\
+             # Keys that do not stand here are those of the preset: `bitspike recipe FILE` prints all. docs/recipe.md explains them.\n\
+             name = {}\nmethod = \"agmm\"\npreset = \"{preset}\"\n\n[data]\nset = \"{}\"\npath = {}\n{held}{own}\n{tables}",
+            folder.display(),
+            toml_string(name),
+            draft.set,
+            toml_string(&path.display().to_string())
+        )
+    };
+    let load =
+        |text: &str| -> Result<DataSet, CliError> { Ok(Recipe::parse(text, "the recipe to be written")?.load_data()?) };
+    let plain = text(0);
+    let data = load(&plain)?;
+    if data.validation.is_some() {
+        return Ok((plain, data));
+    }
+    let n = data.train.len();
+    // Whole groups may not leave so much: then less, and at last none.
+    for share in [VALIDATION, VALIDATION / 3.0] {
+        let with = text(((n as f64 * share).ceil() as usize).max(1));
+        if let Ok(data) = load(&with) {
+            return Ok((with, data));
+        }
+    }
+    output::note("warning: no validation part: the training part has too few groups or recordings to hold some out");
+    Ok((plain, data))
+}
