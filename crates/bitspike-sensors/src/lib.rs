@@ -88,7 +88,8 @@ pub use config::{
 pub use encode::{Encoded, Encoder, Key, hz_to_mel, mel_to_hz};
 pub use error::{ErrorKind, SensorError};
 pub use examine::{
-    ChannelFinding, Findings, Listed, Proposal, Signal, TableFinding, TimeFinding, Unused, examine, propose,
+    ChannelFinding, Findings, Listed, Proposal, Signal, TableFinding, TimeFinding, Unused, examine, examine_with,
+    propose,
 };
 pub use format::{MISSING_TEXTS, decode};
 pub use load::{Part, Prepared, SensorSet, SplitInfo, load, prepare};

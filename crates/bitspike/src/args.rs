@@ -229,6 +229,9 @@ pub struct NewArgs {
     /// Kind of data, instead of what the files look like: motion, audio, vibration, images or events
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
+    /// How labels and groups stand in file names, as {group}_{label}_{take}.csv, instead of what it looks like
+    #[arg(long, value_name = "PATTERN")]
+    pub labels: Option<String>,
     /// Groups, as persons or machines, that test and are never trained on
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub test: Vec<String>,

@@ -525,6 +525,58 @@ fn bench_against_prints_figures_and_ratios_and_says_what_is_missing() {
     }
 }
 
+/// From a folder to a comparison, no editor opened; nothing is written twice or over something else.
+#[test]
+fn new_writes_a_recipe_that_compare_takes() {
+    let dir = folder("");
+    std::fs::create_dir(dir.path().join("moves")).unwrap();
+    for person in ["s01", "s02", "s03", "s04"] {
+        for (label, step) in [("walk", 2), ("run", 5)] {
+            let rows: String = (0..500).map(|i| format!("{},{},{}\n", i * 20, i * step % 11, i % 7)).collect();
+            let file = dir.path().join(format!("moves/{person}_{label}_1.csv"));
+            std::fs::write(file, format!("time_ms,ax,ay\n{rows}")).unwrap();
+        }
+    }
+    let out = bitspike(dir.path(), &["new", "moves"]);
+    let (said, result) = (text(&out.stderr), text(&out.stdout));
+    assert!(out.status.success() && result.starts_with("moves.toml is written"), "{said}{result}");
+    for row in [
+        "class                         train validation       test",
+        "run                              12          6          6",
+    ] {
+        assert!(said.contains(row), "{row}: {said}");
+    }
+    let recipe = std::fs::read_to_string(dir.path().join("moves.toml")).unwrap();
+    for line in ["preset = \"motion\"", "pattern = \"{group}_{label}_{f2}.csv\"", "test = [\"s04\"]", "length_s = 2.56"]
+    {
+        assert!(recipe.contains(line), "{line}: {recipe}");
+    }
+    let again = bitspike(dir.path(), &["new", "moves"]);
+    assert!(again.status.code() == Some(2) && text(&again.stderr).contains("--force"));
+    let wrong = bitspike(dir.path(), &["new", "moves", "--force", "--labels", "{label}-{group}.csv"]);
+    assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("s01_run_1.csv"), "{}", text(&wrong.stderr));
+    let none = bitspike(dir.path(), &["new", "."]);
+    assert!(none.status.code() == Some(2), "{}", text(&none.stderr));
+    assert_eq!(std::fs::read_to_string(dir.path().join("moves.toml")).unwrap(), recipe);
+    let small = [
+        "--set",
+        "train.min_steps=0",
+        "--epochs",
+        "1",
+        "--set",
+        "network.layers=4-P-4",
+        "--methods",
+        "agmm",
+        "--seeds",
+        "1",
+    ];
+    let out = bitspike(dir.path(), &[&["compare", "moves.toml", "--quiet"], &small[..]].concat());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(dir.path().join("runs/compare-moves/report.html").is_file());
+    let out = bitspike(dir.path(), &["inspect", "moves.toml"]);
+    assert!(text(&out.stderr).contains("validation       test"), "{}", text(&out.stderr));
+}
+
 #[test]
 fn data_commands_see_what_is_wrong() {
     let dir = folder("");

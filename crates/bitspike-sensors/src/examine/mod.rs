@@ -179,6 +179,14 @@ fn kind(name: &str) -> Option<&'static str> {
 /// # Errors
 /// [`SensorError`] if the path cannot be read, or no file of the kind can.
 pub fn examine(path: &Path) -> Result<Option<Findings>, SensorError> {
+    examine_with(path, None)
+}
+
+/// As [`examine`], where it is known how labels and groups stand in the names of files.
+///
+/// # Errors
+/// As [`examine`]; and if a file's name does not match the pattern.
+pub fn examine_with(path: &Path, names: Option<&NameLabels>) -> Result<Option<Findings>, SensorError> {
     let (root, mut files, others) = list(path)?;
     // Texts of another extension are more likely notes than recordings.
     let sort = |f: &str| {
@@ -232,7 +240,15 @@ pub fn examine(path: &Path) -> Result<Option<Findings>, SensorError> {
     }
     let mut guesses = sniffed.as_ref().map(|s| s.guesses.clone()).unwrap_or_default();
     let inside = special[1].is_some() || matches!(config.format, Format::Ts(_));
-    config.labels = if inside { Labels::Inside(InsideLabels {}) } else { labels(&chosen, &mut guesses) };
+    config.labels = match names {
+        Some(names) => Labels::Name(names.clone()),
+        None if inside => Labels::Inside(InsideLabels {}),
+        None => labels(&chosen, &mut guesses),
+    };
+    if names.is_some() {
+        let named = source::PathLabels::new(&config.labels)?;
+        chosen.iter().try_for_each(|file| named.read(file).map(drop))?;
+    }
     let mut read = Read::default();
     read.all(&root, &chosen, &mut config)?;
     if read.recordings.is_empty() {
@@ -468,7 +484,14 @@ fn labels(files: &[String], guesses: &mut Vec<String>) -> Labels {
         let kinds = |i: usize| parts.iter().map(|p| p[i]).collect::<BTreeSet<_>>().len();
         let varies: Vec<usize> = (0..n).filter(|i| kinds(*i) > 1).collect();
         let words = |i: &usize| parts.iter().all(|p| p[*i].parse::<f64>().is_err());
-        let label = varies.iter().copied().filter(words).min_by_key(|i| kinds(*i)).or(varies.first().copied());
+        // s01, s02, ...: a person or a machine, not what it does.
+        let numbered = |i: &usize| {
+            let letters = |p: &str| p.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase();
+            let first = letters(parts[0][*i]);
+            !first.is_empty() && parts.iter().all(|p| p[*i].len() > first.len() && letters(p[*i]) == first)
+        };
+        let label = varies.iter().copied().filter(words).min_by_key(|i| (numbered(i), kinds(*i)));
+        let label = label.or(varies.first().copied());
         let Some(label) = label.filter(|l| kinds(*l) < files.len()) else { continue };
         let group = varies
             .iter()

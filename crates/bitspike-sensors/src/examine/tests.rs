@@ -133,6 +133,8 @@ fn labels_of_folders_and_names() {
         found.toml
     );
     assert_eq!(found.classes.len(), 2);
+    let found = look(&["s01_walk_1.csv", "s01_run_2.csv", "s02_walk_3.csv", "s02_run_4.csv"].map(|n| (n, &table[..])));
+    assert!(found.toml.contains("pattern = \"{group}_{label}_{f2}.csv\""), "{}", found.toml);
 }
 
 #[test]

@@ -584,6 +584,48 @@ mod tests {
         assert!(error.contains("data.path") && error.contains("--data-dir"), "{error}");
     }
 
+    /// What a preset says stands where the recipe says nothing, and in no other place; the written recipe means the same.
+    #[test]
+    fn presets_lie_below_the_recipe() {
+        let sets = [
+            (Preset::Motion, "sensors"),
+            (Preset::Audio, "sensors"),
+            (Preset::Vibration, "sensors"),
+            (Preset::Images, "fashion-mnist-mini"),
+            (Preset::Events, "events-demo"),
+        ];
+        assert_eq!(sets.map(|row| row.0), Preset::ALL);
+        let mut recipes = Vec::new();
+        for (preset, set) in sets {
+            let name = preset.as_str();
+            let recipe = parse(&format!("preset = '{name}'\n[data]\nset = '{set}'\n"), "r.toml", &[]).unwrap();
+            assert_eq!(recipe.preset, preset);
+            assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe, "{name}");
+            // What it says is not what is said anyway, or it would have no place there.
+            let plain = parse(&format!("[data]\nset = '{set}'\n"), "r.toml", &[]).unwrap();
+            assert_ne!(Recipe { preset: Preset::None, ..recipe.clone() }, plain, "{name}");
+            recipes.push(recipe);
+        }
+        let text = "preset = 'audio'\n[data]\nset = 'sensors'\n[data.sensors]\nfeatures = { kind = 'raw' }\n\
+                    [network]\nlayers = '8-16'\n";
+        let recipe = parse(text, "r.toml", &["optim.lr=0.7".to_owned()]).unwrap();
+        assert_eq!((recipe.network.layers.to_string().as_str(), recipe.optim.lr), ("8-16", 0.7));
+        assert_eq!(recipe.train, recipes[1].train);
+        assert!(matches!(recipe.data.sensors.unwrap().features, bitspike_sensors::Features::Raw(_)));
+        // Not even a table of sensors where there are none; a network by name keeps its layers.
+        let recipe = parse("preset = 'audio'\n[network]\nname = 'resnet20'\n", "r.toml", &[]).unwrap();
+        assert_eq!((recipe.data.sensors, recipe.network.name), (None, NetworkName::Resnet20));
+        let error = parse("\npreset = 'sound'\n", "r.toml", &[]).unwrap_err().to_string();
+        assert!(error.contains("r.toml:2") && error.contains("`audio`"), "{error}");
+    }
+
+    /// At least so many steps; never fewer epochs than are asked for.
+    #[test]
+    fn small_sets_are_passed_over_more_often() {
+        let train = parse("[train]\nepochs = 5\nmin_steps = 100\n", "r.toml", &[]).unwrap().train;
+        assert_eq!([1, 10, 19, 20, 21, 1000].map(|batches| train.passes(batches)), [100, 10, 6, 5, 5, 5]);
+    }
+
     #[test]
     fn encoders_take_the_steps_of_the_network() {
         let steps = |encode: &str, sets: &[&str]| {

@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_data::{Inspection, Kind, Verification, inspect, verify_path};
 use bitspike_events::EventError;
-use bitspike_sensors::Findings;
+use bitspike_sensors::{Findings, NameLabels, examine_with};
 use std::path::{Path, PathBuf};
 
 pub fn run(command: &DataCommand) -> Result<bool, CliError> {
@@ -79,7 +79,7 @@ pub(super) enum Found {
 }
 
 /// What a folder holds: images if it is laid out so, else what its first file is.
-pub(super) fn kind(folder: &Path) -> Result<Found, CliError> {
+pub(super) fn kind(folder: &Path, labels: Option<&str>) -> Result<Found, CliError> {
     if inspect(folder).is_ok_and(|found| found.kind == Kind::ImageFolder) {
         return Ok(Found::Images);
     }
@@ -87,7 +87,8 @@ pub(super) fn kind(folder: &Path) -> Result<Found, CliError> {
     if first_file(folder)?.is_some_and(|path| events(&path)) {
         return Ok(Found::Events);
     }
-    match sensors::find(folder)? {
+    let names = labels.map(|pattern| NameLabels { pattern: pattern.to_owned() });
+    match examine_with(folder, names.as_ref())? {
         Some(found) => Ok(Found::Sensors(Box::new(found))),
         None => Err(CliError::Usage(format!(
             "{}: no recordings of sensors, audio or events, and no folders of images. Recordings are files such as .csv, .wav or \

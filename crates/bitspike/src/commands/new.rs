@@ -37,7 +37,7 @@ pub fn run(args: &NewArgs) -> Result<bool, CliError> {
         return Err(CliError::Usage(text));
     }
     let preset = args.preset.as_deref().map(preset).transpose()?;
-    let draft = match data::kind(folder)? {
+    let draft = match data::kind(folder, args.labels.as_deref())? {
         data::Found::Sensors(found) => sensors(&found, preset, args)?,
         data::Found::Images => Draft {
             preset: preset.unwrap_or(Preset::Images),
@@ -129,6 +129,10 @@ fn events(folder: &Path, preset: Option<Preset>) -> Result<Draft, CliError> {
         .collect::<Result<_, _>>()
         .map_err(read)?;
     let has = |name: &str| names.iter().any(|(n, is_folder)| *is_folder && n == name);
+    if folder.join("Train/0").is_dir() {
+        let why = vec!["the folders of N-MNIST".into()];
+        return Ok(Draft { preset: preset.unwrap_or(Preset::Events), data: String::new(), set: "n-mnist", why });
+    }
     let (set, lines, why) = match (names.iter().any(|n| n.1), has("train") && has("test")) {
         (false, _) => (
             "event-windows",
@@ -190,13 +194,17 @@ fn validated(name: &str, folder: &Path, draft: Draft) -> Result<(String, DataSet
     if data.validation.is_some() {
         return Ok((plain, data));
     }
-    let n = data.train.len();
-    // Whole groups may not leave so much: then less, and at last none.
-    for share in [VALIDATION, VALIDATION / 3.0] {
-        let with = text(((n as f64 * share).ceil() as usize).max(1));
-        if let Ok(data) = load(&with) {
-            return Ok((with, data));
-        }
+    let n = data.train.len() as f64;
+    // Whole groups may leave much more than was asked for, or not so much: what comes nearest.
+    let tries = [1.0, 0.6, 0.3].map(|part| ((n * VALIDATION * part).ceil() as usize).max(1));
+    let share = |data: &DataSet| data.validation.as_ref().map_or(0.0, |set| set.len() as f64 / n);
+    let tries = tries.into_iter().map(text).filter_map(|text| Some((load(&text).ok()?, text)));
+    let nearest = tries.min_by(|a, b| {
+        let far = |data: &DataSet| (share(data) - VALIDATION).abs();
+        far(&a.0).total_cmp(&far(&b.0))
+    });
+    if let Some((data, text)) = nearest {
+        return Ok((text, data));
     }
     output::note("warning: no validation part: the training part has too few groups or recordings to hold some out");
     Ok((plain, data))
