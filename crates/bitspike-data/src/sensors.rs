@@ -58,7 +58,7 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     // The hash of the split covers the files, the windows and which part each recording is in.
     let files = vec![SourceFile { path, bytes, sha256: split.sha256.clone() }];
     let notes = notes(prepared.oddities());
-    Ok(DataSet { files, device: device(&prepared), notes, ..data })
+    Ok(DataSet { files, device: device(&prepared), signal: Some(prepared.feed()), notes, ..data })
 }
 
 /// A line for each oddity, the first ones.
