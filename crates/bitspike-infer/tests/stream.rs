@@ -167,3 +167,141 @@ fn streams_agree_with_the_library() {
         }
     }
 }
+
+/// A folder for each target with stubs in the place of the system's headers; nothing of it is linked.
+#[test]
+fn templates_pass_a_syntax_check() {
+    let Some(cc) = compiler() else { return };
+    let case = case("audio-channels");
+    let model = Model::parse(&case.file).unwrap();
+    let stubs = [
+        (
+            "Arduino.h",
+            "#include <stdint.h>\nstruct Stub { void begin(long); template <class T> void print(T); template <class T> void println(T); };\nextern Stub Serial;\nuint32_t micros();\n",
+        ),
+        ("freertos/FreeRTOS.h", "typedef unsigned TickType_t;\n"),
+        ("freertos/task.h", "void vTaskDelay(TickType_t ticks);\nvoid app_main(void);\n"),
+        (
+            "zephyr/kernel.h",
+            "typedef struct { long us; } k_timeout_t;\n#define K_USEC(n) ((k_timeout_t){(long)(n)})\nint k_sleep(k_timeout_t t);\n",
+        ),
+        ("zephyr/sys/printk.h", "void printk(const char *format, ...);\n"),
+    ];
+    for target in Target::ALL {
+        let folder = folder(&format!("template-{target}"));
+        let files = template(&model, "net", target, Some(320)).unwrap();
+        let inner = stubs.iter().map(|(path, text)| (format!("stubs/{path}"), (*text).to_owned()));
+        for (path, text) in files.iter().cloned().chain(inner) {
+            assert!(!text.contains('@') && text.ends_with('\n'), "{target}: {path}");
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        for (path, _) in files.iter().filter(|(path, _)| path.ends_with(".c") || path.ends_with(".ino")) {
+            let sketch = path.ends_with(".ino");
+            let language: &[&str] = if sketch {
+                &["-std=gnu++11", "-include", "Arduino.h", "-x", "c++"]
+            } else {
+                &["-std=c99", "-Wpedantic"]
+            };
+            let out = Command::new(&cc)
+                .args(["-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Istubs"])
+                .args(language)
+                .arg(path)
+                .current_dir(&folder)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&out.stderr);
+            if sketch && !out.status.success() && text.contains("cc1plus") {
+                eprintln!("skipped: {cc} has no C++");
+                continue;
+            }
+            assert!(out.status.success(), "{target}, {path}: {text}");
+        }
+        // What the makefiles name is there.
+        let named = |file: &str, names: &[&str]| {
+            let (_, text) = files.iter().find(|(path, _)| path == file).unwrap();
+            names.iter().for_each(|name| assert!(text.contains(name), "{file} lacks {name}"));
+        };
+        match target {
+            Target::Bare => {
+                named("Makefile", &["main.c", "board.c", "startup.c", "net.c", "net_stream.c", "memory.ld"])
+            }
+            Target::Arduino => named("net/net.ino", &["net_stream.h", "one sample every 125 microseconds"]),
+            Target::EspIdf => named("main/CMakeLists.txt", &["\"main.c\"", "\"net.c\"", "\"net_stream.c\""]),
+            Target::Zephyr => named("CMakeLists.txt", &["src/main.c", "src/net.c", "src/net_stream.c"]),
+        }
+        let (_, readme) = files.iter().find(|(path, _)| path == "README.md").unwrap();
+        assert!(readme.contains("2 channels at 8000 Hz, windows of 480 samples, 320 from one to the next"), "{readme}");
+    }
+    assert_eq!("esp-idf".parse::<Target>().unwrap(), Target::EspIdf);
+    let error = "esp".parse::<Target>().unwrap_err();
+    assert!(error.to_string().contains("\"esp\" is none of the templates") && error.hint().contains("esp-idf"));
+}
+
+/// The memory that header and README tell is that of the structure.
+#[test]
+fn sizes_are_those_of_the_structure() {
+    let Some(cc) = compiler() else { return };
+    for kind in ["motion", "delta", "audio", "audio-slaney"] {
+        let case = case(kind);
+        let model = Model::parse(&case.file).unwrap();
+        let folder = folder(&format!("size-{kind}"));
+        let (c, s) = (export(&model, "net", &case.windows[0].input).unwrap(), stream(&model, "net", None).unwrap());
+        // Two addresses of 32 bits, whatever they have here.
+        let program = format!(
+            "#include \"net_stream.h\"\ntypedef char right[sizeof(net_stream_t) - 2u * sizeof(void *) + 8u - {}u < 8u ? 1 : -1];\n",
+            s.ram_bytes
+        );
+        for (file, text) in [("net.h", &c.header), ("net_stream.h", &s.header), ("size.c", &program)] {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+        let out =
+            Command::new(&cc).args(["-std=c99", "-fsyntax-only", "size.c"]).current_dir(&folder).output().unwrap();
+        assert!(out.status.success(), "{kind}: {}", String::from_utf8_lossy(&out.stderr));
+        assert!(s.header.contains(&format!("{} bytes", s.ram_bytes)));
+    }
+}
+
+#[test]
+fn what_has_no_stream_is_refused() {
+    let bytes = example::tiny();
+    let error = stream(&Model::parse(&bytes).unwrap(), "net", None).unwrap_err();
+    assert!(error.to_string().contains("does not say how samples are made") && error.hint().contains("sensors"));
+    let audio = case("audio");
+    let model = Model::parse(&audio.file).unwrap();
+    let error = stream(&model, "net", Some(1000)).unwrap_err();
+    assert!(error.to_string().contains("every 1000 samples") && error.to_string().contains("every 128"), "{error}");
+    assert!(matches!(stream(&model, "net", Some(0)), Err(ExportError::Stream { .. })));
+    assert!(matches!(stream(&model, "Net", None), Err(ExportError::Name { .. })));
+    let refused = |change: &dyn Fn(&mut bitspike_format::SignalSpec), sequence: bool| {
+        let read = model.feed().unwrap().signal.unwrap();
+        let mut signal = bitspike_format::SignalSpec {
+            channels: read.channels.iter().map(str::to_owned).collect(),
+            chain: read.chain,
+            centre: read.centre.iter().collect(),
+            scale: read.scale.iter().collect(),
+        };
+        change(&mut signal);
+        let (_, shape) = signal.chain.frames(1, 2).unwrap();
+        let gate = &example::sample_gate;
+        let shape = shape.map(|n| n as usize);
+        let spec = example::chain("4", shape, 2, bitspike_format::Features::Average, bitspike_format::Pool::None, gate);
+        let classes = (0..10).map(|i| i.to_string()).collect();
+        let feed = Some(bitspike_format::FeedSpec { classes, signal: Some(signal) });
+        let bytes = bitspike_format::write(&bitspike_format::ModelSpec { feed, sequence, ..spec }).unwrap();
+        stream(&Model::parse(&bytes).unwrap(), "net", None).unwrap_err().to_string()
+    };
+    let rate = Encoder::Rate { gain: 1.0, signed: false, seed: 0 };
+    assert!(refused(&|s| s.chain.encoder = rate, true).contains("random spikes"));
+    // 24 bands below 400 Hz are closer to each other than bins of 31 Hz.
+    let narrow = refused(
+        &|s| {
+            if let Front::LogMel(mel) = &mut s.chain.front {
+                mel.high_hz = 400.0
+            }
+        },
+        false,
+    );
+    assert!(narrow.contains("holds no bin of a transform of 256 points"), "{narrow}");
+}

@@ -135,6 +135,10 @@ pub fn template(
         ("UPPER", name.to_ascii_uppercase()),
         ("RATE_WORDS", chain.rate_hz.map_or(String::new(), |rate| format!(" at {rate} Hz"))),
         ("PERIOD", chain.rate_hz.map_or(1000, |rate| (1e6 / rate).round().max(1.0) as u32).to_string()),
+        (
+            "PERIOD_WORDS",
+            if chain.rate_hz.is_some() { "" } else { ": the model does not say its rate, set it" }.to_owned(),
+        ),
         ("CHANNEL_WORDS", channels),
         ("WINDOW", chain.window.to_string()),
         ("STREAM_HOP", hop.unwrap_or(chain.hop).to_string()),

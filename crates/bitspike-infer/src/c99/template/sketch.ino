@@ -22,7 +22,7 @@ void setup() {
 
 void loop() {
     static uint32_t next = micros();
-    /* One sample every @PERIOD@ microseconds. */
+    /* one sample every @PERIOD@ microseconds@PERIOD_WORDS@. */
     if ((int32_t)(micros() - next) < 0) { return; }
     next += @PERIOD@u;
     int16_t counts[@UPPER@_CHANNELS];

@@ -10,7 +10,7 @@ static @NAME@_stream_t stream;
 static void read_sensor(int16_t *counts) {
     uint32_t c;
     for (c = 0u; c < @UPPER@_CHANNELS; c++) { counts[c] = 0; }
-    k_sleep(K_USEC(@PERIOD@));
+    k_sleep(K_USEC(@PERIOD@)); /* between samples@PERIOD_WORDS@ */
 }
 
 static void heard(void *context, const @NAME@_result_t *result) {
