@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_data::evenly;
 use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
+use bitspike_infer::c99::{self, Target};
 use bitspike_run::{atomic_write, write_text_atomic};
 use bitspike_train::{device, export, onnx, parameters};
 use serde::Serialize;
@@ -68,7 +69,11 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         };
         made.map(write).transpose()
     };
-    let c = args.c.as_deref().map(|folder| write_c(&model, &data.test, folder, args.c_samples)).transpose()?;
+    let c = args.c.as_deref().map(|folder| match &args.template {
+        Some(target) => write_template(&model, target.parse()?, args.hop, folder),
+        None => write_c(&model, &data.test, folder, args),
+    });
+    let c = c.transpose()?;
     let result = Written {
         file: args.out.as_ref().map(|path| path.display().to_string()),
         bytes: file.len(),
@@ -118,22 +123,53 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     Ok(true)
 }
 
-/// Writes `NAME.h`, `NAME.c` and `NAME_test.c`; returns how to run the test.
+/// What names in C begin with.
+const NAME: &str = "bsnn_model";
+
+/// Writes `NAME.h`, `NAME.c` and `NAME_test.c`, and the stream where samples are windows of sensors; returns how to run the test.
 fn write_c(
     model: &Model<'_>,
     set: &bitspike_data::ImageSet,
     folder: &Path,
-    samples: usize,
+    args: &ExportArgs,
 ) -> Result<String, CliError> {
-    const NAME: &str = "bsnn_model";
-    let images = inputs(model, set, &evenly(samples.max(1), set.len()))?;
-    let c = bitspike_infer::c99::export(model, NAME, &images)?;
-    std::fs::create_dir_all(folder).map_err(|source| CliError::Read { path: folder.to_owned(), source })?;
-    for (ending, text) in [(".h", &c.header), (".c", &c.source), ("_test.c", &c.test)] {
-        write_text_atomic(folder.join(format!("{NAME}{ending}")), text)?;
+    let images = inputs(model, set, &evenly(args.c_samples.max(1), set.len()))?;
+    let c = c99::export(model, NAME, &images)?;
+    let mut files = vec![(".h", c.header), (".c", c.source), ("_test.c", c.test)];
+    let mut stream = String::new();
+    match c99::stream(model, NAME, args.hop) {
+        Ok(fed) => {
+            stream = format!("; a stream of samples takes {}: {NAME}_stream.h", bytes(fed.ram_bytes));
+            files.extend([("_stream.h", fed.header), ("_stream.c", fed.source)]);
+        }
+        // Whoever asks for a hop wants a stream.
+        Err(error) if args.hop.is_some() => return Err(error.into()),
+        Err(error) if model.feed().is_some_and(|feed| feed.signal.is_some()) => {
+            stream = format!("; {error} ({})", error.hint());
+        }
+        Err(_) => {}
     }
+    let files = files.into_iter().map(|(ending, text)| (format!("{NAME}{ending}"), text));
+    write_all(folder, files.collect())?;
     let folder = folder.display();
-    Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test"))
+    Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test{stream}"))
+}
+
+/// Writes a project; returns where it says how it is built.
+fn write_template(model: &Model<'_>, target: Target, hop: Option<u32>, folder: &Path) -> Result<String, CliError> {
+    write_all(folder, c99::template(model, NAME, target, hop)?)?;
+    Ok(format!("a project for {target}: {}", folder.join("README.md").display()))
+}
+
+/// Writes files with paths below a folder.
+fn write_all(folder: &Path, files: Vec<(String, String)>) -> Result<(), CliError> {
+    for (path, text) in files {
+        let path = folder.join(path);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(|source| CliError::Read { path: parent.to_owned(), source })?;
+        write_text_atomic(path, &text)?;
+    }
+    Ok(())
 }
 
 /// Some samples as the network wants them, each `[C, H, W]` or `[T, C, H, W]`.
