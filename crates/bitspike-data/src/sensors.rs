@@ -205,6 +205,10 @@ mod tests {
         assert_eq!((told("sensors.channels"), told("sensors.window")), ("a,b", "16"));
         assert!(told("sensors.centre").starts_with("0.0,0.9"), "{}", told("sensors.centre"));
         assert!(told("sensors.scale").starts_with("18."), "{}", told("sensors.scale"));
+        let signal = data.signal.as_ref().unwrap();
+        assert_eq!((signal.channels.join(","), signal.chain.window, signal.chain.hop), ("a,b".into(), 16, 16));
+        assert_eq!(format!("{:?},{:?}", signal.scale[0], signal.scale[1]), told("sensors.scale"));
+        assert!((&signal.centre[..], signal.chain.clip) == (&[0.0, signal.centre[1]][..], None));
         for (key, wrong) in [
             ("data.train_limit", DataConfig { train_limit: Some(1), ..cfg.clone() }),
             ("data.sensors", DataConfig { set: SetName::Mnist, ..cfg.clone() }),

@@ -27,6 +27,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let counts: Vec<String> = case.counts.iter().map(i16::to_string).collect();
     let board = BOARD.replace("ALL_COUNTS", &counts.join(","));
     std::fs::write(folder.join("board.c"), board.replace("ALL_WINDOWS", &feeds::WINDOWS.to_string()))?;
+    // For scripts/test_embedded.sh: the same network on prepared windows.
+    std::fs::write(folder.join("model.bsnn"), &case.file)?;
+    let values = case.windows.iter().flat_map(|w| &w.input);
+    std::fs::write(folder.join("samples.f32"), values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?;
     let mut expected = String::new();
     for (i, window) in case.windows.iter().enumerate() {
         writeln!(expected, "{i:04x} {:04x}", window.best)?;

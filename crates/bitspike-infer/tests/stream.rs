@@ -132,7 +132,7 @@ fn streams_agree_with_the_library() {
         for how in ["i16", "float"] {
             let (lines, prepared) = run(&cc, kind, &case, how, &[]);
             assert!(lines.len() >= WINDOWS, "{kind}: {} windows", lines.len());
-            let (mut largest, mut classes, mut before) = (0f32, Vec::new(), -1);
+            let (mut largest, mut close, mut classes, mut before) = (0f32, 0, Vec::new(), -1);
             for (i, (line, window)) in lines.iter().zip(&case.windows).enumerate() {
                 let given = &prepared[i * window.input.len()..(i + 1) * window.input.len()];
                 largest = given.iter().zip(&window.input).fold(largest, |most, (a, b)| most.max((a - b).abs()));
@@ -147,12 +147,9 @@ fn streams_agree_with_the_library() {
                 assert!(line.starts_with(&expected), "{kind}: {expected:?} and {line:?}");
                 let found: Vec<f64> = line[expected.len()..].split(' ').map(|v| v.parse().unwrap()).collect();
                 let shares = shares(&window.logits);
-                // Spectra in other last bits move spikes that lie at the threshold.
-                let most = if exact { 2e-6 } else { 0.3 };
-                assert!(
-                    found.iter().zip(&shares).all(|(a, b)| (a - b).abs() < most),
-                    "{kind} {i}: {found:?} {shares:?}"
-                );
+                let apart = found.iter().zip(&shares).fold(0f64, |most, (a, b)| most.max((a - b).abs()));
+                assert!(!exact || apart < 2e-6, "{kind} {i}: {found:?} {shares:?}");
+                close += usize::from(apart < 2e-6);
                 assert_eq!(found[10], 1.0);
             }
             let mut distinct = classes.clone();
@@ -160,10 +157,11 @@ fn streams_agree_with_the_library() {
             distinct.dedup();
             assert!(distinct.len() >= 3, "{kind}: only the classes {distinct:?}");
             eprintln!(
-                "{kind}, {how}: {WINDOWS} windows, {} classes, prepared values differ by at most {largest:e}",
+                "{kind}, {how}: {WINDOWS} windows, {} classes, prepared values differ by at most {largest:e}, {close} equal posteriors",
                 distinct.len()
             );
-            assert!(largest < 1e-3, "{kind}: {largest}");
+            // A spectrum in other last bits moves a spike that lies at its threshold, and what follows it.
+            assert!(largest < 1e-4 && 10 * close >= 9 * WINDOWS, "{kind}: {largest}, {close} windows");
         }
     }
 }
