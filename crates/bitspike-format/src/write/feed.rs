@@ -4,6 +4,16 @@ use super::{WriteError, check_len};
 use crate::feed::{Chain, Encoder, FIXED, Front, LogMel, code};
 
 /// What a network is fed with, to be written; see [`Feed`](crate::Feed).
+///
+/// ```
+/// use bitspike_format::{FeedSpec, Model, example, write};
+/// let mut spec = example::tiny_spec();
+/// spec.feed = Some(FeedSpec { classes: (0..10).map(|i| format!("digit {i}")).collect(), signal: None });
+/// let bytes = write(&spec)?;
+/// let model = Model::parse(&bytes)?;
+/// assert_eq!(model.feed().and_then(|feed| feed.classes.get(3)), Some("digit 3"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedSpec {
     /// Names of the classes, in the order of the logits.

@@ -124,7 +124,14 @@ pub fn case(kind: &str) -> Case {
     ))
     .unwrap();
     config.path = folder.path().into();
-    let prepared = prepare(&config).unwrap();
+    let (file, windows) = network(&config, kind.ends_with("integers"), &mut numbers);
+    assert_eq!(windows.len(), WINDOWS);
+    Case { file, counts, windows }
+}
+
+/// A made-up network for a set, and what the runtime makes of every window of its test part.
+pub fn network(config: &SensorConfig, integers: bool, numbers: &mut Numbers) -> (Vec<u8>, Vec<Window>) {
+    let prepared = prepare(config).unwrap();
     let (encoder, steps) = (prepared.encoder(), prepared.encoder().steps());
     let chain = chain("24-P-32-P", encoder.shape(), steps, Features::Average, Pool::Current, &sample_gate);
     let chain = if encoder.shape()[1] == 1 { one_row(chain) } else { chain };
@@ -150,13 +157,12 @@ pub fn case(kind: &str) -> Case {
         head.weights.iter_mut().for_each(|w| *w *= 30.0);
         head.bias.iter_mut().enumerate().for_each(|(o, b)| *b = 30.0 * (*b - of(o, &all)));
     }
-    let file = match kind.ends_with("integers") {
+    let file = match integers {
         true => write_integers(&quantise(&spec, &WordLengths::default()).unwrap().0).unwrap(),
         false => write(&spec).unwrap(),
     };
     let windows = windows(&Model::parse(&file).unwrap(), &part.samples);
-    assert_eq!(windows.len(), WINDOWS);
-    Case { file, counts, windows }
+    (file, windows)
 }
 
 /// What the runtime makes of prepared samples.

@@ -59,6 +59,8 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let onnx = args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, onnx::export(&spec)?))).transpose()?;
     let named =
         args.safetensors.as_deref().map(|path| Ok::<_, CliError>((path, parameters::export(&spec)?))).transpose()?;
+    let c = args.c.as_deref().map(|folder| Ok::<_, CliError>((folder, c_files(&model, &data.test, folder, args)?)));
+    let c = c.transpose()?;
     if let Some(path) = &args.out {
         atomic_write(path, |out| out.write_all(&file))?;
     }
@@ -69,11 +71,7 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         };
         made.map(write).transpose()
     };
-    let c = args.c.as_deref().map(|folder| match &args.template {
-        Some(target) => write_template(&model, target.parse()?, args.hop, folder),
-        None => write_c(&model, &data.test, folder, args),
-    });
-    let c = c.transpose()?;
+    let c = c.map(|(folder, (files, text))| write_all(folder, files).map(|()| text)).transpose()?;
     let result = Written {
         file: args.out.as_ref().map(|path| path.display().to_string()),
         bytes: file.len(),
@@ -126,13 +124,22 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
 /// What names in C begin with.
 const NAME: &str = "bsnn_model";
 
-/// Writes `NAME.h`, `NAME.c` and `NAME_test.c`, and the stream where samples are windows of sensors; returns how to run the test.
-fn write_c(
+/// Paths below a folder, and texts.
+type Files = Vec<(String, String)>;
+
+/// A whole project, or `NAME.h`, `NAME.c` and `NAME_test.c` and, where samples are windows of sensors, the stream; and a line that says
+/// what to do with them.
+fn c_files(
     model: &Model<'_>,
     set: &bitspike_data::ImageSet,
     folder: &Path,
     args: &ExportArgs,
-) -> Result<String, CliError> {
+) -> Result<(Files, String), CliError> {
+    if let Some(target) = &args.template {
+        let target: Target = target.parse()?;
+        let text = format!("a project for {target}: {}", folder.join("README.md").display());
+        return Ok((c99::template(model, NAME, target, args.hop)?, text));
+    }
     let images = inputs(model, set, &evenly(args.c_samples.max(1), set.len()))?;
     let c = c99::export(model, NAME, &images)?;
     let mut files = vec![(".h", c.header), (".c", c.source), ("_test.c", c.test)];
@@ -149,20 +156,14 @@ fn write_c(
         }
         Err(_) => {}
     }
-    let files = files.into_iter().map(|(ending, text)| (format!("{NAME}{ending}"), text));
-    write_all(folder, files.collect())?;
     let folder = folder.display();
-    Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test{stream}"))
-}
-
-/// Writes a project; returns where it says how it is built.
-fn write_template(model: &Model<'_>, target: Target, hop: Option<u32>, folder: &Path) -> Result<String, CliError> {
-    write_all(folder, c99::template(model, NAME, target, hop)?)?;
-    Ok(format!("a project for {target}: {}", folder.join("README.md").display()))
+    let text =
+        format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test{stream}");
+    Ok((files.into_iter().map(|(ending, text)| (format!("{NAME}{ending}"), text)).collect(), text))
 }
 
 /// Writes files with paths below a folder.
-fn write_all(folder: &Path, files: Vec<(String, String)>) -> Result<(), CliError> {
+fn write_all(folder: &Path, files: Files) -> Result<(), CliError> {
     for (path, text) in files {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(folder);
