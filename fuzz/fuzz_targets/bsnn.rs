@@ -1,5 +1,5 @@
 //! `.bsnn` files: whatever the bytes, a typed error or a network that can be walked to its head and, if it is small, run.
-//! Checksums are made to fit, else nothing behind them would be reached; of files with integers, which have a section more, too. What the
+//! Checksums are made to fit, else nothing behind them would be reached; of files with integers or a feed, which have a section more, too. What the
 //! portable code and the fast engine make of a file must be the same.
 #![no_main]
 
@@ -15,9 +15,11 @@ const CHECKSUM: usize = 92;
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
     let mut bytes = bytes.to_vec();
-    // Layers with integers have a fifth section.
-    let five = bytes.get(8) == Some(&2) || (bytes.get(8) >= Some(&3) && bytes.get(10) == Some(&5));
-    let checksum = if five { CHECKSUM + 16 } else { CHECKSUM };
+    // Layers with integers have a section more, and so has what the network is fed with.
+    let (version, sections) = (bytes.get(8).copied(), bytes.get(10).copied());
+    let feed = version >= Some(5);
+    let integers = version == Some(2) || (version >= Some(3) && sections == Some(if feed { 6 } else { 5 }));
+    let checksum = CHECKSUM + 16 * (usize::from(integers) + usize::from(feed));
     if bytes.len() < checksum + 4 {
         return;
     }

@@ -40,7 +40,7 @@ int main(int argc, char **argv) {
     expected = read_file(argv[2], &expected_length);
 
     memset(&closed, 0, sizeof closed);
-    expect(bitspike_format_version() == 4u, "format version");
+    expect(bitspike_format_version() == 5u, "format version");
     expect(bitspike_describe(&closed, &info) == BITSPIKE_NOT_OPEN, "a model that is not open");
     expect(bitspike_open(NULL, length, &model) == BITSPIKE_NULL, "a null file");
     expect(bitspike_describe(&model, &info) == BITSPIKE_NOT_OPEN, "a failed open leaves the model closed");

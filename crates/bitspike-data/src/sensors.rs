@@ -58,7 +58,7 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     // The hash of the split covers the files, the windows and which part each recording is in.
     let files = vec![SourceFile { path, bytes, sha256: split.sha256.clone() }];
     let notes = notes(prepared.oddities());
-    Ok(DataSet { files, device: device(&prepared), notes, ..data })
+    Ok(DataSet { files, device: device(&prepared), signal: Some(prepared.feed()), notes, ..data })
 }
 
 /// A line for each oddity, the first ones.
@@ -205,6 +205,10 @@ mod tests {
         assert_eq!((told("sensors.channels"), told("sensors.window")), ("a,b", "16"));
         assert!(told("sensors.centre").starts_with("0.0,0.9"), "{}", told("sensors.centre"));
         assert!(told("sensors.scale").starts_with("18."), "{}", told("sensors.scale"));
+        let signal = data.signal.as_ref().unwrap();
+        assert_eq!((signal.channels.join(","), signal.chain.window, signal.chain.hop), ("a,b".into(), 16, 16));
+        assert_eq!(format!("{:?},{:?}", signal.scale[0], signal.scale[1]), told("sensors.scale"));
+        assert!((&signal.centre[..], signal.chain.clip) == (&[0.0, signal.centre[1]][..], None));
         for (key, wrong) in [
             ("data.train_limit", DataConfig { train_limit: Some(1), ..cfg.clone() }),
             ("data.sensors", DataConfig { set: SetName::Mnist, ..cfg.clone() }),

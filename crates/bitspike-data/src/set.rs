@@ -296,6 +296,8 @@ pub struct DataSet {
     pub channel_std: Vec<f32>,
     /// What a device has to know to make a sample of what it measures, as names and values; an exported file carries it.
     pub device: Vec<(String, String)>,
+    /// How samples are made of recordings, as an exported file says it to a device; for sensors.
+    pub signal: Option<bitspike_sensors::SignalSpec>,
     /// What is odd about the data and should be looked at, a line each.
     pub notes: Vec<String>,
 }
@@ -378,6 +380,7 @@ impl DataSet {
             channel_mean,
             channel_std,
             device: Vec::new(),
+            signal: None,
             notes: Vec::new(),
         })
     }

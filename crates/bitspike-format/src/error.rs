@@ -15,11 +15,13 @@ pub enum Section {
     Meta,
     /// Integer parameters; where layers have integers.
     Integers,
+    /// What the network is fed with; where the file says it.
+    Feed,
 }
 
 impl Section {
-    /// All sections in the order of the file; the last is in files with integers only.
-    pub const ALL: [Self; 5] = [Self::Layers, Self::Signs, Self::Reals, Self::Meta, Self::Integers];
+    /// All sections in the order of the file; the last two are not in every file.
+    pub const ALL: [Self; 6] = [Self::Layers, Self::Signs, Self::Reals, Self::Meta, Self::Integers, Self::Feed];
 
     /// The number that stands for it in the section table.
     #[must_use]
@@ -30,6 +32,7 @@ impl Section {
             Self::Reals => 3,
             Self::Meta => 4,
             Self::Integers => 5,
+            Self::Feed => 6,
         }
     }
 
@@ -42,6 +45,7 @@ impl Section {
             Self::Reals => "REALS",
             Self::Meta => "META",
             Self::Integers => "INTEGERS",
+            Self::Feed => "FEED",
         }
     }
 }
@@ -174,6 +178,17 @@ pub enum FormatError {
         /// Index of the word in SIGNS.
         word: usize,
     },
+    /// A field of FEED is out of range, or contradicts the network.
+    Feed {
+        /// Its offset in FEED.
+        offset: usize,
+        /// Name of the field in `docs/format.md`.
+        field: &'static str,
+        /// What is allowed.
+        expected: &'static str,
+        /// What was found.
+        found: f64,
+    },
     /// The text of META is not UTF-8.
     Text {
         /// Bytes of it that are.
@@ -246,6 +261,9 @@ impl fmt::Display for FormatError {
             }
             Self::SignPadding { layer, word } => {
                 write!(f, "layer {layer}: word {word} of SIGNS has a sign beyond the last channel")
+            }
+            Self::Feed { offset, field, expected, found } => {
+                write!(f, "byte {offset} of FEED, {field}: expected {expected}, found {found}")
             }
             Self::Text { valid } => write!(f, "META is not UTF-8 after {valid} bytes"),
         }

@@ -103,7 +103,7 @@ pub fn chain(
     let scale = 1.0 / (count as f32).sqrt();
     let weights = numbers.take(10 * count).into_iter().map(|w| w * scale).collect();
     layers.push(LayerSpec::Head(HeadSpec { features, weights, bias: numbers.take(10) }));
-    ModelSpec { steps, sequence: false, input, classes: 10, normalise: None, layers, meta: Vec::new() }
+    ModelSpec { steps, sequence: false, input, classes: 10, normalise: None, layers, meta: Vec::new(), feed: None }
 }
 
 /// A residual chain: a stem without neurons, then a block per width; a block with another width than the one before halves the
@@ -141,7 +141,7 @@ pub fn residual(text: &str, input: [usize; 3], steps: usize, features: Features,
     let scale = 1.0 / (count as f32).sqrt();
     let weights = numbers.take(10 * count).into_iter().map(|w| w * scale).collect();
     layers.push(LayerSpec::Head(HeadSpec { features, weights, bias: numbers.take(10) }));
-    ModelSpec { steps, sequence: false, input, classes: 10, normalise: None, layers, meta: Vec::new() }
+    ModelSpec { steps, sequence: false, input, classes: 10, normalise: None, layers, meta: Vec::new(), feed: None }
 }
 
 /// The AGMM gate with its default pool.

@@ -6,12 +6,14 @@
 //!
 //! ```text
 //! header    28 bytes   magic, version, endianness mark, length
-//! table     4 × 16     kind, offset, length, CRC-32C of every section; 5 with integers
+//! table     4 × 16     kind, offset, length, CRC-32C of every section; one more with integers, and with a feed
 //! checksum  4 bytes    CRC-32C of header and table
 //! LAYERS    16 + 32 n  the network and its n layers, fixed-size records
 //! SIGNS                binary weights, 32-bit words, bit 1 = +1
 //! REALS                every other parameter, f32
 //! META                 text, `key=value` lines
+//! INTEGERS             integer parameters, where layers have them
+//! FEED                 names of classes, and how samples are made of recordings, where the file says it
 //! ```
 //!
 //! What a layer computes is defined beside its type: [`Block`], [`Residual`], [`Head`]. Records have no offsets: weights lie
@@ -39,6 +41,7 @@ mod crc;
 mod error;
 #[cfg(feature = "std")]
 pub mod example;
+mod feed;
 pub mod integer;
 mod layer;
 pub mod math;
@@ -52,6 +55,7 @@ mod write;
 pub use bytes::{Integers, Reals, Words};
 pub use crc::crc32c;
 pub use error::{FormatError, Kind, Section};
+pub use feed::{Chain, Encoder, Feed, Front, LogMel, Names, Signal};
 pub use layer::{
     Affine, Block, Conv, Factor, Features, Gate, Head, Layer, Map, Network, Neuron, Neurons, Pool, Projection, Reset,
     Residual, Weights, element_factor,
@@ -61,8 +65,8 @@ pub use quantise::{LayerRounding, QuantiseError, Rounding, WordLengths, quantise
 pub use read::{Layers, Model};
 #[cfg(feature = "std")]
 pub use write::{
-    BlockSpec, GateSpec, HeadSpec, IntegerBlockSpec, IntegerLayerSpec, IntegerSpec, LayerSpec, ModelSpec, ResidualSpec,
-    WeightSpec, WriteError, write, write_integers,
+    BlockSpec, FeedSpec, GateSpec, HeadSpec, IntegerBlockSpec, IntegerLayerSpec, IntegerSpec, LayerSpec, ModelSpec,
+    ResidualSpec, SignalSpec, WeightSpec, WriteError, write, write_integers,
 };
 
 /// Version of files whose parameters are signs and real numbers.
@@ -73,5 +77,7 @@ pub const VERSION_INTEGERS: u16 = 2;
 pub const VERSION_ROWS: u16 = 3;
 /// Version of files, with integers or without, whatever their kernels, that have a gate with the hard function.
 pub const VERSION_HARD: u16 = 4;
+/// Version of files, whatever else they have, that say what the network is fed with.
+pub const VERSION_FEED: u16 = 5;
 /// The newest that this crate reads and writes.
-pub const NEWEST: u16 = VERSION_HARD;
+pub const NEWEST: u16 = VERSION_FEED;

@@ -68,9 +68,15 @@ fn files() -> [Vec<u8>; 7] {
 }
 
 fn reseal(bytes: &mut [u8]) {
-    // Layers with integers have a fifth section.
-    let five = bytes[8] == 2 || (bytes[8] >= 3 && bytes[10] == 5);
-    let checksum = if five && bytes.len() >= 112 { CHECKSUM + 16 } else { CHECKSUM };
+    // Layers with integers have a section more, and so has what the network is fed with.
+    let sections = match bytes[8] {
+        0 | 1 => 4,
+        2 => 5,
+        3 | 4 => 4 + usize::from(bytes[10] == 5),
+        5.. => 5 + usize::from(bytes[10] == 6),
+    };
+    let checksum = CHECKSUM + 16 * (sections - 4);
+    let checksum = if bytes.len() >= checksum + 4 { checksum } else { CHECKSUM };
     let u32_at = |b: &[u8], i: usize| u32::from_le_bytes(b[i..i + 4].try_into().unwrap()) as usize;
     for entry in (TABLE..checksum).step_by(16) {
         let (start, length) = (u32_at(bytes, entry + 4), u32_at(bytes, entry + 8));
@@ -116,7 +122,7 @@ fn errors_say_what_and_where() {
     let bytes = example::tiny();
     let with = |i: usize, v: u8| forged(bytes.clone(), |b| b[i] = v);
     let mut newer = bytes.clone();
-    newer[8] = 5;
+    newer[8] = 6;
     let mut swapped = bytes.clone();
     swapped[12..16].reverse();
     let mut damaged = bytes.clone();
@@ -125,7 +131,7 @@ fn errors_say_what_and_where() {
     let layers = 96;
     let rows: Vec<(Vec<u8>, &str, Kind)> = vec![
         (b"PK\x03\x04 is a zip file".to_vec(), "starts with", Kind::Corrupt),
-        (newer, "version 5; this reads versions 1 to 4", Kind::Unsupported),
+        (newer, "version 6; this reads versions 1 to 5", Kind::Unsupported),
         (swapped, "endianness mark", Kind::Unsupported),
         (with(layers, 0), "network, T: expected 1 to 1024, found 0", Kind::Corrupt),
         (with(layers + 10, 2), "section LAYERS has 112 bytes; its layers need 80", Kind::Corrupt),

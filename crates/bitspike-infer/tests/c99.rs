@@ -46,6 +46,9 @@ fn run_file(
     std::fs::write(folder.join("net.h"), &c.header).unwrap();
     std::fs::write(folder.join("net.c"), change(c.source)).unwrap();
     std::fs::write(folder.join("net_test.c"), &c.test).unwrap();
+    // The tool prints what the header says.
+    let words = format!("#define NET_ARENA_WORDS {}\n", bitspike_infer::run_words(&model).unwrap());
+    assert!(c.header.contains(&words), "{name}: {}", c.header);
     let out = Command::new(cc)
         .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-O2"])
         .args(flags)
@@ -105,6 +108,30 @@ fn signals_agree_over_several_samples() {
             let (text, ok) = run_file(&cc, &name, bytes, &samples, &[], &change);
             assert!(!ok, "{pool:?} {k}: {text}");
         }
+    }
+}
+
+/// Every word that the C code touches lies in the arena that the runtime asks for, and no pointer leaves it.
+#[test]
+fn the_arena_is_that_of_the_runtime() {
+    let Some(cc) = compiler() else { return };
+    let flags = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let probe = folder("arena").join("probe.c");
+    std::fs::write(&probe, "int main(void) { return 0; }\n").unwrap();
+    let known = Command::new(&cc).args(flags).arg(&probe).arg("-o").arg(probe.with_extension("out")).output();
+    if !known.is_ok_and(|out| out.status.success()) {
+        eprintln!("skipped: {cc} has no sanitizers");
+        return;
+    }
+    for seed in 0..6 {
+        let residual = seed % 2 == 1;
+        let (spec, frames) = common::random(seed, residual);
+        let (text, ok) = run(&cc, &format!("arena{seed}"), &spec, &frames, &flags, &same);
+        assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}: {text}");
+        let (spec, frames) = common::random_integers(seed, residual);
+        let bytes = write_integers(&spec).unwrap();
+        let (text, ok) = run_file(&cc, &format!("arena{seed}"), &bytes, &frames, &flags, &same);
+        assert!(ok && text.contains("1 of 1 samples agree"), "seed {seed}, integers: {text}");
     }
 }
 

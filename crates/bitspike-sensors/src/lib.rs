@@ -63,6 +63,7 @@ mod config;
 mod encode;
 mod error;
 mod examine;
+mod feed;
 mod format;
 mod glob;
 mod hold_out;
@@ -78,6 +79,7 @@ mod stream;
 mod window;
 
 pub use baseline::{Baseline, Score, solve};
+pub use bitspike_format::SignalSpec;
 pub use config::{
     Axes, Bands, CsvFormat, DateOrder, DeltaEncode, DirectEncode, Encode, Encoding, Features, FileSplit, FolderLabels,
     Format, GroupSplit, IndexLabels, InsideLabels, Labels, LatencyEncode, MelFeatures, MelScale, Missing, NameLabels,

@@ -5,6 +5,7 @@
 //! put in its place by number, so threads do not matter.
 
 use crate::encode::Mel;
+use crate::feed;
 use crate::format::{Known, Markers, decode_placed};
 use crate::hold_out::{self, hold_out};
 use crate::recording::sha256_hex;
@@ -118,6 +119,9 @@ pub struct Prepared {
     pub(crate) rate_hz: Option<f64>,
     units: Vec<Option<String>>,
     mel: Option<Mel>,
+    pub(crate) features: Features,
+    /// What one count of a converter is worth.
+    pub(crate) per_count: f64,
     scaler: Scaler,
     encoder: Encoder,
     files: Vec<SourceFile>,
@@ -201,6 +205,8 @@ pub fn prepare(config: &SensorConfig) -> Result<Prepared, SensorError> {
         rate_hz,
         units,
         mel,
+        features: config.features.clone(),
+        per_count: feed::per_count(config),
         scaler: Scaler { centre: vec![], scale: vec![] },
         encoder,
         files,

@@ -13,7 +13,8 @@ use crate::param::host;
 use crate::recipe::Recipe;
 use bitspike_data::{DataSet, Normalize};
 use bitspike_format::{
-    BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, ResidualSpec, WeightSpec,
+    BlockSpec, Features, FeedSpec, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, ResidualSpec,
+    SignalSpec, WeightSpec,
 };
 use bitspike_nn::layers::{Agmm, Conv2d, GatePosition, TimeBatchNorm};
 use bitspike_nn::network::{Blocks, ConvPlan, Head, Junction, Network, Plan, Pooling, Structure};
@@ -122,7 +123,10 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
             });
         }
     };
-    let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+    let one_line = |text: &str| text.replace(char::is_control, " ");
+    let names = |names: &[String]| names.iter().map(|name| one_line(name)).collect::<Vec<_>>();
+    let signal = data.signal.clone().map(|signal| SignalSpec { channels: names(&signal.channels), ..signal });
+    let feed = FeedSpec { classes: names(&data.test.classes), signal };
     let classes = data.test.classes.iter().enumerate().map(|(i, c)| (format!("class.{i}"), one_line(c)));
     let mut meta = vec![
         ("name".to_owned(), one_line(&recipe.name)),
@@ -141,6 +145,7 @@ pub fn describe(recipe: &Recipe, data: &DataSet, plan: &Plan, network: &Network)
         normalise,
         layers,
         meta,
+        feed: Some(feed),
     })
 }
 

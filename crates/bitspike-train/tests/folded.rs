@@ -152,8 +152,16 @@ fn residuals() -> Vec<(String, ModelSpec)> {
         let layers = vec![LayerSpec::Block(stem), residual(6, 6), residual(6, 10), residual(10, 10)];
         let head = HeadSpec { features: Features::Average, weights: numbers.take(50), bias: numbers.take(5) };
         let layers = layers.into_iter().chain([LayerSpec::Neurons(neuron), LayerSpec::Head(head)]).collect();
-        let spec =
-            ModelSpec { steps, sequence: false, input: [2, 8, 6], classes: 5, normalise: None, layers, meta: vec![] };
+        let spec = ModelSpec {
+            steps,
+            sequence: false,
+            input: [2, 8, 6],
+            classes: 5,
+            normalise: None,
+            layers,
+            meta: vec![],
+            feed: None,
+        };
         specs.push((format!("residual, gate {g}"), spec));
     }
     specs

@@ -252,7 +252,16 @@ fn residual(gate: GateSpec) -> ModelSpec {
     layers.push(LayerSpec::Neurons(neuron));
     let head = HeadSpec { features: Features::Average, weights: numbers.take(50), bias: numbers.take(5) };
     layers.push(LayerSpec::Head(head));
-    ModelSpec { steps: 3, sequence: false, input: [2, 8, 6], classes: 5, normalise: None, layers, meta: vec![] }
+    ModelSpec {
+        steps: 3,
+        sequence: false,
+        input: [2, 8, 6],
+        classes: 5,
+        normalise: None,
+        layers,
+        meta: vec![],
+        feed: None,
+    }
 }
 
 #[test]

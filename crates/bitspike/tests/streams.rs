@@ -154,6 +154,13 @@ fn a_folder_of_csv_files_trains_a_network_in_one_dimension_and_deploys_it() {
     done(folder, &["train", "r.toml", "--out", "run", "--quiet", "--threads", "1"]);
     done(folder, &["eval", "run", "--min-accuracy", "0.9"]);
     let written = report(&done(folder, &["export", "run", "-o", "net.bsnn", "--c", "c", "--json"]));
+    // The file tells the C code what the windows are made of, and the code takes samples.
+    let header = std::fs::read_to_string(folder.join("c/bsnn_model.h")).expect("written");
+    assert!(header.contains("#define BSNN_MODEL_WINDOW ") && header.contains("BSNN_MODEL_CLASS_NAMES["), "{header}");
+    assert!(folder.join("c/bsnn_model_stream.c").exists() && written["c"].to_string().contains("_stream.h"));
+    done(folder, &["export", "run", "--c", "bare", "--template", "bare", "--hop", "5"]);
+    let stream = std::fs::read_to_string(folder.join("bare/bsnn_model_stream.h")).expect("written");
+    assert!(stream.contains("#define BSNN_MODEL_STREAM_HOP 5") && folder.join("bare/Makefile").exists());
     // A kernel of one row: a weight out of three, not of nine.
     assert_eq!(written["binary_weights"], 3 * 8 * 8);
     let infer =

@@ -1,7 +1,7 @@
 //! Header, section table and checksums.
 
 use crate::record::{ALIGN, ENDIAN, ENTRY, HEADER, MAGIC, at, front};
-use crate::{FormatError, NEWEST, Section, VERSION, VERSION_INTEGERS, VERSION_ROWS, crc32c};
+use crate::{FormatError, NEWEST, Section, VERSION, VERSION_FEED, VERSION_INTEGERS, VERSION_ROWS, crc32c};
 
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     match bytes.get(offset..).and_then(|b| b.first_chunk()) {
@@ -17,8 +17,8 @@ pub(super) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     }
 }
 
-/// Version; LAYERS, SIGNS, REALS and META; INTEGERS, which a file of version 1 lacks.
-type Sections<'a> = (u16, [&'a [u8]; 4], Option<&'a [u8]>);
+/// Version; LAYERS, SIGNS, REALS and META; INTEGERS and FEED, which not every file has.
+type Sections<'a> = (u16, [&'a [u8]; 4], [Option<&'a [u8]>; 2]);
 
 /// Checks header and table; returns the sections.
 pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
@@ -41,9 +41,12 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
     if !(VERSION..=NEWEST).contains(&version) {
         return Err(FormatError::Version { found: version });
     }
+    let feed = version >= VERSION_FEED;
     // From version 3 on the number of sections says it.
-    let integers = version == VERSION_INTEGERS || version >= VERSION_ROWS && u16_at(bytes, at::SECTIONS) == 5;
-    let count = if integers { 5 } else { 4 };
+    let with_integers = if feed { 6 } else { 5 };
+    let integers =
+        version == VERSION_INTEGERS || version >= VERSION_ROWS && u16_at(bytes, at::SECTIONS) == with_integers;
+    let count = 4 + usize::from(integers) + usize::from(feed);
     let (checksum, mut end) = front(count);
     let (Some(before), Some(table)) = (bytes.get(..checksum), bytes.get(HEADER..checksum)) else {
         return Err(FormatError::TooShort { needed: end, found: bytes.len() });
@@ -69,9 +72,15 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
     if stated < bytes.len() {
         return Err(FormatError::Length { stated, found: bytes.len() });
     }
-    let mut out: [&[u8]; 5] = [&[]; 5];
-    for ((section, entry), out) in Section::ALL.into_iter().zip(table.chunks_exact(ENTRY)).zip(&mut out) {
-        let here = HEADER + ENTRY * (section.number() as usize).saturating_sub(1);
+    let mut out: [&[u8]; 6] = [&[]; 6];
+    let there = |section: &Section| match section {
+        Section::Integers => integers,
+        Section::Feed => feed,
+        _ => true,
+    };
+    let entries = table.chunks_exact(ENTRY).zip((HEADER..).step_by(ENTRY));
+    let slots = Section::ALL.into_iter().zip(&mut out).filter(|(section, _)| there(section));
+    for ((section, out), (entry, here)) in slots.zip(entries) {
         field(here, section.number(), u32_at(entry, 0))?;
         let start = end.checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX);
         field(here + 4, u32::try_from(start).unwrap_or(u32::MAX), u32_at(entry, 4))?;
@@ -92,6 +101,6 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Sections<'_>, FormatError> {
     if end < bytes.len() {
         return Err(FormatError::Length { stated: end, found: bytes.len() });
     }
-    let [layers, signs, reals, meta, body] = out;
-    Ok((version, [layers, signs, reals, meta], integers.then_some(body)))
+    let [layers, signs, reals, meta, body, last] = out;
+    Ok((version, [layers, signs, reals, meta], [integers.then_some(body), feed.then_some(last)]))
 }

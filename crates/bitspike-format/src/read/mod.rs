@@ -6,7 +6,7 @@ mod integers;
 
 use crate::layer::{Block, Conv, Layer, Map, Network, Residual, Weights};
 use crate::record::{NETWORK, RECORD, flag};
-use crate::{FormatError, Reals, Section, VERSION_HARD, VERSION_ROWS, Words};
+use crate::{Feed, FormatError, Reals, Section, VERSION_HARD, VERSION_ROWS, Words};
 use cursor::Cursor;
 use front::{sections, u16_at};
 use integers::check_integers;
@@ -29,6 +29,7 @@ pub struct Model<'a> {
     rows: bool,
     /// Whether gates may have the hard function: from version 4 on.
     hard: bool,
+    feed: Option<Feed<'a>>,
     meta: &'a str,
     bytes: usize,
 }
@@ -40,7 +41,7 @@ impl<'a> Model<'a> {
     /// [`FormatError`] says what is wrong and where. No byte of the file is left unchecked: a file that differs in any bit
     /// from one that a writer wrote is refused.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let (version, [layers, signs, reals, meta], integers) = sections(bytes)?;
+        let (version, [layers, signs, reals, meta], [integers, feed]) = sections(bytes)?;
         let meta = core::str::from_utf8(meta).map_err(|e| FormatError::Text { valid: e.valid_up_to() })?;
         for (section, body) in [(Section::Signs, signs), (Section::Reals, reals)] {
             if !body.len().is_multiple_of(4) {
@@ -54,7 +55,8 @@ impl<'a> Model<'a> {
         }
         let (network, records, used) = network(layers, reals, integers.is_some())?;
         let (rows, hard) = (version >= VERSION_ROWS, version >= VERSION_HARD);
-        let model = Self { network, records, signs, reals, integers, rows, hard, meta, bytes: bytes.len() };
+        let feed = feed.map(|section| Feed::read(section, &network)).transpose()?;
+        let model = Self { network, records, signs, reals, integers, rows, hard, feed, meta, bytes: bytes.len() };
         let mut cursor = Cursor::new(&model, used);
         let (mut needs_rows, mut needs_hard) = (false, false);
         while let Some(layer) = cursor.next_layer()? {
@@ -72,11 +74,11 @@ impl<'a> Model<'a> {
             }
         }
         cursor.finish()?;
-        if hard && !needs_hard {
+        if version == VERSION_HARD && !needs_hard {
             let expected = "1 to 3, since no gate has the hard function";
             return refuse(None, "version", expected, version.into());
         }
-        if rows && !hard && !needs_rows {
+        if version == VERSION_ROWS && !needs_rows {
             let expected = "1 or 2, since all kernels and windows are square";
             return refuse(None, "version", expected, version.into());
         }
@@ -94,6 +96,12 @@ impl<'a> Model<'a> {
     pub fn layers(&self) -> Layers<'a> {
         let used = self.network.normalise.map_or(0, |(mean, std)| mean.len() + std.len());
         Layers(Cursor::new(self, used))
+    }
+
+    /// What the network is fed with, if the file says it.
+    #[must_use]
+    pub fn feed(&self) -> Option<&Feed<'a>> {
+        self.feed.as_ref()
     }
 
     /// All of META.

@@ -1,8 +1,10 @@
 //! The writer: a description with weights in PyTorch's order becomes the bytes of a file.
 
 use crate::integer::IntegerNeuron;
+mod feed;
 mod spec;
 
+pub use feed::{FeedSpec, SignalSpec};
 pub use spec::{
     BlockSpec, GateSpec, HeadSpec, IntegerBlockSpec, IntegerLayerSpec, IntegerSpec, LayerSpec, ModelSpec, ResidualSpec,
     WeightSpec, WriteError,
@@ -10,7 +12,7 @@ pub use spec::{
 
 use crate::layer::{Features, Neuron, Pool, Reset};
 use crate::record::{ALIGN, ENDIAN, ENTRY, HEADER, MAGIC, NO_NEURON, Record, at, flag, front, gate, kind};
-use crate::{Model, Section, VERSION, VERSION_HARD, VERSION_INTEGERS, VERSION_ROWS, crc32c};
+use crate::{Model, Section, VERSION, VERSION_FEED, VERSION_HARD, VERSION_INTEGERS, VERSION_ROWS, crc32c};
 
 /// The bytes of a file. What is returned has passed [`Model::parse`].
 ///
@@ -118,9 +120,10 @@ fn build(spec: &ModelSpec, integers: Option<&[IntegerLayerSpec]>) -> Result<Vec<
     for record in out.records {
         // Without need there are no rows of kernels: a square network is the same file as ever.
         let square = Record { kernel_rows: 0, padding_rows: 0, ..record };
-        layers.extend(if out.rows || out.hard { record } else { square }.bytes());
+        layers.extend(if out.rows || out.hard || spec.feed.is_some() { record } else { square }.bytes());
     }
     let version = match (out.hard, out.rows, integers) {
+        _ if spec.feed.is_some() => VERSION_FEED,
         (true, ..) => VERSION_HARD,
         (_, true, _) => VERSION_ROWS,
         (_, _, Some(_)) => VERSION_INTEGERS,
@@ -128,17 +131,22 @@ fn build(spec: &ModelSpec, integers: Option<&[IntegerLayerSpec]>) -> Result<Vec<
     };
     let signs: Vec<u8> = out.signs.iter().flat_map(|w| w.to_le_bytes()).collect();
     let reals: Vec<u8> = out.reals.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let sections: [&[u8]; 5] = [&layers, &signs, &reals, meta.as_bytes(), &out.integers];
-    let bytes = frame(version, &sections[..if integers.is_some() { 5 } else { 4 }])?;
+    let mut sections =
+        vec![(Section::Layers, layers), (Section::Signs, signs), (Section::Reals, reals), (Section::Meta, meta.into())];
+    sections.extend(integers.map(|_| (Section::Integers, out.integers)));
+    if let Some(feed) = &spec.feed {
+        sections.push((Section::Feed, feed.section(spec.classes)?));
+    }
+    let bytes = frame(version, &sections)?;
     Model::parse(&bytes)?;
     Ok(bytes)
 }
 
 /// Header, table and sections.
-fn frame(version: u16, sections: &[&[u8]]) -> Result<Vec<u8>, WriteError> {
+fn frame(version: u16, sections: &[(Section, Vec<u8>)]) -> Result<Vec<u8>, WriteError> {
     let (checksum_at, front) = front(sections.len());
     let mut bytes = vec![0; front];
-    for (section, (i, body)) in Section::ALL.into_iter().zip(sections.iter().enumerate()) {
+    for (i, (section, body)) in sections.iter().enumerate() {
         bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
         let too_large = || WriteError::TooLarge { layer: None, field: "length", found: bytes.len() + body.len() };
         let [start, length] = [bytes.len(), body.len()].map(u32::try_from);
@@ -147,7 +155,7 @@ fn frame(version: u16, sections: &[&[u8]]) -> Result<Vec<u8>, WriteError> {
         for (k, v) in entry.into_iter().enumerate() {
             bytes[HEADER + ENTRY * i + 4 * k..][..4].copy_from_slice(&v.to_le_bytes());
         }
-        bytes.extend(*body);
+        bytes.extend(body);
     }
     let found = bytes.len();
     let length = u32::try_from(found).map_err(|_| WriteError::TooLarge { layer: None, field: "length", found })?;

@@ -1,5 +1,6 @@
 //! What can be written, and what is wrong with what cannot.
 
+use super::feed::FeedSpec;
 use crate::FormatError;
 use crate::integer::IntegerNeuron;
 use crate::layer::{Features, Neuron, Pool};
@@ -22,6 +23,8 @@ pub struct ModelSpec {
     pub layers: Vec<LayerSpec>,
     /// Lines `key=value` of META.
     pub meta: Vec<(String, String)>,
+    /// What the network is fed with, if the file is to say it.
+    pub feed: Option<FeedSpec>,
 }
 
 /// A layer to be written. Shapes of inputs follow from the layers before.
@@ -246,6 +249,11 @@ pub enum WriteError {
         /// The key.
         key: String,
     },
+    /// A name of FEED that is too long, or has a control character.
+    Name {
+        /// The name.
+        name: String,
+    },
     /// A layer that the layers before do not allow: a head that is not the last, or a residual block without neurons.
     Order {
         /// Index of the layer.
@@ -269,6 +277,9 @@ impl fmt::Display for WriteError {
             }
             Self::NotANumber { layer, index } => write!(f, "layer {layer}: weight {index} is not a number"),
             Self::Meta { key } => write!(f, "meta key {key:?}: a key has no '=', and neither has a line end"),
+            Self::Name { name } => {
+                write!(f, "name {name:?}: expected at most 255 bytes without a control character, found {}", name.len())
+            }
             Self::Order { layer, expected } => write!(f, "layer {layer}: expected {expected}"),
             Self::Refused(error) => write!(f, "the description is no network: {error}"),
         }

@@ -12,13 +12,13 @@ static void block(const block_t *b, const uint32_t *in, const float *frame, uint
     const uint32_t rows = neuron_rows(b), columns = neuron_columns(b), per = words(b->c_out);
     const uint32_t in_step = b->planes * b->rows * b->columns * words(b->c_in), out_step = out_step_words(b);
     const uint32_t row_signs = row_words(b);
-    const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
+    const uint32_t width = gate_width(b);
     const uint32_t many = totals(b);
     uint32_t *covered = scratch, *bits = covered + many * STEPS, *counts = bits + STEPS;
-    uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;
+    uint32_t *sums = counts + (width != 0u ? b->c_in : 0u), *factors = sums + (width != 0u ? b->c_out : 0u);
     uint32_t y, x, word, lane, t, k;
     memset(out, 0, STEPS * out_step * sizeof *out);
-    if (b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL) {
+    if (width != 0u) {
         for (t = 0u; t < STEPS; t++) {
             map_sums(b, in + t * in_step, counts, sums);
             sample_gate(b, sums, t, factors + t * width, width);

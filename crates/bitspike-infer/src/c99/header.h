@@ -11,16 +11,16 @@
 #define @UPPER@_INPUTS @INPUTS@
 #define @UPPER@_CLASSES @CLASSES@
 #define @UPPER@_STEPS @STEPS@
-/* Words of memory that an inference needs. */
+/* Words of memory that an inference needs: what bitspike prints, divided by 4. */
 #define @UPPER@_ARENA_WORDS @ARENA@
 /* Bytes of constants. */
 #define @UPPER@_CONST_BYTES @CONST@
-
+@FEED_DEFINES@
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Computes the logits of a sample.
+@FEED_DECLARATIONS@/* Computes the logits of a sample.
  *
  * arena:  @UPPER@_ARENA_WORDS words; what they hold before does not matter
  * input:  @UPPER@_INPUTS floats

@@ -42,18 +42,17 @@ static void block(const block_t *b, const uint32_t *in, const float *frame, uint
     const uint32_t rows = neuron_rows(b), columns = neuron_columns(b), per = words(b->c_out);
     const uint32_t in_step = b->planes * b->rows * b->columns * words(b->c_in), out_step = out_step_words(b);
     const uint32_t row_signs = row_words(b);
-    const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
-    const uint32_t gated = b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL;
+    const uint32_t width = gate_width(b);
     const uint32_t many = totals(b);
     uint32_t *covered = scratch, *bits = covered + many * STEPS, *counts = bits + STEPS;
-    uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;
+    uint32_t *sums = counts + (width != 0u ? b->c_in : 0u), *factors = sums + (width != 0u ? b->c_out : 0u);
     uint32_t y, x, word, lane, t, k;
     if (b->signs == 0) {
         first(b, frame, out, bits);
         return;
     }
     memset(out, 0, STEPS * out_step * sizeof *out);
-    for (t = 0u; t < STEPS && gated; t++) {
+    for (t = 0u; t < STEPS && width != 0u; t++) {
         map_sums(b, in + t * in_step, counts, sums);
         sample_gate(b, sums, t, factors + t * width, width);
     }
@@ -73,7 +72,7 @@ static void block(const block_t *b, const uint32_t *in, const float *frame, uint
                         for (k = 0u; k < many; k++) {
                             const uint32_t both = under_all(b, in + t * in_step, y, x, k, signs);
                             const int32_t sum = (int32_t)(2u * both) - (int32_t)covered[t * many + k];
-                            z += current(b, sum, t, channel, gated ? factors + t * width : 0, width);
+                            z += current(b, sum, t, channel, width != 0u ? factors + t * width : 0, width);
                         }
                         bits[t] |= fire(b, &v, window_mean(z, many)) << lane;
                     }

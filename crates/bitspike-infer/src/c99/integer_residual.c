@@ -56,13 +56,12 @@ static void residual(const block_t *b, const shortcut_t *s, uint32_t t, const ui
                      uint32_t *scratch) {
     const uint32_t rows = out_rows(b), columns = out_columns(b);
     const uint32_t row_signs = row_words(b);
-    const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
-    const uint32_t gated = b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL;
+    const uint32_t width = gate_width(b);
     uint32_t *bits = scratch, *counts = bits + b->rows * b->columns * words(b->c_in);
-    uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;
+    uint32_t *sums = counts + (width != 0u ? b->c_in : 0u), *factors = sums + (width != 0u ? b->c_out : 0u);
     uint32_t y, xx, c;
     neurons(b, x, v, bits);
-    if (gated) {
+    if (width != 0u) {
         map_sums(b, bits, counts, sums);
         sample_gate(b, sums, t, factors, width);
     }
@@ -72,7 +71,7 @@ static void residual(const block_t *b, const shortcut_t *s, uint32_t t, const ui
             for (c = 0u; c < b->c_out; c++) {
                 const uint32_t both = under(b, bits, y, xx, b->signs + c * row_signs), i = (y * columns + xx) * b->c_out + c;
                 const int32_t sum = (int32_t)(2u * both) - (int32_t)covered;
-                const int32_t z = current(b, sum, t, c, gated ? factors : 0, width);
+                const int32_t z = current(b, sum, t, c, width != 0u ? factors : 0, width);
                 const int32_t around = s->weights == 0 ? signed_of(x[i]) : project(b, s, x, y, xx, c);
                 out[i] = (uint32_t)limit((int64_t)z + around);
             }

@@ -27,7 +27,7 @@ enum { GATE_NONE = 0, GATE_FIXED = 1, GATE_SAMPLE = 2, GATE_SAMPLE_PER_CHANNEL =
 
 @BLOCK_TYPE@
 @ARRAYS@
-static const block_t BLOCKS[] = {
+@FEED_ARRAYS@static const block_t BLOCKS[] = {
 @BLOCKS@};
 @SHORTCUTS@enum { STEPS = @STEPS@, BLOCK_COUNT = @BLOCK_COUNT@, FRAME = @FRAME@, CLASSES = @CLASSES@ };
 
@@ -60,6 +60,12 @@ static uint32_t out_rows(const block_t *b) {
 
 static uint32_t out_columns(const block_t *b) {
     return (b->columns + 2u * b->padding - b->kernel) / b->stride + 1u;
+}
+
+/* Factors that a gate computes from the sample at a step: none, one, or one per channel. */
+static uint32_t gate_width(const block_t *b) {
+    if (b->gate != GATE_SAMPLE && b->gate != GATE_SAMPLE_PER_CHANNEL) { return 0u; }
+    return b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
 }
 
 /* Signs of a channel out. */

@@ -14,7 +14,14 @@
 //! # Ok::<(), bitspike_infer::c99::ExportError>(())
 //! ```
 
+mod feed;
 mod integer;
+mod mel;
+mod stream;
+mod template;
+
+pub use stream::{Stream, stream};
+pub use template::{Target, template};
 
 use crate::arena::{self, Parts, by_steps};
 use crate::{InferError, run, run_words};
@@ -46,6 +53,13 @@ pub enum ExportError {
     },
     /// The samples of the test have the wrong length.
     Infer(InferError),
+    /// The file does not say how samples are made of recordings, or says it in a way that the C code does not have.
+    Stream {
+        /// What is missing or too much.
+        what: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
 }
 
 impl ExportError {
@@ -55,6 +69,7 @@ impl ExportError {
         match self {
             Self::Name { .. } => "use letters, digits and underscores, and begin with a letter",
             Self::Infer(error) => error.hint(),
+            Self::Stream { remedy, .. } => remedy,
         }
     }
 }
@@ -64,6 +79,7 @@ impl fmt::Display for ExportError {
         match self {
             Self::Name { found } => write!(f, "{found:?} cannot begin names in C"),
             Self::Infer(error) => error.fmt(f),
+            Self::Stream { what, .. } => write!(f, "no code for a stream of samples: {what}"),
         }
     }
 }
@@ -81,10 +97,7 @@ impl From<InferError> for ExportError {
 /// # Errors
 /// [`ExportError`] says what is wrong with the call.
 pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources, ExportError> {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(word) {
-        return Err(ExportError::Name { found: name.to_owned() });
-    }
+    check_name(name)?;
     let n = model.network();
     let residual = by_steps(model);
     let (mut arrays, mut blocks, mut shortcuts) = (String::new(), String::new(), String::new());
@@ -130,19 +143,9 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     let head = head.ok_or(InferError::Internal)?;
     let steps = n.steps;
     let parts = Parts::new(model, if residual { 1 } else { steps }).ok_or(InferError::TooLarge)?;
-    // The C code always has room for sums and counts of the widest gate.
-    let scratch = model.layers().map(|layer| match layer {
-        Layer::Block(b) if residual => b.conv.input.channels,
-        Layer::Block(b) => {
-            arena::block_words(&b) * steps + b.conv.input.channels + b.conv.channels + steps * b.conv.channels
-        }
-        Layer::Residual(r) => r.conv.input.bit_words() + 2 * r.conv.input.channels + 2 * r.conv.channels,
-        Layer::Neurons(_) => 0,
-        Layer::Head(h) => 2 * n.classes + h.input.channels,
-    });
+    // Parts lie in it as in the arena of `run`, whose first two words in front of steps stay unused.
+    let arena = run_words(model)?;
     let potentials = if residual { model.layers().map(|layer| arena::potentials(&layer)).sum() } else { 0 };
-    let kept = if residual { n.classes + potentials } else { 0 };
-    let arena = kept + parts.even + parts.odd + scratch.max().unwrap_or(0);
     let inputs = n.input.len() * if n.sequence { steps } else { 1 };
     let [c, h, w] = [n.input.channels, n.input.rows, n.input.columns];
     let frames = if n.sequence { format!("[{steps}]") } else { String::new() };
@@ -172,7 +175,7 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
         ("INPUTS", inputs.to_string()),
         ("INPUT_SHAPE", format!("{frames}[{c}][{h}][{w}], channel, row, column")),
         ("ARENA", arena.to_string()),
-        ("CONST", constant_bytes(model).to_string()),
+        ("CONST", (constant_bytes(model) + feed::constant_bytes(model)).to_string()),
         ("DESCRIPTION", description),
         ("SAMPLES", count_of.to_string()),
         ("INPUT_ROWS", input_rows),
@@ -180,6 +183,7 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
     ];
     let mut pairs: Vec<(&str, String)> = pairs.into();
     pairs.extend(head_pairs(&head));
+    pairs.extend(feed::pairs(model, name));
     let types = integer::types(model);
     let block_type = if model.is_integer() { include_str!("integer_block.h") } else { include_str!("block.h") };
     pairs.push(("BLOCK_TYPE", fill(block_type, &types)));
@@ -215,6 +219,15 @@ pub fn export(model: &Model<'_>, name: &str, samples: &[f32]) -> Result<Sources,
         source: fill(&source, &pairs),
         test: fill(include_str!("test.c"), &pairs),
     })
+}
+
+/// A name in lower case that other names can begin with.
+fn check_name(name: &str) -> Result<(), ExportError> {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(word) {
+        return Ok(());
+    }
+    Err(ExportError::Name { found: name.to_owned() })
 }
 
 fn shortcut_table(rows: &str, integers: bool) -> String {

@@ -48,12 +48,12 @@ static void residual(const block_t *b, const shortcut_t *s, uint32_t t, const ui
                      uint32_t *scratch) {
     const uint32_t rows = out_rows(b), columns = out_columns(b);
     const uint32_t row_signs = row_words(b);
-    const uint32_t width = b->gate == GATE_SAMPLE_PER_CHANNEL || b->alpha_channels > 1u ? b->c_out : 1u;
+    const uint32_t width = gate_width(b);
     uint32_t *bits = scratch, *means = bits + b->rows * b->columns * words(b->c_in), *counts = means + b->c_in;
-    uint32_t *sums = counts + b->c_in, *factors = sums + b->c_out;
+    uint32_t *sums = counts + (width != 0u ? b->c_in : 0u), *factors = sums + (width != 0u ? b->c_out : 0u);
     uint32_t y, xx, c, k;
     neurons(b, x, v, bits);
-    if (b->gate == GATE_SAMPLE || b->gate == GATE_SAMPLE_PER_CHANNEL) {
+    if (width != 0u) {
         map_sums(b, bits, counts, sums);
         sample_gate(b, sums, t, factors, width);
     }

@@ -658,7 +658,7 @@ fn random_of(seed: u64, residual: bool, rows: bool) -> (ModelSpec, Vec<f32>) {
     layers.push(LayerSpec::Head(HeadSpec { features, weights, bias: numbers.take(classes) }));
     let len: usize = input.iter().product();
     let frames = numbers.take(if sequence { steps * len } else { len }).into_iter().map(|v| 1.5 * v).collect();
-    let spec = ModelSpec { steps, sequence, input, classes, normalise: None, layers, meta: Vec::new() };
+    let spec = ModelSpec { steps, sequence, input, classes, normalise: None, layers, meta: Vec::new(), feed: None };
     (spec, frames)
 }
 

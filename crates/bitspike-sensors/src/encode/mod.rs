@@ -104,6 +104,11 @@ impl Encoder {
         Ok(Self { config: config.clone(), features, stored_steps, shape })
     }
 
+    /// The configuration that it was made of.
+    pub(crate) fn config(&self) -> &Encode {
+        &self.config
+    }
+
     /// Time steps T of the network.
     pub fn steps(&self) -> usize {
         self.config.steps()

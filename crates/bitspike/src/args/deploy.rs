@@ -35,6 +35,13 @@ pub struct ExportArgs {
     /// Write the network as self-contained C99 into this folder, with a test
     #[arg(long, value_name = "DIR")]
     pub c: Option<PathBuf>,
+    /// Write into that folder a project that builds as it is, with a place for the sensor: network, stream of samples, program,
+    /// makefile. For runs on sensors; without it, the stream is written beside the network
+    #[arg(long, value_name = "FOR", requires = "c", value_parser = ["bare", "arduino", "esp-idf", "zephyr"])]
+    pub template: Option<String>,
+    /// Samples from one window of the C stream to the next, instead of the recipe's window.hop
+    #[arg(long, value_name = "N", requires = "c")]
+    pub hop: Option<u32>,
     /// Test images, spread evenly, that go into the C test with the logits they should give
     #[arg(long, default_value_t = 4, value_name = "N", requires = "c")]
     pub c_samples: usize,

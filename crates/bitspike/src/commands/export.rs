@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_data::evenly;
 use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
+use bitspike_infer::c99::{self, Target};
 use bitspike_run::{atomic_write, write_text_atomic};
 use bitspike_train::{device, export, onnx, parameters};
 use serde::Serialize;
@@ -58,6 +59,8 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let onnx = args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, onnx::export(&spec)?))).transpose()?;
     let named =
         args.safetensors.as_deref().map(|path| Ok::<_, CliError>((path, parameters::export(&spec)?))).transpose()?;
+    let c = args.c.as_deref().map(|folder| Ok::<_, CliError>((folder, c_files(&model, &data.test, folder, args)?)));
+    let c = c.transpose()?;
     if let Some(path) = &args.out {
         atomic_write(path, |out| out.write_all(&file))?;
     }
@@ -68,7 +71,7 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         };
         made.map(write).transpose()
     };
-    let c = args.c.as_deref().map(|folder| write_c(&model, &data.test, folder, args.c_samples)).transpose()?;
+    let c = c.map(|(folder, (files, text))| write_all(folder, files).map(|()| text)).transpose()?;
     let result = Written {
         file: args.out.as_ref().map(|path| path.display().to_string()),
         bytes: file.len(),
@@ -118,22 +121,56 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     Ok(true)
 }
 
-/// Writes `NAME.h`, `NAME.c` and `NAME_test.c`; returns how to run the test.
-fn write_c(
+/// What names in C begin with.
+const NAME: &str = "bsnn_model";
+
+/// Paths below a folder, and texts.
+type Files = Vec<(String, String)>;
+
+/// A whole project, or `NAME.h`, `NAME.c` and `NAME_test.c` and, where samples are windows of sensors, the stream; and a line that says
+/// what to do with them.
+fn c_files(
     model: &Model<'_>,
     set: &bitspike_data::ImageSet,
     folder: &Path,
-    samples: usize,
-) -> Result<String, CliError> {
-    const NAME: &str = "bsnn_model";
-    let images = inputs(model, set, &evenly(samples.max(1), set.len()))?;
-    let c = bitspike_infer::c99::export(model, NAME, &images)?;
-    std::fs::create_dir_all(folder).map_err(|source| CliError::Read { path: folder.to_owned(), source })?;
-    for (ending, text) in [(".h", &c.header), (".c", &c.source), ("_test.c", &c.test)] {
-        write_text_atomic(folder.join(format!("{NAME}{ending}")), text)?;
+    args: &ExportArgs,
+) -> Result<(Files, String), CliError> {
+    if let Some(target) = &args.template {
+        let target: Target = target.parse()?;
+        let text = format!("a project for {target}: {}", folder.join("README.md").display());
+        return Ok((c99::template(model, NAME, target, args.hop)?, text));
+    }
+    let images = inputs(model, set, &evenly(args.c_samples.max(1), set.len()))?;
+    let c = c99::export(model, NAME, &images)?;
+    let mut files = vec![(".h", c.header), (".c", c.source), ("_test.c", c.test)];
+    let mut stream = String::new();
+    match c99::stream(model, NAME, args.hop) {
+        Ok(fed) => {
+            stream = format!("; a stream of samples takes {}: {NAME}_stream.h", bytes(fed.ram_bytes));
+            files.extend([("_stream.h", fed.header), ("_stream.c", fed.source)]);
+        }
+        // Whoever asks for a hop wants a stream.
+        Err(error) if args.hop.is_some() => return Err(error.into()),
+        Err(error) if model.feed().is_some_and(|feed| feed.signal.is_some()) => {
+            stream = format!("; {error} ({})", error.hint());
+        }
+        Err(_) => {}
     }
     let folder = folder.display();
-    Ok(format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test"))
+    let text =
+        format!("cc -std=c99 -O2 {folder}/{NAME}.c {folder}/{NAME}_test.c -o model_test && ./model_test{stream}");
+    Ok((files.into_iter().map(|(ending, text)| (format!("{NAME}{ending}"), text)).collect(), text))
+}
+
+/// Writes files with paths below a folder.
+fn write_all(folder: &Path, files: Files) -> Result<(), CliError> {
+    for (path, text) in files {
+        let path = folder.join(path);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(|source| CliError::Read { path: parent.to_owned(), source })?;
+        write_text_atomic(path, &text)?;
+    }
+    Ok(())
 }
 
 /// Some samples as the network wants them, each `[C, H, W]` or `[T, C, H, W]`.

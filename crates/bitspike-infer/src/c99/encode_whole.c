@@ -1,0 +1,2 @@
+static const float *encode(const @NAME@_stream_t *s) { return s->features; }
+
