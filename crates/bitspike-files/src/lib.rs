@@ -7,8 +7,12 @@
 
 mod aside;
 mod bound;
+#[cfg(feature = "peak")]
+mod peak;
 mod read;
 
 pub use aside::{Aside, sweep};
 pub use bound::{Beyond, FLOOR, GROWTH, most};
+#[cfg(feature = "peak")]
+pub use peak::Peak;
 pub use read::{UNSIZED, read, read_text};

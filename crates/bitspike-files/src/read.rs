@@ -49,7 +49,8 @@ pub fn read_text(path: &Path, longest: u64) -> Result<Vec<u8>> {
         let left = size.unwrap_or(UNSIZED + 1) - before as u64;
         let step = left.min(STEP);
         if bytes.capacity() - before < step as usize {
-            room(&mut bytes, left.min(STEP.max(before as u64)))?;
+            // Twice as much at first, then a little more each time.
+            room(&mut bytes, left.min((before as u64).clamp(STEP, 16 * STEP)))?;
         }
         file.by_ref().take(step).read_to_end(&mut bytes)?;
         if bytes.len() == before {
@@ -60,7 +61,7 @@ pub fn read_text(path: &Path, longest: u64) -> Result<Vec<u8>> {
         }
         if (bytes.len() - line) as u64 > longest {
             let remedy = "the file is no text of rows, or has no line ends: see what wrote it";
-            return Err(invalid(Beyond::at("bytes of a line", longest, "no row of values is longer", remedy)));
+            return Err(invalid(Beyond::at("bytes of a line", longest, "lines of such files are shorter", remedy)));
         }
     }
 }
