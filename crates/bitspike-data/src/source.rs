@@ -50,7 +50,8 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
 }
 
 /// Of what unpacks to more than it may.
-const UNPACK: &str = "if the file is meant to be so, unpack it first, as with gunzip; else it is damaged or made to do harm";
+const UNPACK: &str =
+    "if the file is meant to be so, unpack it first, as with gunzip; else it is damaged or made to do harm";
 
 /// The content, plain or gzip, read front to back.
 pub(crate) struct Content<'a> {

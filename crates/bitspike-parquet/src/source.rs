@@ -118,9 +118,10 @@ impl Source {
         if !self.packing.gzip || (packed.len() as u64).saturating_mul(self.packing.ratio) <= FLOOR {
             return false;
         }
-        let page = self.shared().pages.get(&self.column).map_or(PageSizes::default(), |[first, last]| {
-            if *last == PageSizes::default() { *first } else { *last }
-        });
+        let page =
+            self.shared().pages.get(&self.column).map_or(PageSizes::default(), |[first, last]| {
+                if *last == PageSizes::default() { *first } else { *last }
+            });
         let packed = packed.get(usize::try_from(page.levels).unwrap_or(usize::MAX)..).unwrap_or_default();
         // What cannot be unpacked is damage that the crate reports.
         let most = page.unpacked.saturating_sub(page.levels);

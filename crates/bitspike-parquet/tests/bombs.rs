@@ -78,7 +78,9 @@ fn bombs_are_refused_within_bounds() {
         let (one, many) = (zeros(1, ROWS, version), zeros(24, ROWS / 24, version));
         let lie = lying(one.clone(), 1000);
         assert_ne!(one, lie);
-        for (file, small, expected) in [(one, 4, &is_beyond as &dyn Fn(&Error) -> bool), (many, 80, &is_beyond), (lie, 4, &is_lie)] {
+        for (file, small, expected) in
+            [(one, 4, &is_beyond as &dyn Fn(&Error) -> bool), (many, 80, &is_beyond), (lie, 4, &is_lie)]
+        {
             let size = file.len();
             let (result, peak) = PEAK.during(|| read(file));
             println!("{size} bytes: {} MiB, {result:?}", peak >> 20);

@@ -4,8 +4,8 @@
 
 use bitspike_files::{FLOOR, Peak};
 use bitspike_sensors::{
-    CsvFormat, Format, IndexLabels, InsideLabels, Labels, NpyFormat, RawFormat, RowKind, SensorConfig, SensorError, TsFormat,
-    WavFormat, examine, load,
+    CsvFormat, Format, IndexLabels, InsideLabels, Labels, NpyFormat, RawFormat, RowKind, SensorConfig, SensorError,
+    TsFormat, WavFormat, examine, load,
 };
 use std::fs::File;
 use std::io::Write;
@@ -111,16 +111,40 @@ fn bombs() -> Vec<Bomb> {
         bomb("quoted.csv", csv(), quoted, 160, "bytes of a field: expected at most 65536"),
         bomb("wide.csv", csv(), wide.clone() + "\n", 64, "channels or columns: expected at most 16384"),
         bomb("fields.csv", series, "1,".repeat(5 << 20), 160, "fields of a row: expected at most 4194304"),
-        bomb("many.ts", Format::Ts(TsFormat {}), format!("@classLabel false\n@data\n{}1\n", "1:".repeat(9 << 20)), 8, "channels"),
+        bomb(
+            "many.ts",
+            Format::Ts(TsFormat {}),
+            format!("@classLabel false\n@data\n{}1\n", "1:".repeat(9 << 20)),
+            8,
+            "channels",
+        ),
         bomb("many.npy", Format::Npy(NpyFormat::default()), npy("(1, 20000000)", 20_000_000), 8, "channels"),
         bomb("lies.npy", Format::Npy(NpyFormat::default()), npy("(4000000000, 8)", 9), 8, "needs 32000000000 bytes"),
-        bomb("header.npy", Format::Npy(NpyFormat::default()), *b"\x93NUMPY\x02\0\xff\xff\xff\xff{", 8, "needs 4294967295"),
+        bomb(
+            "header.npy",
+            Format::Npy(NpyFormat::default()),
+            *b"\x93NUMPY\x02\0\xff\xff\xff\xff{",
+            8,
+            "needs 4294967295",
+        ),
         bomb("lies.wav", Format::Wav(WavFormat::default()), wav(2, 0x7f00_0000), 8, "needs 2130706432 bytes"),
         bomb("many.wav", Format::Wav(WavFormat::default()), wav(u16::MAX, 64), 8, "1 to 1024"),
-        bomb("silence.flac", Format::Audio(WavFormat::default()), flac(60), 3 * FLOOR / MIB, "bytes of samples: expected at most"),
+        bomb(
+            "silence.flac",
+            Format::Audio(WavFormat::default()),
+            flac(60),
+            2 * FLOOR / MIB,
+            "bytes of samples: expected at most",
+        ),
         bomb("cut.raw", Format::Raw(raw), vec![0; 8 << 20], 8, "last sample"),
         #[cfg(feature = "parquet")]
-        bomb("rows.parquet", Format::Parquet(Default::default()), parquet(1 << 25), 8, "bytes of rows: expected at most"),
+        bomb(
+            "rows.parquet",
+            Format::Parquet(Default::default()),
+            parquet(1 << 25),
+            8,
+            "bytes of rows: expected at most",
+        ),
     ]
 }
 
@@ -133,7 +157,8 @@ fn bombs_are_refused_within_bounds() {
         file.write_all(&begin).unwrap();
         file.set_len(length).unwrap();
         drop((file, begin));
-        let config = SensorConfig { path: home.path().into(), files: vec![name.into()], format, ..SensorConfig::default() };
+        let config =
+            SensorConfig { path: home.path().into(), files: vec![name.into()], format, ..SensorConfig::default() };
         let labels = match config.format {
             Format::Ts(_) => Labels::Inside(InsideLabels {}),
             _ => Labels::Index(IndexLabels { index: "i.csv".into(), ..IndexLabels::default() }),

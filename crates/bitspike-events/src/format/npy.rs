@@ -306,7 +306,9 @@ fn array(path: &Path, name: &str, offset: u64, content: &mut Content) -> Result<
     fill(path, length_at as u64, content, &mut text)?;
     let text = String::from_utf8_lossy(&text).into_owned();
     match Head::parse(&text) {
-        Some(Head { fields, shape, .. }) if matches!(&fields[..], [(name, number, _)] if name.is_empty() && number.kind != b'V') && shape.len() == 1 =>
+        Some(Head { fields, shape, .. })
+            if matches!(&fields[..], [(name, number, _)] if name.is_empty() && number.kind != b'V')
+                && shape.len() == 1 =>
         {
             Ok((fields[0].1, shape[0], (length_at + length) as u64))
         }

@@ -204,7 +204,8 @@ impl<R: BufRead> Rows<R> {
                 }
             }
             let line = |e| SensorError::beyond(path, format!("line {first}"), e);
-            Beyond::check("fields of a row", row.len() as u64, MAX_FIELDS as u64, "no series is longer", CUT).map_err(line)?;
+            Beyond::check("fields of a row", row.len() as u64, MAX_FIELDS as u64, "no series is longer", CUT)
+                .map_err(line)?;
             let (longest, most) = (row.longest as u64, MAX_FIELD as u64);
             Beyond::check("bytes of a field", longest, most, "no number, date or name is longer", CUT).map_err(line)?;
             return Ok(Some(first));
@@ -217,7 +218,8 @@ impl<R: BufRead> Rows<R> {
         let read = self.input.by_ref().take(left).read_until(b'\n', &mut self.bytes);
         let n = read.map_err(|source| SensorError::Io { path: path.into(), source })?;
         if n as u64 == left {
-            let remedy = "the file has no line ends, or a quote is never closed: see data.sensors.format.separator and quote";
+            let remedy =
+                "the file has no line ends, or a quote is never closed: see data.sensors.format.separator and quote";
             let e = Beyond::at("bytes of a row", MAX_ROW, "no row of values is longer", remedy);
             return Err(SensorError::beyond(path, format!("line {first}"), e));
         }
