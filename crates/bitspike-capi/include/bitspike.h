@@ -39,7 +39,7 @@ enum {
 
 /* An opened file. Its content is opaque; it may be copied, and there is nothing to close. */
 typedef struct {
-    uint64_t opaque[32];
+    uint64_t opaque[64];
 } bitspike_model;
 
 /* What a network needs. */

@@ -40,7 +40,7 @@ struct Opened {
 /// `bitspike_model`: room for a `Model` and a mark.
 #[repr(C)]
 pub struct BitspikeModel {
-    opaque: [u64; 32],
+    opaque: [u64; 64],
 }
 
 const _: () = assert!(size_of::<Opened>() <= size_of::<BitspikeModel>());

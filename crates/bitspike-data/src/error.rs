@@ -54,6 +54,16 @@ pub enum DataError {
         /// Cause.
         source: std::io::Error,
     },
+    /// A file asks for more than it may.
+    #[error("{}: byte {offset}: {source}", path.display())]
+    Beyond {
+        /// File.
+        path: PathBuf,
+        /// Offset in the (uncompressed) content.
+        offset: u64,
+        /// The bound.
+        source: bitspike_files::Beyond,
+    },
     /// A file ends too early.
     #[error("{}: {what} starts at byte {offset} and needs {expected} bytes, found {found}", path.display())]
     Truncated {
@@ -229,7 +239,7 @@ impl DataError {
             Self::Config { .. } | Self::Set { .. } => ErrorKind::Invalid,
             Self::Missing { .. } => ErrorKind::Missing,
             Self::Io { .. } => ErrorKind::Io,
-            Self::Unrecognised { .. } | Self::TooLarge { .. } => ErrorKind::Unsupported,
+            Self::Unrecognised { .. } | Self::TooLarge { .. } | Self::Beyond { .. } => ErrorKind::Unsupported,
             Self::Events(e) => match e.kind() {
                 bitspike_events::ErrorKind::Invalid => ErrorKind::Invalid,
                 bitspike_events::ErrorKind::Missing => ErrorKind::Missing,
@@ -252,7 +262,11 @@ impl DataError {
         match self {
             Self::Config { key, .. } => format!("change `{key}`"),
             Self::Missing { source_hint, .. } => source_hint.clone(),
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => {
+                "use a machine with more memory, or a part of the set".into()
+            }
             Self::Io { .. } => "check that the path exists and may be read".into(),
+            Self::Beyond { source, .. } => source.remedy.into(),
             Self::Truncated { .. } | Self::Gzip { .. } => {
                 "the file is incomplete or damaged: copy or fetch it again and compare its SHA-256".into()
             }
@@ -273,6 +287,14 @@ impl DataError {
             Self::Events(e) => e.hint(),
             Self::Sensors(e) => e.hint(),
             Self::Set { .. } => "pixels.len() = labels.len() * C * H * W, and labels below classes.len()".into(),
+        }
+    }
+
+    /// An error of the system at a file, or the bound behind it.
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
+        match bitspike_files::Beyond::of(&source) {
+            Some(beyond) => Self::Beyond { path: path.into(), offset: 0, source: beyond.clone() },
+            None => Self::Io { path: path.into(), source },
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Reading files: bytes, hash, and gzip with a bound on what it may unpack to.
 
 use crate::{DataError, SourceFile};
+use bitspike_files::Beyond;
+use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,13 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn read(path: &Path) -> Result<Self, DataError> {
-        let bytes = fs::read(path).map_err(|source| DataError::Io { path: path.into(), source })?;
+        let bytes = bitspike_files::read(path).map_err(|e| DataError::io(path, e))?;
+        Ok(Self { path: path.into(), bytes: bytes.into() })
+    }
+
+    /// A text, whose lines have at most so many bytes.
+    pub(crate) fn read_text(path: &Path, longest: u64) -> Result<Self, DataError> {
+        let bytes = bitspike_files::read_text(path, longest).map_err(|e| DataError::io(path, e))?;
         Ok(Self { path: path.into(), bytes: bytes.into() })
     }
 
@@ -42,46 +49,86 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
+/// Of what unpacks to more than it may.
+const UNPACK: &str =
+    "if the file is meant to be so, unpack it first, as with gunzip; else it is damaged or made to do harm";
+
 /// The content, plain or gzip, read front to back.
 pub(crate) struct Content<'a> {
     path: &'a Path,
-    reader: Box<dyn Read + 'a>,
-    gzip: bool,
+    bytes: Bytes<'a>,
+    /// Length of the file.
+    packed: u64,
     /// Offset of the next byte in the uncompressed content.
     pub(crate) offset: u64,
 }
 
+enum Bytes<'a> {
+    Plain(&'a [u8]),
+    Gzip(MultiGzDecoder<&'a [u8]>),
+}
+
 impl<'a> Content<'a> {
     pub(crate) fn new(path: &'a Path, bytes: &'a [u8]) -> Self {
-        let gzip = is_gzip(bytes);
-        let reader: Box<dyn Read> =
-            if gzip { Box::new(flate2::read::MultiGzDecoder::new(bytes)) } else { Box::new(bytes) };
-        Self { path, reader, gzip, offset: 0 }
+        let packed = bytes.len() as u64;
+        let bytes = if is_gzip(bytes) { Bytes::Gzip(MultiGzDecoder::new(bytes)) } else { Bytes::Plain(bytes) };
+        Self { path, bytes, packed, offset: 0 }
+    }
+
+    fn beyond(&self, source: Beyond) -> DataError {
+        DataError::Beyond { path: self.path.into(), offset: self.offset, source }
+    }
+
+    /// Checks that what the file says it holds may take so many bytes of memory, before any are asked for.
+    pub(crate) fn may_hold(&self, what: &'static str, bytes: u64) -> Result<(), DataError> {
+        match self.bytes {
+            Bytes::Plain(_) => Ok(()),
+            Bytes::Gzip(_) => {
+                Beyond::check_growth(what, self.packed, bytes, UNPACK).map_err(|source| self.beyond(source))
+            }
+        }
     }
 
     /// Reads at most `limit` bytes. Memory grows with what is really there, not with what a header claims.
     pub(crate) fn take(&mut self, limit: u64) -> Result<Vec<u8>, DataError> {
         let mut out = Vec::new();
-        let result = (&mut self.reader).take(limit).read_to_end(&mut out);
-        self.offset += out.len() as u64;
-        match result {
-            Ok(_) => Ok(out),
-            Err(e) if self.gzip => {
-                Err(DataError::Gzip { path: self.path.into(), decoded: self.offset, reason: e.to_string() })
+        let result = match &mut self.bytes {
+            Bytes::Plain(left) => {
+                // Callers hold what is read: a copy, of the right size.
+                let (now, rest) = left.split_at(left.len().min(usize::try_from(limit).unwrap_or(usize::MAX)));
+                (out, *left) = (now.to_vec(), rest);
+                Ok(0)
             }
-            Err(source) => Err(DataError::Io { path: self.path.into(), source }),
+            Bytes::Gzip(decoder) => {
+                let most = bitspike_files::most(self.packed).saturating_sub(self.offset).saturating_add(1);
+                decoder.take(limit.min(most)).read_to_end(&mut out)
+            }
+        };
+        self.offset += out.len() as u64;
+        match (result, &self.bytes) {
+            (Ok(_), Bytes::Gzip(_)) if self.offset > bitspike_files::most(self.packed) => {
+                Err(self.beyond(Beyond::grown("unpacked bytes", self.packed, UNPACK)))
+            }
+            (Ok(_), _) => Ok(out),
+            (Err(e), _) => Err(DataError::Gzip { path: self.path.into(), decoded: self.offset, reason: e.to_string() }),
         }
     }
 
     /// Reads exactly `expected` bytes, or says what is truncated.
     pub(crate) fn exact(&mut self, what: &'static str, expected: u64) -> Result<Vec<u8>, DataError> {
+        self.may_hold("unpacked bytes", self.offset.saturating_add(expected))?;
         let offset = self.offset;
-        let out = self.take(expected)?;
-        let found = out.len() as u64;
-        if found < expected {
-            return Err(DataError::Truncated { path: self.path.into(), what, offset, expected, found });
+        let short = |found| DataError::Truncated { path: self.path.into(), what, offset, expected, found };
+        if let Bytes::Plain(left) = self.bytes
+            && (left.len() as u64) < expected
+        {
+            return Err(short(left.len() as u64));
         }
-        Ok(out)
+        let out = self.take(expected)?;
+        match out.len() as u64 {
+            found if found < expected => Err(short(found)),
+            _ => Ok(out),
+        }
     }
 
     /// Checks that nothing follows. For gzip this also reads and checks the checksum at the end.

@@ -34,6 +34,16 @@ pub enum EventError {
         /// Cause.
         source: std::io::Error,
     },
+    /// A file asks for more than it may.
+    #[error("{}: byte {offset}: {source}", path.display())]
+    Beyond {
+        /// File.
+        path: PathBuf,
+        /// Where it was seen.
+        offset: u64,
+        /// The bound.
+        source: bitspike_files::Beyond,
+    },
     /// A file ends too early.
     #[error("{}: {what} starts at byte {offset} and needs {expected} bytes, found {found}", path.display())]
     Truncated {
@@ -193,10 +203,20 @@ impl EventError {
             Self::Missing { .. } => ErrorKind::Missing,
             Self::Foreign { .. } => ErrorKind::Invalid,
             Self::InFile { source, .. } => source.kind(),
-            Self::Unsupported { .. } | Self::Unrecognised { .. } | Self::NeedsFile { .. } => ErrorKind::Unsupported,
+            Self::Unsupported { .. } | Self::Unrecognised { .. } | Self::NeedsFile { .. } | Self::Beyond { .. } => {
+                ErrorKind::Unsupported
+            }
             Self::Truncated { .. } | Self::Value { .. } | Self::Row { .. } | Self::Compressed { .. } => {
                 ErrorKind::Corrupt
             }
+        }
+    }
+
+    /// An error of the system at a file, or the bound behind it.
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
+        match bitspike_files::Beyond::of(&source) {
+            Some(beyond) => Self::Beyond { path: path.into(), offset: 0, source: beyond.clone() },
+            None => Self::Io { path: path.into(), offset: 0, source },
         }
     }
 
@@ -211,6 +231,7 @@ impl EventError {
                 "the file is damaged, or of another format: copy it again, or name the format".into()
             }
             Self::Unsupported { instead, .. } => (*instead).into(),
+            Self::Beyond { source, .. } => source.remedy.into(),
             Self::Unrecognised { .. } => {
                 "known: AEDAT 2.0, 3.1 and 4, EVT2, EVT2.1, EVT3, DAT, 40-bit .bin, Event Stream, HDF5, Parquet, npz, npy, CSV; \
                  a file without a header needs its format named"
@@ -233,6 +254,7 @@ impl EventError {
             | Self::Truncated { offset, .. }
             | Self::Value { offset, .. }
             | Self::Compressed { offset, .. }
+            | Self::Beyond { offset, .. }
             | Self::Unsupported { offset, .. } => Some(*offset),
             Self::Unrecognised { .. } | Self::NeedsFile { .. } => Some(0),
             Self::InFile { source, .. } => source.offset(),

@@ -1,6 +1,7 @@
 //! A stream of bytes with a window of bounded size and a known offset, from which the decoders read.
 
 use crate::EventError;
+use bitspike_files::Beyond;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -197,6 +198,11 @@ impl Input {
             expected: expected.into(),
             found: found.to_string(),
         }
+    }
+
+    /// More than a file may ask for, `at` bytes after the first byte of `data`.
+    pub(crate) fn beyond(&self, at: usize, source: Beyond) -> EventError {
+        EventError::Beyond { path: self.path.clone(), offset: self.offset + at as u64, source }
     }
 
     pub(crate) fn unsupported(&self, what: String, instead: &'static str) -> EventError {

@@ -4,6 +4,7 @@ use crate::event::Event;
 use crate::format::{self, Camera, Decode, Evt3Time, Format};
 use crate::input::Input;
 use crate::{Columns, EventError, Summary};
+use bitspike_files::Beyond;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -157,6 +158,8 @@ pub struct EventReader {
     format: Format,
     /// An error, or the end, ends the reader.
     ended: bool,
+    /// Bytes of the file; `None` of a stream, where those that were read count.
+    size: Option<u64>,
 }
 
 impl std::fmt::Debug for EventReader {
@@ -171,8 +174,10 @@ impl EventReader {
     /// # Errors
     /// Any [`EventError`] but `Unwritable`.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, EventError> {
-        let file = File::open(path).map_err(|source| EventError::Io { path: path.into(), offset: 0, source })?;
-        Self::new(Input::seekable(path, Box::new(file)), options)
+        let io = |source| EventError::Io { path: path.into(), offset: 0, source };
+        let file = File::open(path).map_err(io)?;
+        let size = Some(file.metadata().map_err(io)?).filter(|m| m.is_file()).map(|m| m.len());
+        Self::new(Input::seekable(path, Box::new(file)), options, size)
     }
 
     /// Reads from memory; `name` stands in for the path in errors.
@@ -180,7 +185,8 @@ impl EventReader {
     /// # Errors
     /// As [`EventReader::open`].
     pub fn from_bytes(name: &Path, bytes: Vec<u8>, options: &ReadOptions) -> Result<Self, EventError> {
-        Self::new(Input::seekable(name, Box::new(Cursor::new(bytes))), options)
+        let size = Some(bytes.len() as u64);
+        Self::new(Input::seekable(name, Box::new(Cursor::new(bytes))), options, size)
     }
 
     /// Reads from a pipe or socket; `name` stands in for the path in errors. npz, HDF5 and Parquet cannot be read so.
@@ -192,10 +198,10 @@ impl EventReader {
         stream: impl Read + Send + 'static,
         options: &ReadOptions,
     ) -> Result<Self, EventError> {
-        Self::new(Input::stream(name, Box::new(stream)), options)
+        Self::new(Input::stream(name, Box::new(stream)), options, None)
     }
 
-    fn new(mut input: Input, options: &ReadOptions) -> Result<Self, EventError> {
+    fn new(mut input: Input, options: &ReadOptions, size: Option<u64>) -> Result<Self, EventError> {
         let format = match options.format {
             Some(f) => f,
             None => format::detect(&mut input)?,
@@ -244,7 +250,7 @@ impl EventReader {
                 return Err(input.unsupported("HDF5 is not read".into(), "build with the feature `hdf5`"));
             }
         };
-        Ok(Self { input, decoder, format, ended: false })
+        Ok(Self { input, decoder, format, ended: false, size })
     }
 
     /// Fills the front of `batch` and returns how many events that were; 0 at the end, or if `batch` is empty.
@@ -277,16 +283,27 @@ impl EventReader {
         done
     }
 
-    /// Reads all that is left into memory.
+    /// Reads all that is left into memory, 16 bytes an event, up to [`bitspike_files::most`] of the bytes of the file.
     ///
     /// # Errors
-    /// As [`EventReader::read`].
+    /// As [`EventReader::read`], and `Beyond`.
     pub fn read_all(&mut self) -> Result<Vec<Event>, EventError> {
         let (mut all, mut batch) = (Vec::new(), vec![Event::default(); 1 << 14]);
         loop {
             match self.read(&mut batch)? {
                 0 => return Ok(all),
-                n => all.extend_from_slice(&batch[..n]),
+                n => {
+                    all.try_reserve(n).map_err(|_| {
+                        let source = std::io::ErrorKind::OutOfMemory.into();
+                        EventError::Io { path: self.input.path().into(), offset: self.input.offset(), source }
+                    })?;
+                    all.extend_from_slice(&batch[..n]);
+                }
+            }
+            let packed = self.size.unwrap_or(self.input.offset());
+            if size_of_val(&all[..]) as u64 > bitspike_files::most(packed) {
+                let remedy = "if the file is meant to be so, convert it to a format without compression, as es or evt3";
+                return Err(self.input.beyond(0, Beyond::grown("bytes of events", packed, remedy)));
             }
         }
     }

@@ -1,14 +1,13 @@
 //! A file is accepted as written and in no other form.
 
+mod common;
+
 use bitspike_format::{
     FormatError, GateSpec, Kind, LayerSpec, Model, Neuron, Pool, QuantiseError, Reset, ResidualSpec, Section,
-    WordLengths, WriteError, crc32c, example, quantise, write, write_integers,
+    WordLengths, WriteError, example, quantise, write, write_integers,
 };
+use common::{CHECKSUM, TABLE, reseal};
 use proptest::prelude::*;
-
-/// Offsets of the front, see `docs/format.md`.
-const CHECKSUM: usize = 92;
-const TABLE: usize = 28;
 
 /// Changes bytes and makes all checksums fit again: what a hostile writer would do.
 fn forged(mut bytes: Vec<u8>, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -65,28 +64,6 @@ fn integer_hard_signal() -> Vec<u8> {
 fn files() -> [Vec<u8>; 7] {
     let element = write(&element_spec()).unwrap();
     [example::tiny(), integers(), integer_residual(), signal(), integer_signal(), element, integer_hard_signal()]
-}
-
-fn reseal(bytes: &mut [u8]) {
-    // Layers with integers have a section more, and so has what the network is fed with.
-    let sections = match bytes[8] {
-        0 | 1 => 4,
-        2 => 5,
-        3 | 4 => 4 + usize::from(bytes[10] == 5),
-        5.. => 5 + usize::from(bytes[10] == 6),
-    };
-    let checksum = CHECKSUM + 16 * (sections - 4);
-    let checksum = if bytes.len() >= checksum + 4 { checksum } else { CHECKSUM };
-    let u32_at = |b: &[u8], i: usize| u32::from_le_bytes(b[i..i + 4].try_into().unwrap()) as usize;
-    for entry in (TABLE..checksum).step_by(16) {
-        let (start, length) = (u32_at(bytes, entry + 4), u32_at(bytes, entry + 8));
-        if let Some(body) = bytes.get(start..start.saturating_add(length)) {
-            let crc = crc32c(body);
-            bytes[entry + 12..entry + 16].copy_from_slice(&crc.to_le_bytes());
-        }
-    }
-    let crc = crc32c(&bytes[..checksum]);
-    bytes[checksum..checksum + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 #[test]

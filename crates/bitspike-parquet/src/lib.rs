@@ -11,8 +11,9 @@
 //!   dictionaries and packed integers), and a panic within it becomes an [`Error`].
 //! - Encodings: plain, dictionary, run lengths, byte streams, packed differences. Not the one that shares prefixes of text, with
 //!   which a small page can stand for gigabytes.
-//! - Compression: none, Snappy, gzip, LZ4. A gzip page that lies about its size is unpacked before that is noticed, to
-//!   at most 1032 times the bytes it has in the file.
+//! - Compression: none, Snappy, gzip, LZ4. Pages of all chosen columns that are in memory at a time are at most what
+//!   [`bitspike_files::most`] lets the file become. The crate unpacks gzip whatever a header says, so larger pages of it are
+//!   unpacked twice: to be counted, and then to be read.
 //!
 //! Errors say row group and row, not a byte: the crate does not tell it.
 
@@ -31,7 +32,7 @@ use parquet::data_type::ByteArray;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
-use source::Source;
+use source::{Packing, Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -254,7 +255,7 @@ impl Reader {
     /// Reads the next rows; `false` at the end.
     ///
     /// # Errors
-    /// `Data` for damage, `Io`. After an error the reader is at its end.
+    /// `Data` for damage, `Io`, also with [`bitspike_files::Beyond`] behind it. After an error the reader is at its end.
     pub fn next_batch(&mut self) -> Result<bool, Error> {
         let done = self.advance();
         if !matches!(done, Ok(true)) {
@@ -294,10 +295,11 @@ impl Reader {
     fn open(&self, index: usize) -> Result<ColumnReader, String> {
         let group = self.meta.row_group(self.group);
         let (chunk, source) = (group.column(index), Arc::clone(&self.source));
-        let ratio = ratio(chunk.compression()).unwrap_or(1);
+        let gzip = matches!(chunk.compression(), Compression::GZIP(_));
+        let packing = Packing { ratio: ratio(chunk.compression()).unwrap_or(1), gzip };
         let rows = usize::try_from(group.num_rows()).map_err(|e| e.to_string())?;
         guarded(|| {
-            let inner = SerializedPageReader::new(Arc::new(source.of_column(ratio)), chunk, rows, None)?;
+            let inner = SerializedPageReader::new(Arc::new(source.of_column(index, packing)), chunk, rows, None)?;
             let pages = Pages::new(inner, chunk);
             Ok(get_column_reader(chunk.column_descr_ptr(), Box::new(pages)))
         })

@@ -1,12 +1,15 @@
 //! The file as the crate `parquet` asks for it, with what it is about to unpack held against what is there.
 
 use crate::Error;
-use crate::thrift::page_header;
+use crate::thrift::{PageSizes, page_header};
+use bitspike_files::{Beyond, FLOOR};
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
-use std::io::{BufReader, Error as IoError, Read, Seek, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::io::{BufReader, Error as IoError, ErrorKind, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a reader can be made of.
 pub trait ReadSeek: Read + Seek + Send {}
@@ -25,13 +28,24 @@ pub(crate) struct Source {
     length: u64,
     /// Where the footer starts.
     data_end: u64,
-    ratio: u64,
+    /// Index of the column, and how its pages are packed.
+    column: usize,
+    packing: Packing,
+}
+
+/// By how much a page may grow when it is unpacked, and whether that is to be counted, because the crate does not stop there.
+#[derive(Clone, Copy)]
+pub(crate) struct Packing {
+    pub(crate) ratio: u64,
+    pub(crate) gzip: bool,
 }
 
 struct Shared {
     file: Box<dyn ReadSeek>,
-    /// An error of the system, which the crate would turn into text.
+    /// An error of the system, or a bound behind one, which the crate would turn into text.
     error: Option<IoError>,
+    /// Pages of each column that are in memory: the first of its part of a row group, which may be a dictionary, and the last.
+    pages: BTreeMap<usize, [PageSizes; 2]>,
 }
 
 impl Source {
@@ -71,13 +85,48 @@ impl Source {
         let mut footer = Vec::new();
         file.seek(SeekFrom::Start(data_end)).map_err(Error::Io)?;
         file.by_ref().take(size).read_to_end(&mut footer).map_err(Error::Io)?;
-        let file = Arc::new(Mutex::new(Shared { file, error: None }));
-        Ok((Self { file, length, data_end, ratio: 1 }, footer, data_end))
+        let file = Arc::new(Mutex::new(Shared { file, error: None, pages: BTreeMap::new() }));
+        let packing = Packing { ratio: 1, gzip: false };
+        Ok((Self { file, length, data_end, column: 0, packing }, footer, data_end))
     }
 
-    /// The same for a column whose pages may grow so many times.
-    pub(crate) fn of_column(&self, ratio: u64) -> Self {
-        Self { ratio, ..self.clone() }
+    /// The same for a column that begins.
+    pub(crate) fn of_column(&self, column: usize, packing: Packing) -> Self {
+        self.shared().pages.remove(&column);
+        Self { column, packing, ..self.clone() }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a page that is about to be read; all that are in memory are no more than the file may become.
+    fn hold(&self, page: PageSizes) -> std::result::Result<(), Beyond> {
+        let mut shared = self.shared();
+        let pages = shared.pages.entry(self.column).or_default();
+        pages[usize::from(pages[0] != PageSizes::default())] = page;
+        let held = shared.pages.values().flatten().fold(0u64, |sum, p| sum.saturating_add(p.unpacked));
+        let remedy = "if the file is meant to be so, write it again with smaller pages, or without compression";
+        Beyond::check_growth("bytes of pages", self.length, held, remedy).inspect_err(|e| {
+            shared.error = Some(IoError::new(ErrorKind::InvalidData, e.clone()));
+        })
+    }
+
+    /// Whether the gzip stream of the page that was noted last unpacks to more than its header claims. Small ones are let pass:
+    /// they cannot become much.
+    fn lies(&self, packed: &[u8]) -> bool {
+        if !self.packing.gzip || (packed.len() as u64).saturating_mul(self.packing.ratio) <= FLOOR {
+            return false;
+        }
+        let page =
+            self.shared().pages.get(&self.column).map_or(PageSizes::default(), |[first, last]| {
+                if *last == PageSizes::default() { *first } else { *last }
+            });
+        let packed = packed.get(usize::try_from(page.levels).unwrap_or(usize::MAX)..).unwrap_or_default();
+        // What cannot be unpacked is damage that the crate reports.
+        let most = page.unpacked.saturating_sub(page.levels);
+        let mut counted = MultiGzDecoder::new(packed).take(most.saturating_add(1));
+        std::io::copy(&mut counted, &mut std::io::sink()).is_ok_and(|n| n > most)
     }
 
     /// Where columns end.
@@ -87,14 +136,14 @@ impl Source {
 
     /// The error of the system that the last call met.
     pub(crate) fn take_error(&self) -> Option<IoError> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).error.take()
+        self.shared().error.take()
     }
 
     /// Reads up to `n` bytes.
     fn read(&self, start: u64, n: usize) -> std::io::Result<Vec<u8>> {
         // Memory for what is there, whatever is asked for.
         let there = self.length.saturating_sub(start);
-        let mut shared = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.shared();
         let mut bytes = Vec::with_capacity(n.min(usize::try_from(there).unwrap_or(usize::MAX)));
         let read = shared.file.seek(SeekFrom::Start(start));
         match read.and_then(|_| shared.file.by_ref().take(n as u64).read_to_end(&mut bytes)) {
@@ -141,21 +190,28 @@ impl ChunkReader for Source {
                 sizes = page_header(&self.read(start, most)?);
             }
         }
-        let Some((unpacked, packed)) = sizes else {
+        let Some(page @ PageSizes { unpacked, packed, .. }) = sizes else {
             return wrong("its header cannot be read".to_owned());
         };
-        let most = packed.saturating_mul(self.ratio).saturating_add(SLACK);
+        let most = packed.saturating_mul(self.packing.ratio).saturating_add(SLACK);
         if unpacked > most || start.saturating_add(packed) > self.data_end {
             return wrong(format!(
                 "its header claims {unpacked} bytes packed in {packed}, columns end at byte {}",
                 self.data_end
             ));
         }
+        if let Err(beyond) = self.hold(page) {
+            return wrong(beyond.to_string());
+        }
         Ok(BufReader::with_capacity(512, From { source: self.clone(), at: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         let bytes = self.read(start, length)?;
+        if self.lies(&bytes) {
+            let text = format!("page at byte {start}: gzip data that is more than its header claims");
+            return Err(ParquetError::General(text));
+        }
         if bytes.len() == length {
             return Ok(bytes.into());
         }

@@ -158,19 +158,40 @@ fn schema(footer: &[u8]) -> Option<Vec<u64>> {
     Some(all)
 }
 
-/// Sizes of a page, unpacked and packed, from its header, all of which is there: no length in it reaches beyond.
-pub(crate) fn page_header(header: &[u8]) -> Option<(u64, u64)> {
+/// Sizes of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct PageSizes {
+    pub(crate) unpacked: u64,
+    pub(crate) packed: u64,
+    /// Bytes before the packed part: levels of version 2.
+    pub(crate) levels: u64,
+}
+
+/// Sizes of a page from its header, all of which is there: no length in it reaches beyond.
+pub(crate) fn page_header(header: &[u8]) -> Option<PageSizes> {
     let (mut scan, mut id) = (Scan(header), 0);
     let mut number = |expected| (scan.field(&mut id)? == 5 && id == expected).then(|| scan.zigzag())?;
     number(1)?;
     let (unpacked, packed) = (number(2)?, number(3)?);
+    let mut levels = 0u64;
     loop {
-        match scan.field(&mut id)? {
-            0 => break,
-            kind => scan.skip(kind, DEPTH)?,
+        match (scan.field(&mut id)?, id) {
+            (0, _) => break,
+            // The header of a page of version 2: its fields 5 and 6 are lengths of levels.
+            (12, 8) => {
+                let mut id = 0;
+                loop {
+                    match (scan.field(&mut id)?, id) {
+                        (0, _) => break,
+                        (5, 5 | 6) => levels = levels.checked_add(u64::try_from(scan.zigzag()?).ok()?)?,
+                        (kind, _) => scan.skip(kind, DEPTH)?,
+                    }
+                }
+            }
+            (kind, _) => scan.skip(kind, DEPTH)?,
         }
     }
-    u64::try_from(unpacked).ok().zip(u64::try_from(packed).ok())
+    Some(PageSizes { unpacked: u64::try_from(unpacked).ok()?, packed: u64::try_from(packed).ok()?, levels })
 }
 
 /// Number of values that a block of delta-packed integers claims, and miniblocks in a block.
@@ -222,12 +243,16 @@ mod tests {
 
     #[test]
     fn sizes_of_a_page() {
-        assert_eq!(page_header(&[0x15, 0, 0x15, 0x80, 1, 0x15, 6, 0]), Some((64, 3)));
+        let sizes = |unpacked, packed, levels| Some(PageSizes { unpacked, packed, levels });
+        assert_eq!(page_header(&[0x15, 0, 0x15, 0x80, 1, 0x15, 6, 0]), sizes(64, 3, 0));
         assert_eq!(page_header(&[0x15, 0, 0x15, 0x80, 1, 0x15, 6]), None, "without its end");
         assert_eq!(page_header(&[0x15, 0, 0x15, 1, 0x15, 6, 0]), None, "negative");
         assert_eq!(page_header(&[0x15, 0, 0x25, 2, 0x15, 6, 0]), None, "another field");
         // A structure as field 5, with bytes as its field 1: as many as are there, and more.
-        assert_eq!(page_header(&[0x15, 0, 0x15, 2, 0x15, 6, 0x2c, 0x18, 2, b'a', b'b', 0, 0]), Some((1, 3)));
+        assert_eq!(page_header(&[0x15, 0, 0x15, 2, 0x15, 6, 0x2c, 0x18, 2, b'a', b'b', 0, 0]), sizes(1, 3, 0));
+        // A structure as field 8, with numbers as its fields 4 to 6.
+        let second = [0x15, 0, 0x15, 2, 0x15, 6, 0x5c, 0x45, 2, 0x15, 8, 0x15, 10, 0, 0];
+        assert_eq!(page_header(&second), sizes(1, 3, 9));
         assert_eq!(page_header(&[0x15, 0, 0x15, 2, 0x15, 6, 0x2c, 0x18, 0xff, 0xff, 0xff, 0x7f, 0, 0]), None);
     }
 }

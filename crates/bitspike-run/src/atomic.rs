@@ -1,22 +1,20 @@
 //! Writes a file so that a reader, or a crash, never sees half of it.
 //!
-//! The content goes to a temporary name in the same folder (`.name.<pid>.<n>.tmp`), is flushed to the disk, and is
-//! renamed over the target; a rename within one file system replaces the name in one step. If anything fails before
-//! the rename, the temporary file is removed and the old content stays.
+//! The content goes to a temporary name in the same folder (see [`Aside`]), is flushed to the disk, and is renamed over the
+//! target; a rename within one file system replaces the name in one step. If anything fails before the rename, the temporary
+//! file is removed and the old content stays. What a killed process left is removed when the same file is written again, or
+//! when the run is started again.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    path::Path,
 };
 
+use bitspike_files::Aside;
 use serde::Serialize;
 
 use crate::{RunError, seal::Form};
-
-/// Distinguishes temporary files of one process; the process id distinguishes processes.
-static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Replaces `path` with what `write` produces, all or nothing.
 ///
@@ -37,25 +35,14 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// ```
 pub fn atomic_write(
     path: impl AsRef<Path>,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<(), RunError> {
     let path = path.as_ref();
-    let (folder, mut temporary) = Temporary::beside(path)?;
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary.path)
-        .map_err(RunError::io("create", &temporary.path))?;
-    temporary.exists = true;
-    let mut out = BufWriter::new(file);
+    let aside = Aside::new(path).map_err(RunError::io("create a file beside", path))?;
+    let mut out = BufWriter::new(aside.file());
     write(&mut out).and_then(|()| out.flush()).map_err(RunError::io("write", path))?;
-    // Without this a power cut after the rename can leave a file of the right name and length, full of zeros.
-    out.get_ref().sync_all().map_err(RunError::io("flush to disk", path))?;
     drop(out);
-    fs::rename(&temporary.path, path).map_err(RunError::io("replace", path))?;
-    temporary.exists = false;
-    sync_folder(&folder);
-    Ok(())
+    aside.replace().map_err(RunError::io("replace", path))
 }
 
 /// Replaces `path` with `text`, all or nothing; see [`atomic_write`].
@@ -79,53 +66,10 @@ pub fn write_json_atomic<T: Serialize + ?Sized>(path: impl AsRef<Path>, value: &
     atomic_write(path, |out| out.write_all(&text))
 }
 
-/// The temporary file; removed when dropped while it exists.
-struct Temporary {
-    path: PathBuf,
-    exists: bool,
-}
-
-impl Temporary {
-    /// Chooses the name in the folder of `target`.
-    fn beside(target: &Path) -> Result<(PathBuf, Self), RunError> {
-        let Some(name) = target.file_name() else {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name");
-            return Err(RunError::io("write", target)(source));
-        };
-        let folder = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}.{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-        let path = folder.join(hidden);
-        Ok((folder, Self { path, exists: false }))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if self.exists {
-            // Already on the way out with the first error, which is the one worth reporting.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Makes the rename itself durable. Best effort: the content is complete either way, and some systems cannot open
-/// or flush a folder.
-fn sync_folder(folder: &Path) {
-    if cfg!(unix)
-        && let Ok(handle) = File::open(folder)
-    {
-        let _ = handle.sync_all();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> =

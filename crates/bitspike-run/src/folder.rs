@@ -31,6 +31,9 @@ pub const LAST_CHECKPOINT: &str = "checkpoints/last.safetensors";
 /// The best evaluated epoch.
 pub const BEST_CHECKPOINT: &str = "checkpoints/best.safetensors";
 
+/// The folder of the two.
+const CHECKPOINTS: &str = "checkpoints";
+
 /// Which checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checkpoint {
@@ -49,19 +52,24 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes a new run folder, with parents, and `checkpoints` in it.
     ///
-    /// An existing folder is accepted if it is empty. The folder counts as a run once [`RunFolder::write_info`] has
-    /// been called.
+    /// An existing folder is accepted if it is empty, but for what a process killed here has left. The folder counts as a run
+    /// once [`RunFolder::write_info`] has been called.
     ///
     /// # Errors
     /// [`RunError::NotEmpty`] if something is there already, [`RunError::NotAFolder`] for a file, [`RunError::Io`].
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, RunError> {
         let path = path.into();
+        let checkpoints = path.join(CHECKPOINTS);
+        sweep(&path);
         match fs::read_dir(&path) {
             Ok(entries) => {
                 let mut names = Vec::new();
                 for entry in entries {
                     let entry = entry.map_err(RunError::io("read", &path))?;
                     names.push(entry.file_name().to_string_lossy().into_owned());
+                }
+                if fs::read_dir(&checkpoints).is_ok_and(|mut d| d.next().is_none()) {
+                    names.retain(|name| name != CHECKPOINTS);
                 }
                 names.sort();
                 if let Some(first) = names.first().cloned() {
@@ -72,7 +80,6 @@ impl RunFolder {
             Err(_) if path.is_file() => return Err(RunError::NotAFolder { path }),
             Err(error) => return Err(RunError::io("read", &path)(error)),
         }
-        let checkpoints = path.join("checkpoints");
         fs::create_dir_all(&checkpoints).map_err(RunError::io("create", &checkpoints))?;
         Ok(Self { path })
     }
@@ -216,12 +223,15 @@ impl RunFolder {
         }
     }
 
-    /// Opens `metrics.jsonl` for appending; see [`MetricsWriter::append_to`].
+    /// Opens `metrics.jsonl` for appending; see [`MetricsWriter::append_to`]. That is how a run begins or goes on, so the
+    /// temporary files of processes that were killed in the folder are removed.
     ///
     /// # Errors
     /// [`RunError::InUse`], [`RunError::Io`].
     pub fn append_metrics(&self) -> Result<MetricsWriter, RunError> {
-        MetricsWriter::append_to(self.file(METRICS_FILE))
+        let writer = MetricsWriter::append_to(self.file(METRICS_FILE))?;
+        sweep(&self.path);
+        Ok(writer)
     }
 
     /// Reads `metrics.jsonl`; see [`crate::read_metrics`]. Empty if the run has not written one.
@@ -247,6 +257,12 @@ impl RunFolder {
     pub fn create_events(&self) -> Result<EventWriter, RunError> {
         EventWriter::create(&self.path)
     }
+}
+
+/// Removes what killed processes left in a run folder.
+fn sweep(path: &Path) {
+    bitspike_files::sweep(path);
+    bitspike_files::sweep(&path.join(CHECKPOINTS));
 }
 
 /// Refuses a file whose `schema` is missing or newer than ours.
@@ -353,6 +369,37 @@ mod tests {
         let back = folder.read_summary().unwrap().unwrap();
         assert_eq!(back.test_loss, None);
         assert!(back.train_seconds.is_nan() && back.energy.unwrap().compute_pj.is_nan());
+    }
+
+    /// What a killed process leaves: the folder it just made, and temporary files that nobody holds.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_run_that_starts_again_removes_what_was_left() {
+        let home = tempfile::tempdir().unwrap();
+        let left = |name: &str| {
+            // The name as it is while the file is written; a copy of it is held by nobody.
+            let target = home.path().join(name);
+            let aside = bitspike_files::Aside::new(&target).unwrap();
+            let path = fs::read_dir(target.parent().unwrap()).unwrap().map(|e| e.unwrap().path());
+            let path = path.filter(|p| p.extension().is_some_and(|e| e == "tmp")).max().unwrap();
+            drop(aside);
+            fs::write(&path, "half").unwrap();
+            path
+        };
+        RunFolder::create(home.path()).unwrap();
+        let first = left(INFO_FILE);
+        let folder = RunFolder::create(home.path()).unwrap();
+        assert!(!first.exists());
+        folder.write_info(&RunInfo::default()).unwrap();
+        let both = [left(SUMMARY_FILE), left(LAST_CHECKPOINT)];
+        let alive = bitspike_files::Aside::new(&folder.checkpoint(Checkpoint::Best)).unwrap();
+        // A look at the run changes nothing.
+        let folder = RunFolder::open(home.path()).unwrap();
+        assert!(both.iter().all(|p| p.exists()));
+        drop(folder.append_metrics().unwrap());
+        assert!(both.iter().all(|p| !p.exists()));
+        alive.replace().unwrap();
+        assert!(folder.checkpoint(Checkpoint::Best).exists());
     }
 
     #[test]

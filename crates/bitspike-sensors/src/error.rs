@@ -31,6 +31,16 @@ pub enum SensorError {
         /// Cause.
         source: std::io::Error,
     },
+    /// A file asks for more than it may.
+    #[error("{}: {place}: {source}", path.display())]
+    Beyond {
+        /// File.
+        path: PathBuf,
+        /// Line or byte offset.
+        place: String,
+        /// The bound.
+        source: bitspike_files::Beyond,
+    },
     /// A key of the configuration has a value that cannot be used.
     #[error("{key}: expected {expected}, found {found}")]
     Config {
@@ -219,6 +229,19 @@ impl SensorError {
         Self::Text { path, line, field, what, expected: short(expected.into()), found: short(found.into()), remedy }
     }
 
+    /// An error of the system at a file, or the bound behind it.
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        match bitspike_files::Beyond::of(&source) {
+            Some(beyond) => Self::beyond(path, "the file", beyond.clone()),
+            None => Self::Io { path: path.into(), source },
+        }
+    }
+
+    /// More than a file may ask for.
+    pub(crate) fn beyond(path: &Path, place: impl Into<String>, source: bitspike_files::Beyond) -> Self {
+        Self::Beyond { path: path.into(), place: place.into(), source }
+    }
+
     /// The same error with what to do about it.
     pub(crate) fn with_remedy(mut self, text: impl Into<String>) -> Self {
         if let Self::Text { remedy, .. } = &mut self {
@@ -234,7 +257,7 @@ impl SensorError {
             Self::Config { .. } | Self::Overlap { .. } | Self::GroupOnBothSides { .. } | Self::Empty { .. } => {
                 ErrorKind::Invalid
             }
-            Self::Unsupported { .. } | Self::TooLarge { .. } => ErrorKind::Unsupported,
+            Self::Unsupported { .. } | Self::TooLarge { .. } | Self::Beyond { .. } => ErrorKind::Unsupported,
             Self::Text { .. }
             | Self::MissingText { .. }
             | Self::MissingBinary { .. }
@@ -250,7 +273,11 @@ impl SensorError {
     /// What to do about it, one sentence, for a `hint:` line.
     pub fn hint(&self) -> String {
         match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => {
+                "use a machine with more memory, or cut the file into parts".into()
+            }
             Self::Io { .. } => "check that the path exists and may be read".into(),
+            Self::Beyond { source, .. } => source.remedy.into(),
             Self::Config { key, .. } => format!("change `{key}`"),
             Self::Text { remedy, .. } if !remedy.is_empty() => remedy.to_string(),
             Self::Text { .. } => {

@@ -6,7 +6,7 @@
 
 use crate::encode::Mel;
 use crate::feed;
-use crate::format::{Known, Markers, decode_placed};
+use crate::format::{self, Known, Markers, decode_placed};
 use crate::hold_out::{self, hold_out};
 use crate::recording::sha256_hex;
 use crate::split::{Side, split};
@@ -245,7 +245,7 @@ fn look(config: &SensorConfig, recordings: &[Recording], paths: &[String]) -> Ve
     let known = Known { channels: &config.channels, missing: config.missing, markers: &markers, scale: None };
     let decoded = |file: &str| {
         let path = config.path.join(file);
-        let bytes = std::fs::read(&path).unwrap_or_default();
+        let bytes = format::bytes(&path, &config.format).unwrap_or_default();
         decode_placed(&path, &bytes, &config.format, known).map_or_else(|_| Vec::new(), |(found, _)| found)
     };
     // The last file that was read again: glitches come together.
@@ -269,7 +269,7 @@ fn read_all(config: &SensorConfig) -> Result<(Vec<Recording>, Vec<String>, Vec<S
     let (entries, index) = source::find(config)?;
     let markers = Markers::new(&config.missing_markers);
     let read = |e: &source::Entry| -> Result<(Vec<Recording>, SourceFile, Vec<Oddity>), SensorError> {
-        let bytes = std::fs::read(&e.path).map_err(|source| SensorError::Io { path: e.path.clone(), source })?;
+        let bytes = format::bytes(&e.path, &config.format)?;
         let known = Known { channels: &config.channels, missing: config.missing, markers: &markers, scale: e.scale };
         let (found, mut oddities) = decode_placed(&e.path, &bytes, &config.format, known)?;
         oddities.iter_mut().for_each(|o| o.file.clone_from(&e.rel));

@@ -6,8 +6,11 @@
 use crate::format::text;
 use crate::glob::{self, Pattern};
 use crate::{Encoding, FolderLabels, IndexLabels, Labels, SensorConfig, SensorError, SourceFile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+
+/// Most bytes of a row of an index: names and a few numbers.
+const MAX_INDEX_ROW: u64 = 1 << 20;
 
 /// A file to be read, and what is known of it from outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +53,7 @@ pub(crate) fn find(config: &SensorConfig) -> Result<(Vec<Entry>, Option<SourceFi
         Labels::Folder(_) | Labels::Name(_) | Labels::Inside(_) => {}
         Labels::Index(i) => {
             let path = config.path.join(&i.index);
-            let bytes = std::fs::read(&path).map_err(|source| SensorError::Io { path: path.clone(), source })?;
+            let bytes = bitspike_files::read_text(&path, MAX_INDEX_ROW).map_err(|e| SensorError::io(&path, e))?;
             let listed = read_index(&path, &bytes, i)?;
             index = Some(SourceFile::of(&i.index, &bytes));
             let folder = i.index.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -182,7 +185,7 @@ fn read_index(path: &Path, bytes: &[u8], config: &IndexLabels) -> Result<Vec<(u6
     let (file, label) = (column(&config.file)?, column(&config.label)?);
     let (group, rate, scale, samples) =
         (optional(&config.group)?, optional(&config.rate_hz)?, optional(&config.scale)?, optional(&config.samples)?);
-    let mut out: Vec<(u64, Entry)> = Vec::new();
+    let (mut out, mut seen): (Vec<(u64, Entry)>, _) = (Vec::new(), HashSet::new());
     for row in rows.records() {
         let row = row.map_err(wrong)?;
         let line = row.position().map_or(0, |p| p.line());
@@ -201,7 +204,7 @@ fn read_index(path: &Path, bytes: &[u8], config: &IndexLabels) -> Result<Vec<(u6
                 .map_err(|_| bad(line, at as u64 + 1, "samples", "a whole number", format!("{text:?}")))
         };
         let rel = name(file, "file")?.replace('\\', "/");
-        if out.iter().any(|(_, e)| e.rel == rel) {
+        if !seen.insert(rel.clone()) {
             return Err(bad(line, file as u64 + 1, "file", "every file once", format!("{rel:?} again")));
         }
         let entry = Entry {

@@ -7,6 +7,9 @@
 use crate::{Recording, SensorError, Short, Window};
 use std::ops::Range;
 
+/// Most samples of a window: three days at a thousand a second.
+const MAX_LENGTH: usize = 1 << 28;
+
 /// Where a window comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -55,8 +58,8 @@ impl Cut {
             }
         };
         let hop = samples("hop", window.hop, window.hop_s)?.unwrap_or(length);
-        if length == 0 {
-            return Err(SensorError::config("window.length", "at least 1", 0));
+        if !(1..=MAX_LENGTH).contains(&length) {
+            return Err(SensorError::config("window.length", format!("1 to {MAX_LENGTH}"), length));
         }
         Ok(Self { length, hop, short: window.short, limit: window.limit.unwrap_or(usize::MAX) })
     }

@@ -20,6 +20,9 @@ const PIXELS: usize = 3 * 32 * 32;
 /// More records than any official file has; bounds what a packed file may unpack to.
 const MAX_RECORDS: u64 = 200_000;
 
+/// Most bytes of the name of a class.
+const MAX_NAME: u64 = 1 << 10;
+
 /// Which of the two record layouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CifarKind {
@@ -76,8 +79,8 @@ pub struct CifarRecords {
 /// ```
 ///
 /// # Errors
-/// `Empty`, `Truncated` (length is no multiple of the record), `Label`, `Trailing` (beyond 200,000 records), `Gzip` of
-/// [`DataError`].
+/// `Empty`, `Truncated` (length is no multiple of the record), `Label`, `Trailing` (beyond 200,000 records), `Gzip`, `Beyond`
+/// of [`DataError`].
 pub fn parse(path: &Path, bytes: &[u8], kind: CifarKind) -> Result<CifarRecords, DataError> {
     let size = kind.record();
     let mut content = Content::new(path, bytes);
@@ -207,7 +210,7 @@ fn class_names(known: &Known, folder: &Path, files: &mut Vec<SourceFile>) -> Res
     if !path.is_file() {
         return Ok(known.classes.iter().map(|c| c.to_string()).collect());
     }
-    let source = Source::read(&path)?;
+    let source = Source::read_text(&path, MAX_NAME)?;
     let text = String::from_utf8_lossy(&source.bytes);
     let names: Vec<String> = text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
     if names.len() != known.classes.len() {

@@ -49,7 +49,7 @@ pub struct IdxImages {
 /// ```
 ///
 /// # Errors
-/// `Magic`, `Dimension`, `Truncated`, `Trailing`, `Gzip` of [`DataError`].
+/// `Magic`, `Dimension`, `Truncated`, `Trailing`, `Gzip`, `Beyond` of [`DataError`].
 pub fn parse_images(path: &Path, bytes: &[u8]) -> Result<IdxImages, DataError> {
     let mut content = Content::new(path, bytes);
     let count = header(path, &mut content, "IDX images", IMAGES_MAGIC)?;
@@ -78,10 +78,12 @@ pub fn parse_images(path: &Path, bytes: &[u8]) -> Result<IdxImages, DataError> {
 /// ```
 ///
 /// # Errors
-/// `Magic`, `Dimension`, `Truncated`, `Trailing`, `Gzip`, `Label` of [`DataError`].
+/// `Magic`, `Dimension`, `Truncated`, `Trailing`, `Gzip`, `Beyond`, `Label` of [`DataError`].
 pub fn parse_labels(path: &Path, bytes: &[u8], classes: usize) -> Result<Vec<u32>, DataError> {
     let mut content = Content::new(path, bytes);
     let count = header(path, &mut content, "IDX labels", LABELS_MAGIC)?;
+    // A byte in the file, four more in memory.
+    content.may_hold("bytes of labels", count * 5)?;
     let labels = content.exact("IDX labels", count)?;
     content.end()?;
     if let Some((index, &found)) = labels.iter().enumerate().find(|(_, l)| usize::from(**l) >= classes) {

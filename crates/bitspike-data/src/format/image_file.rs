@@ -3,15 +3,17 @@
 use crate::augment::Rectangle;
 use crate::config::MAX_SIDE;
 use crate::{DataConfig, DataError};
-use image::DynamicImage;
+use bitspike_files::Beyond;
 use image::imageops::FilterType;
-use std::fs;
+use image::{DynamicImage, ImageDecoder};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-/// Largest height or width a file may have before scaling; bounds the memory one file can ask for.
+/// Largest height or width a file may have before scaling, larger than any camera makes; and with it the largest image,
+/// 768 MiB in RGB.
 const MAX_FILE_SIDE: u32 = 16_384;
 const MAX_DECODE_BYTES: u64 = 1 << 30;
+const SCALE: &str = "scale the image down, or leave it out";
 
 /// What every image of a set becomes.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +92,7 @@ fn planes(image: &DynamicImage, channels: usize, out: &mut [u8]) {
 
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    fs::read(path).map_err(|source| DataError::Io { path: path.into(), source })
+    bitspike_files::read(path).map_err(|e| DataError::io(path, e))
 }
 
 /// Decodes a PNG or JPEG file, with limits, and refuses files that are cut off.
@@ -100,15 +102,21 @@ pub(crate) fn open(path: &Path, bytes: &[u8]) -> Result<DynamicImage, DataError>
     if let Some(reason) = cut_off(bytes) {
         return Err(bad(reason.into()));
     }
+    let beyond = |source| DataError::Beyond { path: path.into(), offset: 0, source };
     let mut reader = image::ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|source| DataError::Io { path: path.into(), source })?;
     let mut limits = image::Limits::default();
-    limits.max_image_width = Some(MAX_FILE_SIDE);
-    limits.max_image_height = Some(MAX_FILE_SIDE);
-    limits.max_alloc = Some(MAX_DECODE_BYTES);
-    reader.limits(limits);
-    reader.decode().map_err(|e| bad(e.to_string()))
+    // Also of what is packed beside the pixels, as a colour profile.
+    limits.max_alloc = Some(bitspike_files::most(bytes.len() as u64).min(MAX_DECODE_BYTES));
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(|e| bad(e.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    let side = u64::from(width.max(height));
+    Beyond::check("pixels of a side", side, MAX_FILE_SIDE.into(), "more than a camera makes", SCALE).map_err(beyond)?;
+    Beyond::check_growth("bytes of pixels", bytes.len() as u64, decoder.total_bytes(), SCALE).map_err(beyond)?;
+    decoder.set_limits(limits).map_err(|e| bad(e.to_string()))?;
+    DynamicImage::from_decoder(decoder).map_err(|e| bad(e.to_string()))
 }
 
 /// Says why a PNG or JPEG file is incomplete, if it is.

@@ -9,7 +9,7 @@
 //! The key, and the manifest that is compared in full, hold the version of this layout, everything of the configuration
 //! that frames depend on, the SHA-256 of the list, and one over name, size and time of change of every file. A file is
 //! used only if all of that is as expected and length and checksum are right; otherwise it is made again. It is written
-//! under a temporary name, synced and renamed, so an interrupted write leaves at most a `.tmp` that nobody reads. A
+//! under a temporary name and renamed ([`Aside`]); the next write of the same file removes what a killed process left. A
 //! file in that place without the mark is not ours: an error, and it is left alone.
 //!
 //! A recording changed without a change of size or time is not noticed.
@@ -18,6 +18,7 @@ use super::load::{EventSet, Part};
 use super::{EventConfig, EventOptions, Listing, hex, relative};
 use crate::EventError;
 use crate::input::u64_le;
+use bitspike_files::Aside;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -160,14 +161,12 @@ impl Entry {
             test: set.test.labels.clone(),
         };
         let manifest = serde_json::to_vec(&manifest).expect("numbers and strings can be written as JSON");
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
-        let aside = self.path.with_file_name(name);
         let write = || -> std::io::Result<()> {
             if let Some(folder) = self.path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let mut out = BufWriter::new(File::create(&aside)?);
+            let aside = Aside::new(&self.path)?;
+            let mut out = BufWriter::new(aside.file());
             let mut hash = Sha256::new();
             for part in
                 [&MARK[..], &(manifest.len() as u64).to_le_bytes(), &manifest, &set.train.samples, &set.test.samples]
@@ -176,14 +175,11 @@ impl Entry {
                 out.write_all(part)?;
             }
             out.write_all(&hash.finalize())?;
-            out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-            std::fs::rename(&aside, &self.path)
+            out.flush()?;
+            drop(out);
+            aside.replace()
         };
-        write().map_err(|source| {
-            // What is half written is of no use; if it cannot be removed either, the first error is the one to tell.
-            let _ = std::fs::remove_file(&aside);
-            EventError::Io { path: self.path.clone(), offset: 0, source }
-        })
+        write().map_err(|source| EventError::Io { path: self.path.clone(), offset: 0, source })
     }
 }
 

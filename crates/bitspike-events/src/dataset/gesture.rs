@@ -42,8 +42,19 @@ pub(crate) fn list(config: &EventConfig, split: Split) -> Result<Parts, EventErr
     Ok((root, classes, train, test))
 }
 
+/// Most bytes of a line of these lists: a name, or three numbers.
+const MAX_LINE: u64 = 1 << 12;
+
 fn text(path: &Path) -> Result<String, EventError> {
-    std::fs::read_to_string(path).map_err(|source| EventError::Io { path: path.into(), offset: 0, source })
+    let bytes = bitspike_files::read_text(path, MAX_LINE).map_err(|e| EventError::io(path, e))?;
+    let bad = |e: std::string::FromUtf8Error| EventError::Value {
+        path: path.into(),
+        offset: e.utf8_error().valid_up_to() as u64,
+        what: "list of trials",
+        expected: "UTF-8".into(),
+        found: "other bytes".into(),
+    };
+    String::from_utf8(bytes).map_err(bad)
 }
 
 /// Samples of the trials that a list names.

@@ -293,8 +293,16 @@ impl Source {
         V: Copy + Default + Send,
         F: Fn(&[Event], Option<(i64, i64)>, &mut [V]) -> Result<(), EventError> + Sync,
     {
+        // At most 2^41.
         let length = self.steps * self.channels * self.size[0] * self.size[1];
-        let mut samples = vec![V::default(); items.len() * length];
+        let mut samples = Vec::new();
+        let total = items.len().checked_mul(length).filter(|n| samples.try_reserve_exact(*n).is_ok());
+        let Some(total) = total else {
+            let expected = "a size and steps whose frames fit into memory".into();
+            let found = format!("{} samples of {length} values", items.len());
+            return Err(EventError::Option { key: "size", expected, found });
+        };
+        samples.resize(total, V::default());
         // A file is read once, whatever the number of its samples; each sample writes to its own slice.
         let mut files: BTreeMap<&Path, Slots<'_, V>> = BTreeMap::new();
         for (item, out) in items.iter().zip(samples.chunks_exact_mut(length)) {

@@ -14,6 +14,9 @@ use std::path::Path;
 
 const FETCH: &str = "event-windows reads one recording a class, <class>.<extension>";
 
+/// Most windows of a part of a recording: more than a day at a tenth of a second each.
+const MAX_WINDOWS: i64 = 1 << 20;
+
 pub(crate) fn list(config: &EventConfig) -> Result<Parts, EventError> {
     let root = config.path.clone();
     let files = if root.is_dir() { files(&root, &EXTENSIONS)? } else { Vec::new() };
@@ -35,16 +38,23 @@ pub(crate) fn list(config: &EventConfig) -> Result<Parts, EventError> {
         let (first, last) = span?.unwrap_or((0, 0));
         let duration = last.saturating_sub(first).saturating_add(1);
         let middle = (duration as f64 * config.options.train_part.unwrap_or(0.7)) as i64;
-        let cut = |from: i64, to: i64| -> Vec<Item> {
+        let mut many = 0;
+        let mut cut = |from: i64, to: i64| -> Vec<Item> {
             let range = |k: i64| {
                 let start = first.saturating_add(from).saturating_add(k * window);
                 (start, start.saturating_add(window))
             };
             let n = to.saturating_sub(from).max(0) / window;
+            many = many.max(n);
             let item = |k| Item { path: path.clone(), entry: None, label: label as u32, range: Some(range(k)) };
-            (0..n).map(item).collect()
+            (0..n.min(MAX_WINDOWS)).map(item).collect()
         };
         let (a, b) = (cut(0, middle), cut(middle.saturating_add(gap), duration));
+        // A recording with one time that is wrong spans ages.
+        if many > MAX_WINDOWS {
+            let found = format!("{many} windows in the {} s of {}", duration / 1_000_000, path.display());
+            return option("window_ms", &format!("at most {MAX_WINDOWS} windows of a part"), found);
+        }
         if a.is_empty() || b.is_empty() {
             let found = format!("{} ms of {}", duration / 1000, path.display());
             return option("window_ms", "windows and a gap that leave training and test windows", found);

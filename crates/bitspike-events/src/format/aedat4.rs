@@ -17,12 +17,13 @@ use super::Decode;
 use super::flatbuf::Table;
 use crate::input::{Input, u32_le};
 use crate::{Event, EventError};
+use bitspike_files::Beyond;
 use std::io::Read;
 
 pub(crate) const MAGIC: &[u8] = b"#!AER-DAT4.0\r\n";
 /// Bytes of an event.
 pub(crate) const EVENT: usize = 16;
-/// Larger headers and packets than these are taken for damage; cameras write packets of about 10 ms.
+/// Larger headers and packets, as they are in the file, are taken for damage; cameras write packets of about 10 ms.
 const MAX_HEADER: u32 = 1 << 24;
 const MAX_PACKET: u32 = 1 << 28;
 
@@ -150,12 +151,16 @@ impl Aedat4 {
             let whole = 8 + size as usize;
             input.need(whole, "AEDAT4 packet")?;
             self.packet_at = input.offset();
-            self.unpack(&input.data()[8..whole]).map_err(|(codec, reason)| EventError::Compressed {
+            let fits = self.unpack(&input.data()[8..whole]).map_err(|(codec, reason)| EventError::Compressed {
                 path: input.path().into(),
                 offset: input.offset() + 8,
                 codec,
                 reason,
             })?;
+            if !fits {
+                let remedy = "the file is damaged, or made to do harm; record it again with smaller packets";
+                return Err(input.beyond(8, Beyond::grown("bytes of an AEDAT4 packet", size.into(), remedy)));
+            }
             // Without a description every packet is looked into.
             if self.stream.is_some() || self.packet[..self.length].get(8..12) == Some(b"EVTS") {
                 let body = self.packet[..self.length].get(4..).unwrap_or_default();
@@ -171,8 +176,9 @@ impl Aedat4 {
         }
     }
 
-    fn unpack(&mut self, data: &[u8]) -> Result<(), (&'static str, String)> {
-        let limit = u64::from(MAX_PACKET) + 1;
+    /// Unpacks a packet; false if it becomes more than its bytes may.
+    fn unpack(&mut self, data: &[u8]) -> Result<bool, (&'static str, String)> {
+        let most = bitspike_files::most(data.len() as u64);
         match self.codec {
             Codec::None => {
                 self.packet.clear();
@@ -180,23 +186,21 @@ impl Aedat4 {
                 self.length = data.len();
             }
             Codec::Lz4 => {
-                self.length =
-                    super::lz4::unpack(data, &mut self.packet, MAX_PACKET as usize).map_err(|e| ("LZ4", e))?;
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                match super::lz4::unpack(data, &mut self.packet, most).map_err(|e| ("LZ4", e))? {
+                    Some(n) => self.length = n,
+                    None => return Ok(false),
+                }
             }
             Codec::Zstd => {
                 self.packet.clear();
                 let decoder =
                     ruzstd::decoding::StreamingDecoder::new(data).map_err(|e| ("Zstandard", e.to_string()))?;
-                match decoder.take(limit).read_to_end(&mut self.packet) {
-                    Ok(n) if n as u64 == limit => {
-                        return Err(("Zstandard", format!("a packet of more than {MAX_PACKET} bytes")));
-                    }
-                    Ok(n) => self.length = n,
-                    Err(e) => return Err(("Zstandard", e.to_string())),
-                }
+                let read = decoder.take(most.saturating_add(1)).read_to_end(&mut self.packet);
+                self.length = read.map_err(|e| ("Zstandard", e.to_string()))?;
             }
         }
-        Ok(())
+        Ok(self.length as u64 <= most)
     }
 }
 

@@ -9,6 +9,7 @@
 use super::Decode;
 use crate::input::Input;
 use crate::{Event, EventError, ReadOptions, TimeUnit};
+use bitspike_files::Beyond;
 
 /// A longer line is not text with events.
 const MAX_LINE: usize = 1 << 12;
@@ -166,7 +167,9 @@ fn line(input: &mut Input) -> Result<Option<(usize, String)>, EventError> {
         }
         let Some(end) = input.data().iter().take(MAX_LINE).position(|b| *b == b'\n') else {
             if have >= MAX_LINE {
-                return Err(input.wrong(0, "CSV line", format!("at most {MAX_LINE} bytes"), "more"));
+                let remedy = "the file has no line ends, or is no list of events: name its format";
+                let e = Beyond::at("bytes of a line", MAX_LINE as u64, "no event takes more", remedy);
+                return Err(input.beyond(0, e));
             }
             if have < want {
                 return Err(input.truncated("CSV line with its line feed", have as u64 + 1));

@@ -17,15 +17,11 @@
 use super::Decode;
 use crate::input::{Input, ReadSeek};
 use crate::{Event, EventError, ReadOptions, TimeUnit};
+use bitspike_files::Beyond;
 use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions, RangeRequestStorage};
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What may be asked for at once: a column of 2^28 events of 16 bytes. Lengths that lie end here, or at [`UNPACKED`].
-const MAX_READ: u64 = 1 << 32;
-/// Bytes that gzip makes of one at most; a dataset of nothing but fill values may be refused for it.
-const UNPACKED: u64 = 1033;
 
 /// An error of the library, with the path.
 fn wrong(path: &Path, e: &hdf5_reader::error::Error) -> EventError {
@@ -45,7 +41,26 @@ fn value(path: &Path, what: &'static str, expected: impl Into<String>, found: im
     EventError::Value { path: path.into(), offset: 0, what, expected: expected.into(), found: found.to_string() }
 }
 
-fn open(path: &Path, file: Box<dyn ReadSeek>) -> Result<Hdf5File, EventError> {
+/// A file, and what its datasets may become in memory.
+struct Bounded {
+    file: Hdf5File,
+    length: u64,
+    /// Bytes of the datasets read so far.
+    held: u64,
+}
+
+impl Bounded {
+    /// The content of a dataset; all of them together are no more than the file may become.
+    fn bytes(&mut self, path: &Path, d: &Dataset) -> Result<Vec<u8>, EventError> {
+        self.held = self.held.saturating_add(d.raw_byte_len().map_err(|e| wrong(path, &e))? as u64);
+        let remedy = "if the file is meant to be so, write it without compression, as with h5repack -f NONE";
+        Beyond::check_growth("bytes of datasets", self.length, self.held, remedy)
+            .map_err(|source| EventError::Beyond { path: path.into(), offset: d.address(), source })?;
+        d.read_raw_bytes().map_err(|e| wrong(path, &e))
+    }
+}
+
+fn open(path: &Path, file: Box<dyn ReadSeek>) -> Result<Bounded, EventError> {
     let io = |source| EventError::Io { path: path.into(), offset: 0, source };
     let mut file = file;
     let length = file.seek(SeekFrom::End(0)).map_err(io)?;
@@ -57,9 +72,10 @@ fn open(path: &Path, file: Box<dyn ReadSeek>) -> Result<Hdf5File, EventError> {
         std::io::Read::read_to_end(&mut std::io::Read::take(&mut **file, n as u64), &mut bytes)?;
         Ok(bytes)
     });
-    let most = usize::try_from(length.saturating_mul(UNPACKED).min(MAX_READ)).unwrap_or(usize::MAX);
+    let most = usize::try_from(bitspike_files::most(length)).unwrap_or(usize::MAX);
     let options = OpenOptions::default().with_max_read_bytes(most);
-    Hdf5File::from_storage_with_options(Arc::new(storage), options).map_err(|e| wrong(path, &e))
+    let file = Hdf5File::from_storage_with_options(Arc::new(storage), options).map_err(|e| wrong(path, &e))?;
+    Ok(Bounded { file, length, held: 0 })
 }
 
 /// A number of a dataset.
@@ -145,17 +161,13 @@ impl Column {
     }
 }
 
-fn bytes(path: &Path, d: &Dataset) -> Result<Vec<u8>, EventError> {
-    d.read_raw_bytes().map_err(|e| wrong(path, &e))
-}
-
 /// A dataset of plain numbers.
-fn column(path: &Path, d: &Dataset) -> Result<Column, EventError> {
+fn column(path: &Path, file: &mut Bounded, d: &Dataset) -> Result<Column, EventError> {
     let kind = d.dtype().clone();
     let Some(size) = size(&kind) else {
         return Err(value(path, "HDF5 column", "whole or floating-point numbers", format!("{kind:?}")));
     };
-    Ok(Column { kind, bytes: Arc::new(bytes(path, d)?), stride: size, offset: 0, size })
+    Ok(Column { kind, bytes: Arc::new(file.bytes(path, d)?), stride: size, offset: 0, size })
 }
 
 /// A recording in HDF5.
@@ -170,9 +182,9 @@ const NAMES: [&str; 4] = ["t", "x", "y", "p"];
 
 impl Hdf5 {
     pub(crate) fn new(path: &Path, file: Box<dyn ReadSeek>, options: &ReadOptions) -> Result<Self, EventError> {
-        let file = open(path, file)?;
-        let Some(columns) = Self::find(path, &file)? else {
-            let (what, instead) = if file.dataset("spikes/times").is_ok() {
+        let mut file = open(path, file)?;
+        let Some(columns) = Self::find(path, &mut file)? else {
+            let (what, instead) = if file.file.dataset("spikes/times").is_ok() {
                 ("HDF5 with the spike lists of many samples is not one recording", "name the data set, shd or ssc")
             } else {
                 ("HDF5 without events", "columns t, x, y, p are looked for in CD/events, events and the root")
@@ -190,14 +202,14 @@ impl Hdf5 {
         Ok(Self { path: path.into(), columns, unit: options.time_unit, next: 0 })
     }
 
-    fn find(path: &Path, file: &Hdf5File) -> Result<Option<[Column; 4]>, EventError> {
+    fn find(path: &Path, file: &mut Bounded) -> Result<Option<[Column; 4]>, EventError> {
         for name in ["CD/events", "events"] {
-            let Ok(d) = file.dataset(name) else { continue };
+            let Ok(d) = file.file.dataset(name) else { continue };
             let Datatype::Compound { size: stride, fields } = d.dtype() else { continue };
             let stride = *stride as usize;
             let field = |name: &str| fields.iter().find(|f| f.name == name);
             let [Some(t), Some(x), Some(y), Some(p)] = NAMES.map(field) else { continue };
-            let rows = Arc::new(bytes(path, &d)?);
+            let rows = Arc::new(file.bytes(path, &d)?);
             let column = |f: &hdf5_reader::CompoundField| {
                 let (offset, kind) = (f.byte_offset as usize, f.datatype.clone());
                 match size(&kind) {
@@ -210,9 +222,10 @@ impl Hdf5 {
             return Ok(Some([column(t)?, column(x)?, column(y)?, column(p)?]));
         }
         for group in ["CD/events/", "events/", ""] {
-            let found = NAMES.map(|n| file.dataset(&format!("{group}{n}")).ok());
+            let found = NAMES.map(|n| file.file.dataset(&format!("{group}{n}")).ok());
             if let [Some(t), Some(x), Some(y), Some(p)] = found {
-                return Ok(Some([column(path, &t)?, column(path, &x)?, column(path, &y)?, column(path, &p)?]));
+                let mut column = |d| column(path, file, d);
+                return Ok(Some([column(&t)?, column(&x)?, column(&y)?, column(&p)?]));
             }
         }
         Ok(None)
@@ -295,8 +308,8 @@ struct Lists {
 }
 
 impl Lists {
-    fn new(path: &Path, file: &Hdf5File, name: &str) -> Result<Self, EventError> {
-        let dataset = file.dataset(name).map_err(|e| wrong(path, &e))?;
+    fn new(path: &Path, file: &mut Bounded, name: &str) -> Result<Self, EventError> {
+        let dataset = file.file.dataset(name).map_err(|e| wrong(path, &e))?;
         let (base, size) = match dataset.dtype() {
             Datatype::VarLen { base, .. } => match size(base) {
                 Some(n) => ((**base).clone(), n),
@@ -304,7 +317,7 @@ impl Lists {
             },
             other => return Err(value(path, "HDF5 list", "of variable length", format!("{other:?}"))),
         };
-        let (references, width) = (bytes(path, &dataset)?, dataset.vlen_reference_size());
+        let (references, width) = (file.bytes(path, &dataset)?, dataset.vlen_reference_size());
         Ok(Self { dataset, references, width, base, size })
     }
 
@@ -338,10 +351,10 @@ impl SpikeLists {
     }
 
     fn new(path: &Path, file: Box<dyn ReadSeek>) -> Result<Self, EventError> {
-        let file = open(path, file)?;
-        let lists = [Lists::new(path, &file, "spikes/times")?, Lists::new(path, &file, "spikes/units")?];
-        let whole = |d: &Dataset| -> Result<Vec<u32>, EventError> {
-            let c = column(path, d)?;
+        let mut file = open(path, file)?;
+        let lists = [Lists::new(path, &mut file, "spikes/times")?, Lists::new(path, &mut file, "spikes/units")?];
+        let whole = |file: &mut Bounded, d: &Dataset| -> Result<Vec<u32>, EventError> {
+            let c = column(path, file, d)?;
             let one = |row| match c.get(row) {
                 Number::Whole(v) => u32::try_from(v).ok(),
                 Number::Real(_) => None,
@@ -349,9 +362,10 @@ impl SpikeLists {
             let all: Option<Vec<u32>> = (0..c.rows()).map(one).collect();
             all.ok_or_else(|| value(path, "HDF5 labels or speakers", "whole numbers from 0", format!("{:?}", c.kind)))
         };
-        let labels = whole(&file.dataset("labels").map_err(|e| wrong(path, &e))?)?;
-        let speakers = file.dataset("extra/speaker").ok().map(|d| whole(&d)).transpose()?;
-        let keys = file.dataset("extra/keys").ok();
+        let labels = file.file.dataset("labels").map_err(|e| wrong(path, &e))?;
+        let labels = whole(&mut file, &labels)?;
+        let speakers = file.file.dataset("extra/speaker").ok().map(|d| whole(&mut file, &d)).transpose()?;
+        let keys = file.file.dataset("extra/keys").ok();
         let keys = keys.map(|d| d.read_strings().map_err(|e| wrong(path, &e))).transpose()?;
         let lengths = [lists[0].len(), lists[1].len(), labels.len(), speakers.as_ref().map_or(labels.len(), Vec::len)];
         if lengths.iter().any(|n| *n != labels.len()) {

@@ -12,8 +12,8 @@ use twox_hash::XxHash32;
 /// Blocks may refer to this many bytes before them.
 const WINDOW: usize = 1 << 16;
 
-/// Unpacks one frame to the front of `out`, which grows as needed up to `limit`; returns the length.
-pub(crate) fn unpack(data: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<usize, String> {
+/// Unpacks one frame to the front of `out`, which grows as needed; returns the length, or `None` if that is beyond `limit`.
+pub(crate) fn unpack(data: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<Option<usize>, String> {
     let cut = || "the frame ends too early".to_string();
     let take = |at: usize, n: usize| at.checked_add(n).and_then(|e| data.get(at..e)).ok_or_else(cut);
     if take(0, 4)? != [0x04, 0x22, 0x4d, 0x18] {
@@ -50,8 +50,11 @@ pub(crate) fn unpack(data: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<usi
         }
         // A byte of LZ4 holds at most 255: more room is never needed.
         let room = if stored { packed } else { most.min(packed.saturating_mul(255)) };
-        if length + room.min(most) > limit + most || length > limit || stored && packed > most {
-            return Err(format!("more than {limit} bytes"));
+        if stored && packed > most {
+            return Err(format!("a block of {packed} bytes where blocks have at most {most}"));
+        }
+        if length > limit {
+            return Ok(None);
         }
         if out.len() < length + room {
             out.resize(length + room, 0);
@@ -78,7 +81,7 @@ pub(crate) fn unpack(data: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<usi
             return Err("the checksum of the content does not fit".into());
         }
     }
-    Ok(length)
+    Ok(Some(length).filter(|n| *n <= limit))
 }
 
 #[cfg(test)]
@@ -104,9 +107,9 @@ mod tests {
                 let mut e = FrameEncoder::with_frame_info(info, Vec::new());
                 e.write_all(&content).unwrap();
                 let packed = e.finish().unwrap();
-                let n = unpack(&packed, &mut out, 1 << 20).unwrap();
+                let n = unpack(&packed, &mut out, 1 << 20).unwrap().unwrap();
                 assert!(out[..n] == content, "{mode:?}, checksums {sums}");
-                assert!(unpack(&packed, &mut out, 1000).is_err(), "beyond the limit");
+                assert_eq!(unpack(&packed, &mut out, n - 1), Ok(None), "beyond the limit");
                 for cut in (0..packed.len()).step_by(997) {
                     assert!(unpack(&packed[..cut], &mut out, 1 << 20).is_err(), "{mode:?} cut at {cut}");
                 }

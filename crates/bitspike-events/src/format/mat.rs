@@ -17,11 +17,16 @@
 use super::Decode;
 use crate::input::Input;
 use crate::{Event, EventError};
+use bitspike_files::Beyond;
 use std::io::Read;
 
 pub(crate) const MAGIC: &[u8] = b"MATLAB 5.0 MAT-file";
-/// Larger files and variables are taken for damage: a sample of ASL-DVS has some 28,000 events.
-const MAX: usize = 1 << 28;
+/// Most events; a sample of ASL-DVS has some 28,000. They bound the file, a variable, and with it what is unpacked.
+const MAX_EVENTS: usize = 1 << 22;
+const MAX_VARIABLE: usize = 8 * MAX_EVENTS + (1 << 10);
+const MAX_FILE: usize = 4 * MAX_VARIABLE;
+const REASON: &str = "a sample of ASL-DVS has a hundredth";
+const REMEDY: &str = "save the events as npz";
 const SIZE: (u16, u16) = (240, 180);
 
 pub(crate) struct Mat {
@@ -83,8 +88,8 @@ impl Mat {
             b"MI" => true,
             other => return Err(input.wrong(126, "MAT byte order", "IM or MI", format!("{other:02x?}"))),
         };
-        if input.fill(MAX)? >= MAX {
-            return Err(input.wrong(0, "MAT file", format!("less than {MAX} bytes"), "more"));
+        if input.fill(MAX_FILE + 1)? > MAX_FILE {
+            return Err(input.beyond(0, Beyond::at("bytes of a MAT file", MAX_FILE as u64, REASON, REMEDY)));
         }
         let mut file = Elements { data: &input.data()[128..], at: 0, offset: 128, big };
         let mut columns: [Option<Vec<f64>>; 4] = [const { None }; 4];
@@ -97,8 +102,11 @@ impl Mat {
                     codec: "zlib",
                     reason,
                 };
-                let mut zlib = flate2::read::ZlibDecoder::new(data).take(MAX as u64);
-                zlib.read_to_end(&mut unpacked).map_err(|e| packed(e.to_string()))?;
+                let mut zlib = flate2::read::ZlibDecoder::new(data).take(MAX_VARIABLE as u64 + 1);
+                if zlib.read_to_end(&mut unpacked).map_err(|e| packed(e.to_string()))? > MAX_VARIABLE {
+                    let e = Beyond::at("bytes of a MAT variable", MAX_VARIABLE as u64, REASON, REMEDY);
+                    return Err(input.beyond(offset, e));
+                }
                 let mut inner = Elements { data: &unpacked, at: 0, offset: 0, big };
                 inner.next(input)?.ok_or_else(|| packed("nothing in it".into()))?
             } else {
@@ -162,6 +170,14 @@ fn variable(input: &Input, m: &mut Elements<'_>, columns: &mut [Option<Vec<f64>>
         _ => return Ok(()),
     };
     let big = m.big;
+    let size = match kind {
+        1 | 2 => 1,
+        3 | 4 => 2,
+        5..=7 => 4,
+        _ => 8,
+    };
+    Beyond::check("events", (data.len() / size) as u64, MAX_EVENTS as u64, REASON, REMEDY)
+        .map_err(|e| input.beyond(offset, e))?;
     macro_rules! numbers {
         ($t:ty) => {
             data.as_chunks::<{ size_of::<$t>() }>()

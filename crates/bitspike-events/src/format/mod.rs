@@ -23,6 +23,7 @@ pub use evt3::Evt3Time;
 
 use crate::input::Input;
 use crate::{Columns, Event, EventError};
+use bitspike_files::Beyond;
 
 /// A decoder of one format.
 pub(crate) trait Decode: Send {
@@ -227,10 +228,16 @@ impl Header {
     }
 }
 
+/// Most lines of a header.
+const MAX_LINES: u64 = 1 << 12;
+
 /// Reads lines that start with `% ` up to `% end` or data.
 pub(crate) fn prophesee_header(input: &mut Input) -> Result<Header, EventError> {
     let mut header = Header::default();
+    let remedy = "the file is none of Prophesee's: name its format";
     while let Some(line) = input.header_line(b"%", 1 << 12)? {
+        let (found, reason) = (header.lines.len() as u64 + 1, "cameras write some 20");
+        Beyond::check("lines of the header", found, MAX_LINES, reason, remedy).map_err(|e| input.beyond(0, e))?;
         let text = line.trim_start_matches('%').trim();
         if text.eq_ignore_ascii_case("end") {
             break;

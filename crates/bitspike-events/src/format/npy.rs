@@ -306,7 +306,10 @@ fn array(path: &Path, name: &str, offset: u64, content: &mut Content) -> Result<
     fill(path, length_at as u64, content, &mut text)?;
     let text = String::from_utf8_lossy(&text).into_owned();
     match Head::parse(&text) {
-        Some(Head { fields, shape, .. }) if fields.len() == 1 && fields[0].0.is_empty() && shape.len() == 1 => {
+        Some(Head { fields, shape, .. })
+            if matches!(&fields[..], [(name, number, _)] if name.is_empty() && number.kind != b'V')
+                && shape.len() == 1 =>
+        {
             Ok((fields[0].1, shape[0], (length_at + length) as u64))
         }
         _ => Err(unsupported(text.trim().to_owned())),

@@ -27,7 +27,7 @@ pub(crate) struct Parquet {
 fn error(path: &Path, e: Error) -> EventError {
     let path = path.to_path_buf();
     match e {
-        Error::Io(source) => EventError::Io { path, offset: 0, source },
+        Error::Io(source) => EventError::io(&path, source),
         Error::NotParquet { offset, expected, found } => {
             EventError::Value { path, offset, what: "Parquet", expected: expected.into(), found }
         }

@@ -72,6 +72,9 @@ pub struct Encoder {
     shape: [usize; 3],
 }
 
+/// Most values of a sample: 8 GiB, of which a batch has several.
+const MAX_SAMPLE: usize = 1 << 31;
+
 impl Encoder {
     /// An encoder of features `[C, R, L]`.
     ///
@@ -98,7 +101,7 @@ impl Encoder {
             },
         };
         let size = shape.iter().try_fold(stored_steps, |a, b| a.checked_mul(*b));
-        if size.is_none_or(|n| n > isize::MAX as usize / 4) {
+        if size.is_none_or(|n| n > MAX_SAMPLE) {
             return Err(SensorError::TooLarge { samples: 1, steps: stored_steps, shape });
         }
         Ok(Self { config: config.clone(), features, stored_steps, shape })

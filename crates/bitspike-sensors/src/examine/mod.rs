@@ -9,7 +9,7 @@ mod sniff;
 pub use propose::{Proposal, Signal, propose};
 
 use crate::config::AUDIO_EXTENSIONS;
-use crate::format::{Decoded, Known, Markers, decode_placed};
+use crate::format::{self, Decoded, Known, Markers, decode_placed};
 use crate::{
     CsvFormat, Encoding, FolderLabels, Format, InsideLabels, Labels, Missing, NameLabels, Oddity, OddityKind,
     ParquetFormat, Recording, RowKind, SensorConfig, SensorError, TimeFaults, TimeUnit, quality, source,
@@ -199,13 +199,12 @@ pub fn examine_with(path: &Path, names: Option<&NameLabels>) -> Result<Option<Fi
     let (chosen, rest): (Vec<String>, Vec<String>) = files.drain(..).partition(|f| sort(f).as_ref() == Some(&most));
     let mut others: Vec<String> = others.into_iter().chain(rest).collect();
     others.truncate(LISTED);
-    let first = std::fs::read(root.join(&chosen[0]))
-        .map_err(|source| SensorError::Io { path: root.join(&chosen[0]), source })?;
     let mut config = SensorConfig { path: root.clone(), ..SensorConfig::default() };
     let mut sniffed = None;
+    let first = root.join(&chosen[0]);
     config.format = match kind_found {
         "csv" => {
-            let found = sniff::sniff(&root.join(&chosen[0]), &first)?;
+            let found = sniff::sniff(&first, &format::bytes(&first, &Format::Csv(CsvFormat::default()))?)?;
             let format = found.format.clone();
             sniffed = Some(found);
             Format::Csv(format)
@@ -220,7 +219,8 @@ pub fn examine_with(path: &Path, names: Option<&NameLabels>) -> Result<Option<Fi
     let mut columns = sniffed.as_ref().map(|s| s.columns.clone()).unwrap_or_default();
     #[cfg(feature = "parquet")]
     if let Format::Parquet(format) = &mut config.format {
-        columns = parquet(&root.join(&chosen[0]), &first, format, &mut unused)?;
+        let bytes = bitspike_files::read(&first).map_err(|e| SensorError::io(&first, e))?;
+        columns = parquet(&first, &bytes, format, &mut unused)?;
     }
     let special = match &config.format {
         Format::Csv(c) => [&c.time_column, &c.label_column, &c.group_column].map(Clone::clone),
@@ -357,17 +357,23 @@ impl Read {
                 self.errors.push(format!("files behind {name} were not read: more than {MAX_BYTES} bytes"));
                 break;
             }
-            let bytes = std::fs::read(&path).map_err(|source| SensorError::Io { path: path.clone(), source })?;
-            let known = |missing| Known { channels: &config.channels, missing, markers: &markers, scale: None };
-            let mut found = decode_placed(&path, &bytes, &lenient, known(Missing::Error));
-            if matches!(found, Err(SensorError::MissingText { .. } | SensorError::MissingBinary { .. })) {
-                missing = true;
-                found = decode_placed(&path, &bytes, &lenient, known(Missing::Hold));
+            let read = format::bytes(&path, &lenient);
+            if let Err(e @ SensorError::Io { .. }) = read {
+                return Err(e);
             }
+            let known = |missing| Known { channels: &config.channels, missing, markers: &markers, scale: None };
+            let found = read.and_then(|bytes| {
+                let mut found = decode_placed(&path, &bytes, &lenient, known(Missing::Error));
+                if matches!(found, Err(SensorError::MissingText { .. } | SensorError::MissingBinary { .. })) {
+                    missing = true;
+                    found = decode_placed(&path, &bytes, &lenient, known(Missing::Hold));
+                }
+                Ok((found?, bytes.len()))
+            });
             match found {
-                Ok((found, oddities)) => {
+                Ok(((found, oddities), size)) => {
                     self.count += 1;
-                    self.bytes += bytes.len() as u64;
+                    self.bytes += size as u64;
                     self.files.extend(found.iter().map(|_| name.clone()));
                     self.recordings.extend(found);
                     faults.extend(oddities.iter().map(|o| o.kind));

@@ -5,13 +5,14 @@
 use crate::format::csv::{label, plain};
 use crate::format::rows::{Row, Rows};
 use crate::format::stamp::{self, Stamp};
-use crate::format::{Markers, number, text};
+use crate::format::{MAX_CHANNELS, Markers, number, text};
 use crate::{CsvFormat, DateOrder, Encoding, RowKind, SensorError, TimeUnit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Rows that are looked at.
+/// Rows that are looked at, and bytes of them.
 const LOOK: usize = 4000;
+const LOOK_BYTES: usize = 16 << 20;
 /// A table without a header and with more columns than this is taken for series in rows.
 const WIDE: usize = 40;
 /// More values than this are no labels.
@@ -102,11 +103,13 @@ fn rows_of(
     most: usize,
 ) -> Result<(Vec<Line>, Option<String>), SensorError> {
     let mut rows = Rows::new(path, text.as_bytes(), format)?;
-    let (mut out, mut row) = (Vec::new(), Row::default());
+    let (mut out, mut row, mut bytes) = (Vec::new(), Row::default(), 0);
     while out.len() < most
+        && bytes < LOOK_BYTES
         && let Some(line) = rows.next(path, &mut row)?
     {
         row.trim_end(1);
+        bytes += row.memory();
         out.push((line, row.clone()));
     }
     let comment = rows.comment().map(|(_, text)| text.to_owned());
@@ -165,6 +168,12 @@ pub(crate) fn sniff(path: &Path, bytes: &[u8]) -> Result<Sniffed, SensorError> {
         if all().filter(with).count() > all().filter(|f| f.contains('.') && f.parse::<f64>().is_ok()).count() {
             out.format.decimal = ',';
         }
+    }
+    // So many fields are no columns.
+    if fields as u64 > MAX_CHANNELS {
+        out.format.header = false;
+        series(&mut out, &rows);
+        return Ok(out);
     }
     head(&mut out, &rows, fields, comment.as_deref());
     if out.format.header {

@@ -12,7 +12,7 @@ use super::rows::{Row, Rows};
 use super::stamp::{self, Stamp};
 use super::table::{Role, Roles, Table};
 use super::{Decoded, Known, number, text};
-use crate::{CsvFormat, Oddity, SensorError};
+use crate::{CsvFormat, Oddity, RowKind, SensorError};
 use std::borrow::Cow;
 use std::io::BufRead;
 use std::path::Path;
@@ -42,6 +42,9 @@ pub(crate) fn header<R: BufRead>(
         return Ok(Some(Header { columns: format.columns.clone(), line: 1 + format.skip_lines }));
     }
     let Some(mut line) = rows.next(path, row)? else { return Ok(None) };
+    if format.rows == RowKind::Times {
+        super::check_channels(path, format!("line {line}"), row.len())?;
+    }
     let data = row.iter().any(|f| number(&plain(f, format)).is_some() || stamp::is_date(f));
     let mut names: Vec<String> = row.iter().map(String::from).collect();
     let mut in_comment = false;
@@ -56,7 +59,7 @@ pub(crate) fn header<R: BufRead>(
             (in_comment, line) = (true, at);
         }
     }
-    let mut columns = names.clone();
+    let mut columns = names;
     while columns.last().is_some_and(String::is_empty) && format.columns.len() < columns.len() {
         columns.pop();
     }

@@ -25,6 +25,7 @@ pub(crate) use missing::Markers;
 pub(crate) use text::{check_utf8, skip_bom};
 
 use crate::{Format, Missing, Oddity, Recording, RowKind, SensorError};
+use bitspike_files::Beyond;
 use std::path::Path;
 
 /// What is known about a file before it is read.
@@ -166,6 +167,25 @@ pub(crate) fn decode_placed(
         d.place.select(&order);
     }
     Ok((found, notes))
+}
+
+/// The bytes of a file of this format. Of a text only so many as rows that are not too long have.
+pub(crate) fn bytes(path: &Path, format: &Format) -> Result<Vec<u8>, SensorError> {
+    let bytes = match format {
+        Format::Csv(_) | Format::Ts(_) => bitspike_files::read_text(path, rows::MAX_ROW),
+        _ => bitspike_files::read(path),
+    };
+    bytes.map_err(|e| SensorError::io(path, e))
+}
+
+/// More channels than a spreadsheet has columns are no recording.
+pub(crate) const MAX_CHANNELS: u64 = 1 << 14;
+
+/// Checks the number of channels or columns, before names for them are made.
+pub(crate) fn check_channels(path: &Path, place: impl Into<String>, found: usize) -> Result<(), SensorError> {
+    let (what, reason) = ("channels or columns", "as many as a spreadsheet has");
+    let remedy = "check which axis or separator stands for channels; leave out columns that are not needed";
+    Beyond::check(what, found as u64, MAX_CHANNELS, reason, remedy).map_err(|e| SensorError::beyond(path, place, e))
 }
 
 /// The name of a file without folder and extension.

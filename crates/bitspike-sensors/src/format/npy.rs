@@ -137,6 +137,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], format: NpyFormat, known: Known<'_
     if needed == 0 {
         return Err(SensorError::Empty { place: path.display().to_string(), what: "no sample in it".into() });
     }
+    super::check_channels(path, format!("byte {start}"), c)?;
     let channels: Vec<String> = (0..c).map(|i| format!("x{i}")).collect();
     // One axis, or channels first in memory: as [C, L] row-major and [L, C] column-major.
     let channels_first = c == 1 || (format.axes == Axes::Cl) != head.fortran;

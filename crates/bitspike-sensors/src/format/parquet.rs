@@ -9,6 +9,7 @@ use super::stamp::Stamp;
 use super::table::{Role, Roles, Table};
 use super::{Decoded, Known, csv};
 use crate::{DateOrder, Oddity, ParquetFormat, SensorError};
+use bitspike_files::Beyond;
 use bitspike_parquet::{Cell, Error, Kind, Reader, Unit};
 use std::path::Path;
 
@@ -17,7 +18,7 @@ fn damaged(path: &Path, line: u64, e: Error) -> SensorError {
     let path = path.to_path_buf();
     let (expected, what) = (String::from("a whole Parquet file"), "Parquet");
     match e {
-        Error::Io(source) => SensorError::Io { path, source },
+        Error::Io(source) => SensorError::io(&path, source),
         Error::NotParquet { offset, expected, found } => {
             SensorError::Binary { path, offset, what, expected: expected.into(), found }
         }
@@ -69,6 +70,13 @@ pub(super) fn read(
         .collect();
     let indices: Vec<usize> = used.iter().map(|u| u.0).collect();
     reader.choose(&indices).map_err(|e| damaged(path, 0, e))?;
+    // In memory a row has its number, its time, and four bytes for each channel; in the file run lengths may stand for any
+    // number of rows.
+    let row = 8 + size_of::<Stamp>() as u64 + 4 * used.len() as u64;
+    let held = reader.stated_rows().saturating_mul(row);
+    let remedy = "if the file is meant to be so, export it as CSV, or cut it into several";
+    Beyond::check_growth("bytes of rows", bytes.len() as u64, held, remedy)
+        .map_err(|e| SensorError::beyond(path, "the footer", e))?;
     let mut line = 0;
     while reader.next_batch().map_err(|e| damaged(path, line + 1, e))? {
         for row in 0..reader.rows() {

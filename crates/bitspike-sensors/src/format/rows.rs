@@ -6,15 +6,21 @@
 //!   memory than that.
 
 use crate::{CsvFormat, MISSING_TEXTS, SensorError};
+use bitspike_files::Beyond;
 use std::io::{BufRead, Read};
 use std::path::Path;
 
-/// Most bytes of a row.
-const MAX_ROW: u64 = 64 << 20;
+/// Most bytes of a row, or of a case of `.ts`: a series of [`MAX_FIELDS`] values of 15 characters.
+pub(crate) const MAX_ROW: u64 = 64 << 20;
 /// Most lines of a row, which a field in quotes may fill.
 const MAX_LINES: u64 = 1000;
-/// Most fields of a row.
+/// Most fields of a row: a series of an hour at a thousand samples a second. Columns of a table are far fewer.
 const MAX_FIELDS: usize = 4 << 20;
+/// Most bytes of a field: numbers, dates and names have fewer.
+const MAX_FIELD: usize = 64 << 10;
+
+/// What helps with rows that are too long.
+const CUT: &str = "see data.sensors.format.separator, quote and skip_lines; else cut the recording into several";
 
 /// The fields of a row.
 #[derive(Clone, Debug, Default)]
@@ -22,11 +28,18 @@ pub(crate) struct Row {
     text: String,
     /// End of each field in `text`.
     ends: Vec<usize>,
+    /// Bytes of the longest field.
+    longest: usize,
 }
 
 impl Row {
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.text.len() + size_of_val(&self.ends[..])
     }
 
     /// The field, if there is one.
@@ -51,6 +64,7 @@ impl Row {
     fn split(&mut self, line: &str, separator: char, quote: char) -> bool {
         self.text.clear();
         self.ends.clear();
+        self.longest = 0;
         let blanks = separator == ' ';
         let is_separator = |c: char| if blanks { c == ' ' || c == '\t' } else { c == separator };
         let mut chars = line.chars().peekable();
@@ -76,7 +90,7 @@ impl Row {
                     }
                 }
             }
-            let mut more = false;
+            let (mut more, start) = (false, self.ends.last().copied().unwrap_or(0));
             for c in chars.by_ref() {
                 if is_separator(c) {
                     more = true;
@@ -84,6 +98,7 @@ impl Row {
                 }
                 self.text.push(c);
             }
+            self.longest = self.longest.max(self.text.len() - start);
             self.ends.push(self.text.len());
             if !more || self.ends.len() > MAX_FIELDS {
                 break;
@@ -188,10 +203,11 @@ impl<R: BufRead> Rows<R> {
                     );
                 }
             }
-            if row.len() > MAX_FIELDS {
-                let expected = format!("at most {MAX_FIELDS} fields");
-                return Err(SensorError::text(path, first, 0, "row", expected, "more"));
-            }
+            let line = |e| SensorError::beyond(path, format!("line {first}"), e);
+            Beyond::check("fields of a row", row.len() as u64, MAX_FIELDS as u64, "no series is longer", CUT)
+                .map_err(line)?;
+            let (longest, most) = (row.longest as u64, MAX_FIELD as u64);
+            Beyond::check("bytes of a field", longest, most, "no number, date or name is longer", CUT).map_err(line)?;
             return Ok(Some(first));
         }
     }
@@ -202,11 +218,10 @@ impl<R: BufRead> Rows<R> {
         let read = self.input.by_ref().take(left).read_until(b'\n', &mut self.bytes);
         let n = read.map_err(|source| SensorError::Io { path: path.into(), source })?;
         if n as u64 == left {
-            let expected = format!("at most {MAX_ROW} bytes");
-            let e = SensorError::text(path, first, 0, "row", expected, "more");
-            return Err(
-                e.with_remedy("the file has no line ends, or a quote is never closed: see format.separator and quote")
-            );
+            let remedy =
+                "the file has no line ends, or a quote is never closed: see data.sensors.format.separator and quote";
+            let e = Beyond::at("bytes of a row", MAX_ROW, "no row of values is longer", remedy);
+            return Err(SensorError::beyond(path, format!("line {first}"), e));
         }
         self.line += u64::from(n > 0);
         Ok(n > 0)

@@ -13,6 +13,7 @@ use super::clock::{self, Clock, Fault};
 use super::stamp::Stamp;
 use super::{Decoded, Known, Place, fill::fill, stem};
 use crate::{Missing, Oddity, OddityKind, Recording, SensorError, TimeFaults, TimeUnit};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Which columns are not channels.
@@ -90,8 +91,10 @@ impl<'a> Table<'a> {
     ) -> Result<Self, SensorError> {
         let bad =
             |field, what, expected: String, found: String| SensorError::text(path, line, field, what, expected, found);
+        super::check_channels(path, format!("line {line}"), columns.len())?;
+        let mut seen = HashSet::new();
         for (i, name) in columns.iter().enumerate() {
-            if !name.is_empty() && columns[..i].contains(name) {
+            if !name.is_empty() && !seen.insert(name) {
                 let e = bad(i as u64 + 1, "column", "every name once".into(), format!("{name:?} again"));
                 return Err(e.with_remedy(
                     "rename one of them, or leave the header out with data.sensors.format.skip_lines, header = false and columns",

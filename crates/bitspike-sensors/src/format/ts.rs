@@ -105,6 +105,7 @@ fn case(
 ) -> Result<Decoded, SensorError> {
     let bad =
         |field, what, expected: String, found: String| SensorError::text(path, line, field, what, expected, found);
+    super::check_channels(path, format!("line {line}"), row.bytes().filter(|b| *b == b':').count())?;
     let mut parts: Vec<&str> = row.split(':').map(str::trim).collect();
     let classes = header.classes.as_deref().unwrap_or_default();
     let label = if classes.is_empty() { None } else { parts.pop().map(String::from) };

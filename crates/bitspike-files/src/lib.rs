@@ -1,0 +1,18 @@
+//! Files read within bounds, and replaced in one step: what every crate that touches files needs.
+//!
+//! - [`most`] and [`Beyond`]: how much memory the content of a file may ask for, and the error when it asks for more.
+//! - [`read`] and [`read_text`]: a whole file, without trust in its size or its lines.
+//! - [`Aside`] and [`sweep`]: the temporary file that becomes another in one step, and the removal of those that killed
+//!   processes left.
+
+mod aside;
+mod bound;
+#[cfg(feature = "peak")]
+mod peak;
+mod read;
+
+pub use aside::{Aside, sweep};
+pub use bound::{Beyond, FLOOR, GROWTH, most};
+#[cfg(feature = "peak")]
+pub use peak::Peak;
+pub use read::{UNSIZED, read, read_text};
