@@ -2,13 +2,15 @@
 
 use crate::error::TrainError;
 use crate::recipe::{Recipe, TestAt};
-use bitspike_data::{DataSet, ImageSet, Loader, LoaderOptions, Pipeline};
+use bitspike_data::{Batch, DataError, DataSet, ImageSet, Loader, LoaderOptions, Pipeline};
 use std::sync::Arc;
 
 /// Loaders of the parts of a data set.
 pub(crate) struct Loaders {
-    /// Shuffled and augmented.
-    pub train: Loader,
+    /// Shuffled and augmented; a pass over the training part.
+    train: Loader,
+    /// Passes of an epoch.
+    passes: u64,
     /// What epochs are evaluated on, and its name: the validation part, or the test part if there is none and
     /// [`TestAt`] allows it.
     pub held_out: Option<(&'static str, Loader)>,
@@ -43,10 +45,34 @@ impl Loaders {
         };
         let loader =
             |(name, set): (_, &Arc<ImageSet>)| Ok::<_, TrainError>((name, eval_loader(recipe, data, set.clone())?));
+        let passes = recipe.train.passes(train.batches());
         Ok(Self {
             train,
+            passes,
             held_out: held_out.map(loader).transpose()?,
             test: eval_loader(recipe, data, data.test.clone())?,
+        })
+    }
+}
+
+impl Loaders {
+    /// Batches of an epoch.
+    pub fn batches(&self) -> usize {
+        self.train.batches() * self.passes as usize
+    }
+
+    /// The batches of an epoch from number `first` on, those of all its passes in turn.
+    pub fn epoch(&self, epoch: u64, first: usize) -> impl Iterator<Item = Result<Batch, DataError>> + use<> {
+        let (loader, passes, each) = (self.train.clone(), self.passes, self.train.batches());
+        let (begun, rest) = ((first / each) as u64, first % each);
+        (begun..passes).flat_map(move |pass| {
+            let from = if pass == begun { rest } else { 0 };
+            loader.epoch(epoch * passes + pass, from).map(move |batch| {
+                batch.map(|mut batch| {
+                    batch.index += pass as usize * each;
+                    batch
+                })
+            })
         })
     }
 }

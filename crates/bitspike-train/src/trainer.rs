@@ -103,8 +103,6 @@ pub struct Trainer {
     metrics: MetricsWriter,
     events: EventWriter,
     loaders: Loaders,
-    /// Epochs of the run.
-    epochs: u64,
     teacher: Option<Teacher>,
 }
 
@@ -150,9 +148,9 @@ impl Trainer {
         let average = Average::new(&network, recipe.train.ema);
         let progress = Progress { seed: recipe.seed, ..Progress::default() };
         let (metrics, events) = (folder.append_metrics()?, folder.create_events()?);
-        let (recipe, device) = (recipe.clone(), device.clone());
+        let recipe = recipe.clone();
+        let device = device.clone();
         let trainer = Self {
-            epochs: recipe.train.passes(loaders.train.batches()),
             recipe,
             plan,
             device,
@@ -184,10 +182,8 @@ impl Trainer {
         let plan = network::plan(&recipe, data)?;
         let checkpoint = Checkpoint::load(&folder.checkpoint(Which::Last))?;
         let progress = checkpoint.progress.clone();
-        let loaders = Loaders::new(&recipe, data)?;
-        let epochs = recipe.train.passes(loaders.train.batches());
         // All epochs done but not marked finished: it was stopped in its last evaluation, which is done again.
-        if progress.epoch >= epochs && info.status == Status::Finished {
+        if progress.epoch >= recipe.train.epochs && info.status == Status::Finished {
             return Err(TrainError::Finished { path: folder.path().to_owned(), epochs: progress.epoch });
         }
         let autodiff = device.clone().autodiff();
@@ -220,6 +216,7 @@ impl Trainer {
         events.restart(progress.step + 1)?;
         info.status = Status::Running;
         folder.write_info(&info)?;
+        let loaders = Loaders::new(&recipe, data)?;
         let teacher = Teacher::load(&recipe.distill, data, device)?;
         let device = device.clone();
         Ok(Self {
@@ -236,7 +233,6 @@ impl Trainer {
             metrics,
             events,
             loaders,
-            epochs,
             teacher,
         })
     }
@@ -247,14 +243,14 @@ impl Trainer {
     /// [`TrainError`]: divergence, or a file that cannot be written. The last checkpoint stays whole.
     pub fn run(&mut self, control: &mut dyn Control) -> Result<Outcome, TrainError> {
         let mut last = None;
-        while self.progress.epoch < self.epochs {
+        while self.progress.epoch < self.recipe.train.epochs {
             let stop = self.train_epoch(control)?;
-            if self.progress.batch == self.loaders.train.batches() {
+            if self.progress.batch == self.loaders.batches() {
                 last = self.end_epoch(control)?;
             } else {
                 self.save(Which::Last)?;
             }
-            if stop && self.progress.epoch < self.epochs {
+            if stop && self.progress.epoch < self.recipe.train.epochs {
                 self.info.status = Status::Interrupted;
                 self.folder.write_info(&self.info)?;
                 return Ok(Outcome::Interrupted { epoch: self.progress.epoch, step: self.progress.step });
@@ -284,7 +280,7 @@ impl Trainer {
 
     /// Batches of an epoch, and epochs.
     pub fn length(&self) -> (usize, u64) {
-        (self.loaders.train.batches(), self.epochs)
+        (self.loaders.batches(), self.recipe.train.epochs)
     }
 
     /// Where training stands.
@@ -294,15 +290,20 @@ impl Trainer {
 
     /// Steps of one epoch; `true` if asked to stop.
     fn train_epoch(&mut self, control: &mut dyn Control) -> Result<bool, TrainError> {
-        let (first, batches) = (self.progress.batch, self.loaders.train.batches());
+        let (first, batches) = (self.progress.batch, self.loaders.batches());
         let device = self.device.clone().autodiff();
-        self.network.set_progress(self.progress.epoch as f64 / self.epochs as f64);
+        self.network.set_progress(self.progress.epoch as f64 / self.recipe.train.epochs as f64);
         let mut start = Instant::now();
-        for batch in self.loaders.train.epoch(self.progress.epoch, first) {
+        for batch in self.loaders.epoch(self.progress.epoch, first) {
             let batch = batch?;
             // Of mixed samples the class that counts most.
             let (index, n, labels) = (batch.index, batch.n, batch.dominant());
-            let lr = self.recipe.schedule.lr(self.recipe.optim.lr, self.progress.step, batches as u64, self.epochs);
+            let lr = self.recipe.schedule.lr(
+                self.recipe.optim.lr,
+                self.progress.step,
+                batches as u64,
+                self.recipe.train.epochs,
+            );
             let (images, targets) = tensors(batch, &device);
             let targets = targets.smoothed(self.recipe.train.label_smoothing);
             let (logits, value) = if self.optimizer.config().binary_rule == BinaryRule::Online {
@@ -413,8 +414,8 @@ impl Trainer {
         let lr = self.recipe.schedule.lr(
             self.recipe.optim.lr,
             self.progress.step - 1,
-            self.loaders.train.batches() as u64,
-            self.epochs,
+            self.loaders.batches() as u64,
+            self.recipe.train.epochs,
         );
         let evaluated = evaluation.as_ref().map(|(name, e)| (*name, e));
         let record = epoch_record(&self.network, &self.progress, evaluated, &flips, lr);

@@ -41,7 +41,7 @@ pub enum TestAt {
 pub struct TrainConfig {
     /// Passes over the training data.
     pub epochs: u64,
-    /// Training steps at least: of a small set there are more passes than `epochs`; 0 for none.
+    /// Training steps at least: over a small set an epoch passes several times; 0 for none.
     pub min_steps: u64,
     /// Samples of a training step.
     pub batch_size: usize,
@@ -91,9 +91,9 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Passes over training data of so many batches.
+    /// Passes of an epoch over training data of so many batches.
     pub fn passes(&self, batches: usize) -> u64 {
-        self.epochs.max(self.min_steps.div_ceil((batches as u64).max(1)))
+        self.min_steps.div_ceil(self.epochs.saturating_mul(batches as u64).max(1)).max(1)
     }
 }
 
