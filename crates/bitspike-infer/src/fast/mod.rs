@@ -53,7 +53,7 @@ pub use bitspike_cpu::{KernelPath, PathError, Setting};
 use crate::arena::by_steps;
 use crate::block::{self, put};
 use crate::head::{head, mean};
-use crate::run::check;
+use crate::run::{check, finite};
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
 use bitspike_format::integer::{IntegerBlock, IntegerGate, IntegerNeuron};
@@ -128,7 +128,7 @@ impl<'m> Engine<'m> {
     /// Computes the logits of a sample; as [`run`](crate::run()), without an arena.
     ///
     /// # Errors
-    /// [`InferError`] if a length is wrong; nothing was computed then.
+    /// As [`run`](crate::run()).
     pub fn run(
         &self,
         workspace: &mut Workspace,
@@ -144,6 +144,7 @@ impl<'m> Engine<'m> {
         let frame = n.input.len();
         let sequence = n.steps > 1 && input.len() == frame * n.steps;
         check(&self.model, 0, &[], if sequence { frame } else { input.len() }, logits)?;
+        finite(input)?;
         self.whole(workspace, input, logits, observer).ok_or(InferError::Internal)
     }
 
@@ -151,7 +152,7 @@ impl<'m> Engine<'m> {
     /// are cores). The result does not depend on their number.
     ///
     /// # Errors
-    /// [`InferError`] if a length is wrong; nothing was computed then.
+    /// As [`run`](crate::run()); one value that is not finite refuses all samples.
     pub fn run_batch(&self, inputs: &[f32], logits: &mut [f32], threads: usize) -> Result<(), InferError> {
         let n = self.model.network();
         let values = n.input.len() * if n.sequence { n.steps } else { 1 };
@@ -162,6 +163,7 @@ impl<'m> Engine<'m> {
         if logits.len() != samples * n.classes {
             return Err(InferError::Logits { expected: samples * n.classes, found: logits.len() });
         }
+        finite(inputs)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads }.clamp(1, samples.max(1));
         let run = |inputs: &[f32], logits: &mut [f32]| {
