@@ -32,7 +32,7 @@ pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
 /// Whether all currents after the gate stay so far below 2^30, or together with those of their window below 2^31, that nothing is
 /// limited but potentials, and all products below 2^46.
 fn narrow(job: &IntegerJob<'_>) -> bool {
-    let parts = job.windows.of(0).1 as i64;
+    let parts = job.windows.side.iter().product::<usize>() as i64;
     let most = LIMIT.min(2 * LIMIT / parts) << FACTOR_BITS;
     let fits = |a: i64, b: i64| a * b + (1 << FACTOR_BITS) < most;
     let all = |values: &[i32], fits: &dyn Fn(i64, u32) -> bool| {
@@ -92,7 +92,7 @@ fn fire<const GATE: u8>(job: &IntegerJob<'_>, out: &mut [u32]) {
     let corner = 2 << ARGUMENT_BITS;
     let (corner, low_corner) = (_mm256_set1_epi32(corner), _mm256_set1_epi32(corner >> up));
     let [down, up] = [down, up].map(|n| _mm_cvtsi32_si128(n as i32));
-    let (one, rounding) = (_mm256_set1_epi32(1 << (FACTOR_BITS - 1)), _mm256_set1_epi32(1 << (ARGUMENT_BITS)));
+    let (one, rounding) = (_mm256_set1_epi32(1 << (FACTOR_BITS - 1)), _mm256_set1_epi32(1 << ARGUMENT_BITS));
     let bytes: *mut u8 = out.as_mut_ptr().cast();
     for row in 0..rows {
         let (places, parts) = job.windows.of(row);

@@ -83,7 +83,8 @@ mod tests {
     use bitspike_format::{Integers as Stored, Reset};
     use proptest::prelude::*;
 
-    /// A job of random numbers of so many bits; of `ends` numbers two are as large as they may be.
+    /// A job of random numbers: currents and α of so many bits, and of `ends` numbers two as large as they may be. `gate` is none,
+    /// factors, or α outside or inside; `side` are rows and columns of the windows.
     #[derive(Clone, Copy, Debug)]
     struct Case {
         seed: u64,
