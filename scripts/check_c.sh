@@ -35,7 +35,7 @@ int main(int count, char **names) {
             if (!at) return 2;
             at++;
         }
-        bsnn_model_run(arena, input, logits);
+        if (bsnn_model_run(arena, input, logits) != BSNN_MODEL_OK) return 2;
         for (k = 0; k < BSNN_MODEL_CLASSES; k++) {
             float value = strtof(at, &at);
             if (*at == ',') at++;

@@ -34,7 +34,8 @@ enum {
     BITSPIKE_TOO_LARGE = 8,   /* the network needs more memory than can be addressed */
     BITSPIKE_NOT_RESET = 9,   /* the arena was not prepared by bitspike_reset for this model */
     BITSPIKE_INTERNAL = 10,   /* a fault of bitspike; please report it */
-    BITSPIKE_KERNEL = 11      /* the environment variable BITSPIKE_KERNEL names kernels that cannot run here */
+    BITSPIKE_KERNEL = 11,     /* the environment variable BITSPIKE_KERNEL names kernels that cannot run here */
+    BITSPIKE_NOT_FINITE = 12  /* an input value is NaN or infinite; nothing was computed */
 };
 
 /* An opened file. Its content is opaque; it may be copied, and there is nothing to close. */

@@ -26,6 +26,7 @@ const TOO_LARGE: Result = 8;
 const NOT_RESET: Result = 9;
 const INTERNAL: Result = 10;
 const KERNEL: Result = 11;
+const NOT_FINITE: Result = 12;
 
 /// Stands in front of an opened model.
 const MARK: u64 = u64::from_le_bytes(*b"bitspike");
@@ -74,6 +75,7 @@ fn of_infer(result: std::result::Result<(), InferError>) -> Result {
         Ok(()) => OK,
         Err(InferError::Arena { .. }) => ARENA,
         Err(InferError::Input { .. }) => INPUT,
+        Err(InferError::NotFinite { .. }) => NOT_FINITE,
         Err(InferError::Logits { .. }) => LOGITS,
         Err(InferError::TooLarge) => TOO_LARGE,
         Err(InferError::NotReset) => NOT_RESET,
@@ -151,6 +153,7 @@ pub extern "C" fn bitspike_message(result: Result) -> *const c_char {
         NOT_RESET => c"the arena was not prepared by bitspike_reset for this model",
         INTERNAL => c"a fault of bitspike; please report it",
         KERNEL => c"BITSPIKE_KERNEL names kernels that cannot run here; unset it",
+        NOT_FINITE => c"an input value is NaN or infinite; decide before the call what a missing one means",
         _ => c"not a result of bitspike",
     };
     text.as_ptr()

@@ -26,6 +26,9 @@ static uint8_t *read_file(const char *name, size_t *length) {
     return bytes;
 }
 
+/* NaN and infinities. */
+static const uint32_t NOT_FINITE[] = {0x7FC00000u, 0xFFC00000u, 0x7F800000u, 0xFF800000u};
+
 int main(int argc, char **argv) {
     size_t length, expected_length, i;
     uint8_t *file, *expected, version;
@@ -101,9 +104,23 @@ int main(int argc, char **argv) {
         expect(memcmp(batch_logits + i * info.classes, expected, expected_length) == 0, "logits of a batch");
     }
     expect(bitspike_engine_run(engine, batch, 5, batch_logits, 3 * info.classes, 1) == BITSPIKE_INPUT, "short batch");
+
+    for (i = 0; i < 4; i++) {
+        memcpy(image + info.frame_values - 1u, &NOT_FINITE[i], sizeof *image);
+        memcpy(batch + 2u * info.frame_values, &NOT_FINITE[i], sizeof *batch);
+        expect(bitspike_run(&model, arena, info.run_words, image, info.frame_values, logits, info.classes) ==
+                   BITSPIKE_NOT_FINITE, "run on a value that is not finite");
+        expect(bitspike_reset(&model, arena, info.step_words) == BITSPIKE_OK, "reset");
+        expect(bitspike_step(&model, arena, info.step_words, image, info.frame_values, logits, info.classes) ==
+                   BITSPIKE_NOT_FINITE, "step on a value that is not finite");
+        expect(bitspike_engine_run(engine, batch, 3 * info.frame_values, batch_logits, 3 * info.classes, 2) ==
+                   BITSPIKE_NOT_FINITE, "batch with a value that is not finite");
+    }
+    expect(memcmp(logits, expected, expected_length) == 0, "logits are left alone");
+    expect(memcmp(batch_logits, expected, expected_length) == 0, "logits of a batch are left alone");
     bitspike_engine_free(engine);
     bitspike_engine_free(NULL);
-    for (i = 0; i <= 12u; i++) {
+    for (i = 0; i <= 13u; i++) {
         expect(strlen(bitspike_message((bitspike_result)i)) > 5u, "message");
     }
     printf("%d failures\n", failures);

@@ -319,8 +319,10 @@ fn reals_must_be_finite_and_signs_must_be_padded_with_zeros() {
     let bytes = example::tiny();
     let u32_at = |i: usize| u32::from_le_bytes(bytes[i..i + 4].try_into().unwrap()) as usize;
     let (signs, reals) = (u32_at(TABLE + 16 + 4), u32_at(TABLE + 32 + 4));
-    let nan = forged(bytes.clone(), |b| b[reals + 16..reals + 20].copy_from_slice(&f32::NAN.to_le_bytes()));
-    assert!(matches!(Model::parse(&nan).unwrap_err(), FormatError::Real { index: 4, .. }));
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let bad = forged(bytes.clone(), |b| b[reals + 16..reals + 20].copy_from_slice(&value.to_le_bytes()));
+        assert!(matches!(Model::parse(&bad).unwrap_err(), FormatError::Real { index: 4, .. }));
+    }
     let negative = forged(bytes.clone(), |b| b[reals + 8..reals + 12].copy_from_slice(&(-1f32).to_le_bytes()));
     assert!(matches!(Model::parse(&negative).unwrap_err(), FormatError::Real { index: 2, .. }));
     // Three channels: bits 3 to 31 of every word are padding.

@@ -20,6 +20,11 @@ pub enum InferError {
         /// Values given.
         found: usize,
     },
+    /// An input value is NaN or infinite.
+    NotFinite {
+        /// Its index in the input of the call, all samples and frames together.
+        index: usize,
+    },
     /// The space for logits has another length than the number of classes.
     Logits {
         /// Number of classes.
@@ -44,6 +49,7 @@ impl InferError {
         match self {
             Self::Arena { .. } => "lend as many words as `run_words` or `step_words` says",
             Self::Input { .. } => "give channels * rows * columns values, or T times as many",
+            Self::NotFinite { .. } => "give finite values; decide before the call what a missing one means",
             Self::Logits { .. } => "give one place per class",
             Self::TooLarge => "use a smaller network, or a processor with more address space",
             Self::Kernel => "unset BITSPIKE_KERNEL, or name portable, neon, avx2 or avx512 as the processor allows",
@@ -58,6 +64,7 @@ impl fmt::Display for InferError {
         match *self {
             Self::Arena { needed, found } => write!(f, "the arena has {found} words; {needed} are needed"),
             Self::Input { expected, found } => write!(f, "the input has {found} values; a frame has {expected}"),
+            Self::NotFinite { index } => write!(f, "input value {index} (from 0) is NaN or infinite"),
             Self::Logits { expected, found } => {
                 write!(f, "there is room for {found} logits; there are {expected} classes")
             }

@@ -5,7 +5,7 @@ use crate::block::{Input, block};
 use crate::head::{head, mean};
 use crate::integer;
 use crate::residual::{fire_words, neurons, residual, stem};
-use crate::run::check;
+use crate::run::{check, finite};
 use crate::source::Bits;
 use crate::{InferError, Observer};
 use bitspike_format::{Layer, Map, Model};
@@ -45,7 +45,8 @@ pub fn steps_done(arena: &[u32]) -> usize {
 /// last α. State is in the arena alone: calls with different arenas do not touch each other.
 ///
 /// # Errors
-/// [`InferError`] if a length is wrong, or the arena was not [`reset`] for this model; nothing was computed then.
+/// [`InferError`] if a length is wrong, a value of the frame is not finite, or the arena was not [`reset`] for this model; nothing
+/// was computed then, and the arena is as it was.
 pub fn step(
     model: &Model<'_>,
     arena: &mut [u32],
@@ -58,6 +59,7 @@ pub fn step(
     if arena.first() != Some(&mark(needed)) {
         return Err(InferError::NotReset);
     }
+    finite(frame)?;
     one(model, arena, frame, logits, observer).ok_or(InferError::Internal)
 }
 

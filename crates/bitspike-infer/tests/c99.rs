@@ -42,13 +42,18 @@ fn run_file(
 ) -> (String, bool) {
     let model = Model::parse(bytes).unwrap();
     let c = export(&model, "net", samples).unwrap();
-    let folder = folder(name);
-    std::fs::write(folder.join("net.h"), &c.header).unwrap();
-    std::fs::write(folder.join("net.c"), change(c.source)).unwrap();
-    std::fs::write(folder.join("net_test.c"), &c.test).unwrap();
     // The tool prints what the header says.
     let words = format!("#define NET_ARENA_WORDS {}\n", bitspike_infer::run_words(&model).unwrap());
     assert!(c.header.contains(&words), "{name}: {}", c.header);
+    program(cc, name, [&c.header, &change(c.source), &c.test], flags)
+}
+
+/// Compiles header, network and a program that uses it; as [`run`].
+fn program(cc: &str, name: &str, [header, source, main]: [&str; 3], flags: &[&str]) -> (String, bool) {
+    let folder = folder(name);
+    std::fs::write(folder.join("net.h"), header).unwrap();
+    std::fs::write(folder.join("net.c"), source).unwrap();
+    std::fs::write(folder.join("net_test.c"), main).unwrap();
     let out = Command::new(cc)
         .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-O2"])
         .args(flags)
@@ -241,6 +246,56 @@ fn the_test_program_notices_a_changed_network() {
     let change = |source: String| source.replace("u >= b->threshold", "u >= 0.5f * b->threshold");
     let (text, ok) = run(&cc, "changed", &spec, &samples, &[], &change);
     assert!(!ok && text.contains("logits differ"), "{text}");
+}
+
+/// Puts NaN, infinities and the largest number into the first, the second and the last value.
+const NOT_FINITE: &str = r#"
+#include "net.h"
+#include <stdio.h>
+#include <string.h>
+
+static uint32_t arena[NET_ARENA_WORDS];
+
+int main(void) {
+    static const uint32_t bits[] = {0x7F800000u, 0xFF800000u, 0x7FC00000u, 0xFFC00000u, 0x7F800001u, 0x7F7FFFFFu};
+    static const uint32_t places[] = {0u, 1u, NET_INPUTS - 1u};
+    static float input[NET_INPUTS], logits[NET_CLASSES], before[NET_CLASSES];
+    uint32_t i, k, wrong = 0u;
+    for (i = 0u; i < 6u; i++) {
+        for (k = 0u; k < 3u; k++) {
+            const int expected = i < 5u ? NET_NOT_FINITE : NET_OK;
+            memset(input, 0, sizeof input);
+            memset(logits, 0x3E, sizeof logits);
+            memcpy(before, logits, sizeof logits);
+            memcpy(&input[places[k]], &bits[i], sizeof bits[i]);
+            wrong += net_run(arena, input, logits) != expected;
+            wrong += (memcmp(logits, before, sizeof logits) == 0) != (expected == NET_NOT_FINITE);
+        }
+    }
+    printf("%u wrong\n", (unsigned)wrong);
+    return wrong != 0u;
+}
+"#;
+
+#[test]
+fn values_that_are_not_finite_are_refused() {
+    let Some(cc) = compiler() else { return };
+    let gate = &example::sample_gate;
+    let chain = example::chain("8-8-P-16", [2, 4, 5], 3, Features::Flatten, Pool::Current, gate);
+    let residual = example::residual("8-8", [2, 4, 5], 3, Features::Average, gate);
+    for (i, spec) in [chain, residual].into_iter().enumerate() {
+        for sequence in [false, true] {
+            let spec = ModelSpec { sequence, ..spec.clone() };
+            let samples = vec![0.0; 2 * 4 * 5 * if sequence { 3 } else { 1 }];
+            let (integers, _) = quantise(&spec, &WordLengths::default()).unwrap();
+            for (k, bytes) in [write(&spec).unwrap(), write_integers(&integers).unwrap()].iter().enumerate() {
+                let c = export(&Model::parse(bytes).unwrap(), "net", &samples).unwrap();
+                let name = format!("finite{i}{sequence}{k}");
+                let (text, ok) = program(&cc, &name, [&c.header, &c.source, NOT_FINITE], &[]);
+                assert!(ok && text.contains("0 wrong"), "{name}: {text}");
+            }
+        }
+    }
 }
 
 #[test]

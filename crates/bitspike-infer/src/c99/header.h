@@ -20,13 +20,17 @@
 extern "C" {
 #endif
 
-@FEED_DECLARATIONS@/* Computes the logits of a sample.
+@FEED_DECLARATIONS@/* Results of @NAME@_run. */
+#define @UPPER@_OK 0
+#define @UPPER@_NOT_FINITE 1 /* an input value is NaN or infinite; nothing was computed */
+
+/* Computes the logits of a sample.
  *
  * arena:  @UPPER@_ARENA_WORDS words; what they hold before does not matter
  * input:  @UPPER@_INPUTS floats
  * logits: @UPPER@_CLASSES floats
  */
-void @NAME@_run(uint32_t *arena, const float *input, float *logits);
+int @NAME@_run(uint32_t *arena, const float *input, float *logits);
 
 #ifdef __cplusplus
 }

@@ -43,8 +43,7 @@ static int64_t map_current(const block_t *b, const uint32_t *sums, uint32_t pixe
     return a * signed_of(sums[channel]) + (int64_t)b->offset[i] * (int64_t)pixels;
 }
 
-static int32_t argument(const block_t *b, int64_t q, uint32_t count) {
-    const int64_t m = q / (int64_t)count;
+static int32_t argument(const block_t *b, int64_t m) {
     return limit(b->shift > 12u ? shift(m, b->shift - 12u) : m * ((int64_t)1 << (12u - b->shift)));
 }
 
@@ -56,10 +55,10 @@ static void sample_gate(const block_t *b, const uint32_t *sums, uint32_t step, u
     if (b->gate == GATE_SAMPLE) {
         int64_t all = 0;
         for (c = 0u; c < b->c_out; c++) { all += map_current(b, sums, pixels, step, c); }
-        x = argument(b, all, pixels * b->c_out);
+        x = argument(b, all / (int64_t)(pixels * b->c_out));
     }
     for (c = 0u; c < width; c++) {
-        if (b->gate != GATE_SAMPLE) { x = argument(b, map_current(b, sums, pixels, step, c), pixels); }
+        if (b->gate != GATE_SAMPLE) { x = argument(b, map_current(b, sums, pixels, step, c) / (int64_t)pixels); }
         factors[c] = (uint32_t)factor(b, x, step, c);
     }
 }
@@ -76,7 +75,7 @@ static int32_t current(const block_t *b, int32_t sum, uint32_t step, uint32_t ch
     const uint32_t i = (b->affine_steps == 1u ? 0u : step) * b->c_out + channel;
     const int32_t z = b->slope[i] * sum + b->offset[i];
 #if @GATED@
-    if (b->gate == GATE_ELEMENT) { return limit(shift((int64_t)z * factor(b, argument(b, z, 1u), step, channel), 15u)); }
+    if (b->gate == GATE_ELEMENT) { return limit(shift((int64_t)z * factor(b, argument(b, z), step, channel), 15u)); }
     if (factors != 0) { return limit(shift((int64_t)z * signed_of(factors[width == 1u ? 0u : channel]), 15u)); }
 #else
     (void)factors; (void)width;

@@ -31,6 +31,16 @@ enum { GATE_NONE = 0, GATE_FIXED = 1, GATE_SAMPLE = 2, GATE_SAMPLE_PER_CHANNEL =
 @BLOCKS@};
 @SHORTCUTS@enum { STEPS = @STEPS@, BLOCK_COUNT = @BLOCK_COUNT@, FRAME = @FRAME@, CLASSES = @CLASSES@ };
 
+/* Whether no value is NaN or infinite: these have an exponent of ones. */
+static int finite(const float *values, uint32_t count) {
+    uint32_t i, bits;
+    for (i = 0u; i < count; i++) {
+        memcpy(&bits, &values[i], sizeof bits);
+        if ((bits & 0x7F800000u) == 0x7F800000u) { return 0; }
+    }
+    return 1;
+}
+
 static uint32_t words(uint32_t channels) { return (channels + 31u) / 32u; }
 
 static uint32_t ones(uint32_t x) {

@@ -10,7 +10,7 @@
 //! let bytes = example::tiny();
 //! let model = Model::parse(&bytes).unwrap();
 //! let c = bitspike_infer::c99::export(&model, "tiny", &[0.5; 32])?;
-//! assert!(c.header.contains("void tiny_run(uint32_t *arena, const float *input, float *logits);"));
+//! assert!(c.header.contains("int tiny_run(uint32_t *arena, const float *input, float *logits);"));
 //! # Ok::<(), bitspike_infer::c99::ExportError>(())
 //! ```
 

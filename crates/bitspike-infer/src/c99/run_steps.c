@@ -1,9 +1,10 @@
 /* Step by step: between layers are currents, and potentials are kept. */
-void @NAME@_run(uint32_t *arena, const float *input, float *logits) {
+int @NAME@_run(uint32_t *arena, const float *input, float *logits) {
     enum { POTENTIALS = @POTENTIALS@, EVEN_WORDS = @EVEN@, ODD_WORDS = @ODD@ };
     uint32_t *total = arena, *potentials = total + CLASSES, *even = potentials + POTENTIALS;
     uint32_t *odd = even + EVEN_WORDS, *scratch = odd + ODD_WORDS;
     uint32_t t, i;
+    if (!finite(input, @UPPER@_INPUTS)) { return @UPPER@_NOT_FINITE; }
     memset(arena, 0, (CLASSES + POTENTIALS) * sizeof *arena);
     for (t = 0u; t < STEPS; t++) {
         uint32_t *v = potentials;
@@ -25,4 +26,5 @@ void @NAME@_run(uint32_t *arena, const float *input, float *logits) {
         head(BLOCK_COUNT % 2u == 0u ? odd : even, total, scratch);
     }
     finish(total, logits);
+    return @UPPER@_OK;
 }

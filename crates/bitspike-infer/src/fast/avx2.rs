@@ -5,9 +5,11 @@
 use super::lists::{Lists, SLACK};
 use super::portable::{self, inside};
 use super::prepare::{Binary, Row, Shortcut, Signs, Stem};
-use super::{Factors, IntegerJob, Job, Mix, Sums};
+use super::{Factors, Job, Mix, Sums};
 use bitspike_format::{Block, Conv, Neuron, Reset};
 use std::arch::x86_64::*;
+
+pub(super) use super::integers_avx2::integers;
 
 /// Rows that are added together.
 pub(super) const GROUP: usize = 16;
@@ -238,12 +240,6 @@ pub(super) fn currents(mix: &Mix<'_>, out: &mut [f32]) {
 #[target_feature(enable = "avx2")]
 pub(super) fn project(shortcut: &Shortcut, x: &[f32], shape: [usize; 3], out: &mut [f32]) {
     portable::project(shortcut, x, shape, out);
-}
-
-/// Spikes of neurons with integers; the portable loop, compiled for wide registers.
-#[target_feature(enable = "avx2")]
-pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
-    portable::integers(job, out);
 }
 
 /// Spikes of eight neurons at a time, all steps in registers.

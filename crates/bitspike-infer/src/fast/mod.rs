@@ -33,6 +33,12 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod integers_avx2;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+#[allow(unsafe_code)]
+mod integers_neon;
 mod lists;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 #[allow(unsafe_code)]
@@ -47,13 +53,13 @@ pub use bitspike_cpu::{KernelPath, PathError, Setting};
 use crate::arena::by_steps;
 use crate::block::{self, put};
 use crate::head::{head, mean};
-use crate::run::check;
+use crate::run::{check, finite};
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
 use bitspike_format::integer::{IntegerBlock, IntegerGate, IntegerNeuron};
 use bitspike_format::{Block, Gate, Layer, Map, Model, Pool};
 use lists::Lists;
-use prepare::{Binary, Prepared, Stem};
+use prepare::{Binary, Integers, Prepared, Stem};
 
 /// A network made ready for the fast kernels. Its weights are copied: as bits for vector instructions, as bytes for the
 /// portable path.
@@ -122,7 +128,7 @@ impl<'m> Engine<'m> {
     /// Computes the logits of a sample; as [`run`](crate::run()), without an arena.
     ///
     /// # Errors
-    /// [`InferError`] if a length is wrong; nothing was computed then.
+    /// As [`run`](crate::run()).
     pub fn run(
         &self,
         workspace: &mut Workspace,
@@ -138,6 +144,7 @@ impl<'m> Engine<'m> {
         let frame = n.input.len();
         let sequence = n.steps > 1 && input.len() == frame * n.steps;
         check(&self.model, 0, &[], if sequence { frame } else { input.len() }, logits)?;
+        finite(input)?;
         self.whole(workspace, input, logits, observer).ok_or(InferError::Internal)
     }
 
@@ -145,7 +152,7 @@ impl<'m> Engine<'m> {
     /// are cores). The result does not depend on their number.
     ///
     /// # Errors
-    /// [`InferError`] if a length is wrong; nothing was computed then.
+    /// As [`run`](crate::run()); one value that is not finite refuses all samples.
     pub fn run_batch(&self, inputs: &[f32], logits: &mut [f32], threads: usize) -> Result<(), InferError> {
         let n = self.model.network();
         let values = n.input.len() * if n.sequence { n.steps } else { 1 };
@@ -156,6 +163,7 @@ impl<'m> Engine<'m> {
         if logits.len() != samples * n.classes {
             return Err(InferError::Logits { expected: samples * n.classes, found: logits.len() });
         }
+        finite(inputs)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads }.clamp(1, samples.max(1));
         let run = |inputs: &[f32], logits: &mut [f32]| {
@@ -264,7 +272,7 @@ impl<'m> Engine<'m> {
         if let Some(integer) = &b.integer {
             let (gate, values) = (&mut ws.gate, &mut ws.integers);
             let factors = self.integer_factors(binary, (b, integer), bits, sums, gate, values)?;
-            let (affine, neuron) = (&binary.integers[..], integer.neuron);
+            let (affine, neuron) = (&binary.integers, integer.neuron);
             let job = IntegerJob { sums, steps, width, affine, factors, windows, neuron };
             return self.pooled(b, &mut ws.to, &mut ws.unpooled, |out| path::integers(self.path, &job, out));
         }
@@ -503,11 +511,33 @@ pub(crate) struct IntegerJob<'a> {
     pub(crate) sums: &'a [i16],
     pub(crate) steps: usize,
     pub(crate) width: usize,
-    /// A and B, `[width]` or `[step][width]`.
-    pub(crate) affine: &'a [[i32; 2]],
+    pub(crate) affine: &'a Integers,
     pub(crate) factors: IntegerFactors<'a>,
     pub(crate) windows: Windows,
     pub(crate) neuron: IntegerNeuron,
+}
+
+impl IntegerJob<'_> {
+    /// As [`Job::rows`].
+    ///
+    /// # Panics
+    /// If a length does not fit, which the engine rules out.
+    pub(crate) fn rows(&self, out: &[u32]) -> usize {
+        let (rows, Integers { slope, offset, most }) = (self.windows.neurons(), self.affine);
+        assert!(self.width.is_multiple_of(32) && out.len() == self.steps * rows * (self.width / 32), "whole words");
+        assert_eq!(self.sums.len(), self.steps * self.windows.pixels * self.width, "a sum per step, pixel and channel");
+        assert!(slope.len() == self.width || slope.len() == self.steps * self.width, "slopes");
+        assert!(offset.len() == slope.len() && most.len() == self.width, "offsets");
+        let (IntegerFactors::Given(factors) | IntegerFactors::Element(factors, ..)) = self.factors else { return rows };
+        assert_eq!(factors.len(), self.steps * self.width, "a factor per step and channel");
+        rows
+    }
+
+    /// Elements between the slopes of two steps.
+    #[inline(always)]
+    pub(crate) fn stride(&self) -> usize {
+        if self.affine.slope.len() == self.width { 0 } else { self.width }
+    }
 }
 
 /// What makes currents of sums: `z = (a · S) + b`, then `z · k` and `z + x` where there are factors and a shortcut.

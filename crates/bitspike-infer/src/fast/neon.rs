@@ -9,7 +9,8 @@ use super::{Factors, Job, Sums};
 use bitspike_format::{Block, Conv, Neuron, Reset};
 use std::arch::aarch64::*;
 
-pub(super) use super::portable::{currents, integers, project, totals};
+pub(super) use super::integers_neon::integers;
+pub(super) use super::portable::{currents, project, totals};
 
 /// Rows that are added together.
 const GROUP: usize = 16;

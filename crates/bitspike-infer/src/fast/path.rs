@@ -73,3 +73,121 @@ pub(super) fn project(path: KernelPath, shortcut: &Shortcut, x: &[f32], shape: [
 pub(super) fn integers(path: KernelPath, job: &IntegerJob<'_>, out: &mut [u32]) {
     dispatch!(path, integers(job, out));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fast::prepare::Integers;
+    use crate::fast::{IntegerFactors, Windows};
+    use bitspike_format::integer::{IntegerGate, IntegerNeuron, LIMIT, MOST_ALPHA, MOST_SHIFT};
+    use bitspike_format::{Integers as Stored, Reset};
+    use proptest::prelude::*;
+
+    /// A job of random numbers: currents and α of so many bits, and of `ends` numbers two as large as they may be. `gate` is none,
+    /// factors, or α outside or inside; `side` are rows and columns of the windows.
+    #[derive(Clone, Copy, Debug)]
+    struct Case {
+        seed: u64,
+        ends: i64,
+        current: u32,
+        alpha: u32,
+        f: u32,
+        gate: usize,
+        side: [usize; 2],
+        steps: usize,
+        words: usize,
+        per_step: bool,
+    }
+
+    fn cases() -> impl Strategy<Value = Case> {
+        let numbers = (any::<u64>(), 2..=16i64, 1..=30u32, 0..=MOST_SHIFT);
+        // As many bits of α as there are, or about so many that gated currents reach their limit.
+        let alpha = (any::<bool>(), 0..=20u32, 42..=46u32);
+        let shape = (0..4usize, 0..3usize, 1..5usize, 1..4usize, any::<bool>());
+        (numbers, alpha, shape).prop_map(
+            |((seed, ends, current, f), (free, bits, both), (gate, window, steps, words, per_step))| {
+                let alpha = if free { bits } else { (both - current).min(20) };
+                // Only a gate per element has windows.
+                let side = if gate < 2 { [1, 1] } else { [[1, 1], [1, 2], [2, 2]][window] };
+                Case { seed, ends, current, alpha, f, gate, side, steps, words, per_step }
+            },
+        )
+    }
+
+    /// Words of all paths, those of the portable one first.
+    fn run(case: &Case) -> Vec<Vec<u32>> {
+        let Case { ends, side, steps, words, .. } = *case;
+        let mut state = case.seed;
+        let mut draw = |most: i64| -> i64 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let number = (state >> 33) as i64;
+            match number % ends {
+                0 => most,
+                1 => -most,
+                _ => number / ends % (2 * most + 1) - most,
+            }
+        };
+        let (width, columns) = (32 * words, 5);
+        let pixels = if side[0] == 1 { columns } else { 3 * columns };
+        let largest = 1 + draw(i64::from(i16::MAX) - 1).abs();
+        let room = 1 + draw((LIMIT >> (30 - case.current)) - 1).abs();
+        let (mut slope, mut offset, mut most) = (Vec::new(), Vec::new(), vec![0; width]);
+        for i in 0..if case.per_step { steps * width } else { width } {
+            let a = draw(room / largest);
+            let b = draw(room - a.abs() * largest);
+            most[i % width] = most[i % width].max((a.abs() * largest + b.abs()) as i32);
+            slope.push(a as i32);
+            offset.push(b as i32);
+        }
+        let sums: Vec<i16> = (0..steps * pixels * width).map(|_| draw(largest) as i16).collect();
+        let alpha = 1 + draw((i64::from(MOST_ALPHA) >> (20 - case.alpha)) - 1).abs();
+        let factors: Vec<i32> = (0..steps * width).map(|_| draw(alpha) as i32).collect();
+        let gate = IntegerGate {
+            alpha: Stored::default(),
+            channels: 1,
+            per_channel: false,
+            inside: case.gate == 3,
+            hard: true,
+            element: true,
+        };
+        let job = IntegerJob {
+            sums: &sums,
+            steps,
+            width,
+            affine: &Integers { slope, offset, most },
+            factors: match case.gate {
+                0 => IntegerFactors::None,
+                1 => IntegerFactors::Given(&factors),
+                _ => IntegerFactors::Element(&factors, gate, case.f),
+            },
+            windows: Windows { side, pixels, columns },
+            neuron: IntegerNeuron {
+                decay: draw(1 << 15).abs() as i32,
+                threshold: (1 + draw(room - 1).abs()) as i32,
+                reset: if draw(1) < 0 { Reset::Soft } else { Reset::Hard },
+            },
+        };
+        let spikes = |path: KernelPath| {
+            let mut out = vec![0xAAAA_AAAA; steps * job.windows.neurons() * words];
+            integers(path, &job, &mut out);
+            out
+        };
+        KernelPath::available().into_iter().map(spikes).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("PROPTEST_CASES").is_some() {
+            ProptestConfig::default().cases
+        } else {
+            2000
+        }))]
+
+        #[test]
+        fn integers_are_those_of_the_portable_path(case in cases()) {
+            let words = run(&case);
+            for (path, other) in KernelPath::available().iter().zip(&words) {
+                prop_assert_eq!(other, &words[0], "{}", path);
+            }
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::{Factors, IntegerFactors, IntegerJob, Job, Mix, Sums};
 use crate::arena::WINDOW;
 use crate::block::{fire, window_mean};
 use crate::integer::element;
-use bitspike_format::integer::{self, ALPHA_BITS, ARGUMENT_BITS, IntegerGate, gated};
+use bitspike_format::integer::{self, gated};
 use bitspike_format::{Block, Conv, element_factor};
 
 /// First and past-the-last kernel index at an output position.
@@ -180,113 +180,39 @@ pub(super) fn neurons(job: &Job<'_>, out: &mut [u32]) {
     }
 }
 
-/// The largest |α| that [`element_gates`] multiplies in 32 bits: α · 2^15 + 2^13 stays below 2^31.
-const NARROW: u32 = 0xFFFF;
-
-/// [`element`] of 32 currents; in 32 bits but for the last product, where α is of usual size and stands outside.
-#[inline(always)]
-fn element_gates(gate: &IntegerGate<'_>, f: u32, alpha: &[i32], mut z: [i32; 32]) -> [i32; 32] {
-    if gate.inside || alpha.iter().any(|a| a.unsigned_abs() > NARROW) {
-        z.iter_mut().zip(alpha).for_each(|(z, alpha)| *z = element(gate, *alpha, *z, f));
-        return z;
-    }
-    // Beyond its corners, at ±2^13, the function is constant: so far nothing leaves 32 bits.
-    let corner = 2 << ARGUMENT_BITS;
-    let (down, up) = (f.saturating_sub(ARGUMENT_BITS), ARGUMENT_BITS.saturating_sub(f));
-    let half = (1 << down) >> 1;
-    for (z, alpha) in z.iter_mut().zip(alpha) {
-        let x = ((*z + half) >> down).clamp(-corner, corner) << up;
-        let k = (alpha * integer::hard(x) + (1 << (ALPHA_BITS - 1))) >> ALPHA_BITS;
-        *z = gated(*z, k);
-    }
-    z
-}
-
 /// Spikes of neurons with integers, all steps of 32 channels at a time.
 #[inline(always)]
 pub(super) fn integers(job: &IntegerJob<'_>, out: &mut [u32]) {
-    let (width, steps, pixels) = (job.width, job.steps, job.windows.pixels);
-    let rows = job.windows.neurons();
+    let (rows, width, pixels) = (job.rows(out), job.width, job.windows.pixels);
     for row in 0..rows {
         let (places, parts) = job.windows.of(row);
         for c in (0..width).step_by(32) {
             let mut v = [0; 32];
-            for t in 0..steps {
-                let affine = &job.affine[if job.affine.len() == width { c } else { t * width + c }..][..32];
-                let currents = |place: usize| {
+            for t in 0..job.steps {
+                let from = t * job.stride() + c;
+                let affine = job.affine.slope[from..][..32].iter().zip(&job.affine.offset[from..][..32]);
+                let mut z = [0i64; 32];
+                for place in &places[..parts] {
                     let sums = &job.sums[(t * pixels + place) * width + c..][..32];
-                    let mut z = [0; 32];
-                    for ((z, [a, b]), sum) in z.iter_mut().zip(affine).zip(sums) {
-                        *z = a.wrapping_mul(i32::from(*sum)).wrapping_add(*b);
-                    }
-                    z
-                };
-                let mut z = [0; 32];
-                match job.factors {
-                    IntegerFactors::None => z = currents(places[0]),
-                    IntegerFactors::Given(factors) => {
-                        let factors = &factors[t * width + c..][..32];
-                        for ((z, current), k) in z.iter_mut().zip(currents(places[0])).zip(factors) {
-                            *z = gated(current, *k);
-                        }
-                    }
-                    IntegerFactors::Element(alpha, gate, f) => {
-                        let alpha = &alpha[t * width + c..][..32];
-                        let mut sums = [0i64; 32];
-                        for place in &places[..parts] {
-                            let z = element_gates(&gate, f, alpha, currents(*place));
-                            sums.iter_mut().zip(z).for_each(|(sum, z)| *sum += i64::from(z));
-                        }
-                        z.iter_mut().zip(sums).for_each(|(z, sum)| *z = integer::window_mean(sum, parts));
+                    for (lane, ((z, sum), (a, b))) in z.iter_mut().zip(sums).zip(affine.clone()).enumerate() {
+                        let current = a.wrapping_mul(i32::from(*sum)).wrapping_add(*b);
+                        *z += i64::from(match job.factors {
+                            IntegerFactors::None => current,
+                            IntegerFactors::Given(k) => gated(current, k[t * width + c + lane]),
+                            IntegerFactors::Element(alpha, gate, f) => {
+                                element(&gate, alpha[t * width + c + lane], current, f)
+                            }
+                        });
                     }
                 }
                 let mut word = 0;
-                for (lane, (v, z)) in v.iter_mut().zip(&z).enumerate() {
-                    let (next, spike) = job.neuron.fire(*v, *z);
+                for (lane, (v, z)) in v.iter_mut().zip(z).enumerate() {
+                    let (next, spike) = job.neuron.fire(*v, integer::window_mean(z, parts));
                     *v = next;
                     word |= u32::from(spike) << lane;
                 }
                 out[((t * rows + row) * width + c) / 32] = word;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bitspike_format::Integers;
-
-    /// Where 32 bits suffice, they give what the definition gives.
-    #[test]
-    fn gates_in_32_bits_are_those_of_the_definition() {
-        let mut numbers = 0x9E37_79B9u32;
-        let mut draw = |bits: u32| {
-            numbers = numbers.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (numbers as i32) >> (31 - bits)
-        };
-        let (mut same, mut narrow) = (0, 0);
-        for f in 0..=24 {
-            for bits in [3, 8, 14, 16, 17, 20] {
-                for inside in [false, true] {
-                    let gate = IntegerGate {
-                        alpha: Integers::default(),
-                        channels: 1,
-                        per_channel: false,
-                        inside,
-                        hard: true,
-                        element: true,
-                    };
-                    let alpha: Vec<i32> = (0..32).map(|_| draw(bits)).collect();
-                    let mut z: [i32; 32] = core::array::from_fn(|i| draw(6 + i as u32 % 25));
-                    (z[0], z[1], z[2], z[3]) = (1 << 30, -(1 << 30), (1 << f) * 2, 1 - (1 << f) * 2);
-                    let expected = core::array::from_fn(|i| element(&gate, alpha[i], z[i], f));
-                    same += usize::from(element_gates(&gate, f, &alpha, z) == expected);
-                    narrow += usize::from(!inside && alpha.iter().all(|a| a.unsigned_abs() <= NARROW));
-                }
-            }
-        }
-        assert_eq!(same, 25 * 6 * 2);
-        assert!(narrow >= 25 * 4, "{narrow}");
     }
 }

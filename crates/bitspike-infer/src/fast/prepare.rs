@@ -1,6 +1,7 @@
 //! Parameters as the kernels want them.
 
 use super::KernelPath;
+use bitspike_format::integer::IntegerBlock;
 use bitspike_format::{Affine, Block, Conv, Layer, Projection, Weights};
 
 /// Parameters of a layer.
@@ -35,8 +36,16 @@ pub(crate) struct Binary {
     pub(crate) signs: Signs,
     pub(crate) slope: Vec<f32>,
     pub(crate) offset: Vec<f32>,
-    /// A and B of layers with integers, `[width]` or `[T][width]`; 0 beyond the last channel.
-    pub(crate) integers: Vec<[i32; 2]>,
+    pub(crate) integers: Integers,
+}
+
+/// A and B of a layer with integers, `[width]` or `[T][width]`; 0 beyond the last channel.
+#[derive(Debug, Default)]
+pub(crate) struct Integers {
+    pub(crate) slope: Vec<i32>,
+    pub(crate) offset: Vec<i32>,
+    /// The largest |A S + B| of a channel, `[width]`: at most 2^30, as every file says.
+    pub(crate) most: Vec<i32>,
 }
 
 /// Signs in the form that a path wants.
@@ -148,8 +157,11 @@ impl Stem {
 impl Binary {
     /// Whether all sums, and the numbers of all rows, fit 16 bits.
     fn takes(b: &Block<'_>) -> bool {
+        Self::largest_sum(b) <= i16::MAX as usize
+    }
+
+    fn largest_sum(b: &Block<'_>) -> usize {
         b.sums().iter().product::<usize>() * b.conv.taps() * b.conv.input.channels * b.conv.input.largest()
-            <= i16::MAX as usize
     }
 
     fn new(b: &Block<'_>, path: KernelPath) -> Self {
@@ -160,15 +172,24 @@ impl Binary {
             KernelPath::Avx2 | KernelPath::Avx512 => Signs::Rows(Rows::all(&b.conv, 256)),
         };
         let (slope, offset) = padded(&b.affine, width, b.sums());
-        let mut integers = Vec::new();
-        if let Some(integer) = &b.integer {
-            let channels = b.conv.channels;
-            for step in 0..integer.slope.len() / channels {
-                let own = (0..channels).map(|c| integer.affine(step, c).map_or([0; 2], |(a, b)| [a, b]));
-                integers.extend(own.chain(std::iter::repeat_n([0; 2], width - channels)));
+        let integers = b.integer.as_ref().map_or_else(Integers::default, |integer| Integers::new(b, integer, width));
+        Self { width, signs, slope, offset, integers }
+    }
+}
+
+impl Integers {
+    fn new(b: &Block<'_>, integer: &IntegerBlock<'_>, width: usize) -> Self {
+        let (channels, largest) = (b.conv.channels, Binary::largest_sum(b) as i32);
+        let (mut slope, mut offset, mut most) = (Vec::new(), Vec::new(), vec![0; width]);
+        for step in 0..integer.slope.len() / channels {
+            for (c, most) in most.iter_mut().enumerate() {
+                let (a, b) = if c < channels { integer.affine(step, c).unwrap_or_default() } else { (0, 0) };
+                slope.push(a);
+                offset.push(b);
+                *most = (*most).max(a.abs() * largest + b.abs());
             }
         }
-        Self { width, signs, slope, offset, integers }
+        Self { slope, offset, most }
     }
 }
 
