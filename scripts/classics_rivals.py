@@ -1,7 +1,7 @@
 """MiniRocket of aeon and the random forest of scikit-learn on windows that the example `company` has written.
 
     cargo run --release -p bitspike-classics --example company -- CONFIG.toml FOLDER --write DIR FOLD...
-    python scripts/classics_rivals.py DIR
+    python scripts/classics_rivals.py DIR [SEEDS]
 
 Needs numpy, scikit-learn and aeon. MiniRocket has 10,000 features, a scaler without mean and RidgeClassifierCV over 10 values of
 1e-3 to 1e3; the forest has 300 trees on mean, deviation, minimum, maximum and the first 19 magnitudes of the spectrum.
@@ -33,7 +33,7 @@ def statistics(x):
 for folder in sorted(p for p in pathlib.Path(sys.argv[1]).iterdir() if p.is_dir()):
     (x, y), (test, want) = part(folder, "train"), part(folder, "test")
     found = []
-    for seed in (1, 2, 3):
+    for seed in range(1, 1 + int(sys.argv[2] if len(sys.argv) > 2 else 1)):
         start = time.time()
         transform = MiniRocket(random_state=seed, n_jobs=1)
         features = transform.fit_transform(x)

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `MostFrequent` | none | the most frequent class of the training part, the first of equals |
 //! | `RidgeValues` | the C·T values | ridge regression, λ by leaving one out |
-//! | `Ridge` | 12 statistics of each channel: moments, crossings, bands of the spectrum | the same |
+//! | `Ridge` | 30 statistics of each channel: moments, crossings, range, bands and lines of the spectrum | the same |
 //! | `Forest` | the same | random forest of 100 trees, by smartcore |
 //! | `Rocket` | 9,996 of MiniRocket, in its own code | ridge regression as above |
 //!
@@ -100,8 +100,8 @@ impl Classic {
         match self {
             Self::MostFrequent => "the most frequent class of the training part, always",
             Self::RidgeValues => "ridge regression on the values of a window",
-            Self::Ridge => "ridge regression on statistics and band energies of each channel",
-            Self::Forest => "random forest of 100 trees on statistics and band energies of each channel",
+            Self::Ridge => "ridge regression on statistics and spectrum of each channel",
+            Self::Forest => "random forest of 100 trees on statistics and spectrum of each channel",
             Self::Rocket => "ridge regression on random convolutions (MiniRocket)",
         }
     }

@@ -1,8 +1,14 @@
 //! Simple statistics of a window.
 //!
-//! Features of each channel of L samples, in this order: mean, standard deviation, root mean square, share of zero crossings of the
-//! signal less its mean, and the natural logarithm of the energy in 8 bands of the spectrum, each with the same number of bins of 1..L/2
-//! (of the signal less its mean; floor 1e-12). Computed in `f64`.
+//! Of each channel x of L samples, with X the spectrum of x less its mean:
+//!
+//! ```text
+//! mean, standard deviation, root mean square, share of zero crossings of x less its mean, least, greatest
+//! 8 bands    ln max(Σ |X[f]|² / L, 1e-12) over as many f each of 1..L/2
+//! 16 lines   √(|X[f]|² / L) at f = 1..16; 0 beyond L/2
+//! ```
+//!
+//! Bands tell a texture, lines a shape. Computed in `f64`.
 //!
 //! Beyond the range that a feature has in the training part it is clamped: a constant offset of one microphone would otherwise outweigh
 //! everything else.
@@ -13,9 +19,10 @@ use rayon::prelude::*;
 use rustfft::{Fft, FftPlanner, num_complex::Complex};
 
 const BANDS: usize = 8;
+const LINES: usize = 16;
 
 /// Features of a channel.
-pub(crate) const EACH: usize = 4 + BANDS;
+pub(crate) const EACH: usize = 6 + BANDS + LINES;
 
 /// Statistics of the training part with the range of each feature.
 pub(crate) struct Statistics {
@@ -49,10 +56,10 @@ impl Statistics {
     }
 }
 
-/// Multiply-adds of a window: six passes, a complex transform of ½ L log2 L butterflies of 5, and its squares.
+/// Multiply-adds of a window: eight passes, a complex transform of ½ L log2 L butterflies of 5, and its squares.
 pub(crate) fn operations(channels: usize, length: usize) -> u64 {
     let (c, l) = (channels as u64, length as u64);
-    c * (6 * l + (2.5 * l as f64 * (l as f64).log2()).ceil() as u64 + l)
+    c * (8 * l + (2.5 * l as f64 * (l as f64).log2()).ceil() as u64 + l)
 }
 
 fn features(windows: &Windows) -> Array2<f32> {
@@ -80,7 +87,10 @@ fn of_channel(x: &[f32], fft: &dyn Fft<f64>, out: &mut [f32]) {
         let band = spectrum.get(1 + b * bins / BANDS..1 + (b + 1) * bins / BANDS).unwrap_or_default();
         (band.iter().map(|z| z.norm_sqr()).sum::<f64>() / n).max(1e-12).ln()
     };
-    let values = [mean, variance.sqrt(), square.sqrt(), crossings].into_iter().chain((0..BANDS).map(energy));
+    let line = |f: usize| if f <= bins { (spectrum[f].norm_sqr() / n).sqrt() } else { 0.0 };
+    let extreme = |f: fn(f32, f32) -> f32| f64::from(x.iter().copied().fold(x[0], f));
+    let moments = [mean, variance.sqrt(), square.sqrt(), crossings, extreme(f32::min), extreme(f32::max)];
+    let values = moments.into_iter().chain((0..BANDS).map(energy)).chain((1..=LINES).map(line));
     out.iter_mut().zip(values).for_each(|(to, v)| *to = v as f32);
 }
 
@@ -98,10 +108,11 @@ mod tests {
         let x: Vec<f32> = (0..16).map(|i| if i % 2 == 0 { 1.0 } else { 3.0 }).collect();
         let got = of(&x);
         assert_eq!(got.len(), EACH);
-        assert_eq!((got[0], got[1], got[3]), (2.0, 1.0, 15.0 / 16.0));
+        assert_eq!((got[0], got[1], got[3], got[4], got[5]), (2.0, 1.0, 15.0 / 16.0, 1.0, 3.0));
         assert!((got[2] - 5f32.sqrt()).abs() < 1e-6);
-        assert!((got[11] - 16f32.ln()).abs() < 1e-6, "{got:?}");
-        assert!(got[4..11].iter().all(|v| *v < -20.0), "{got:?}");
+        assert!((got[13] - 16f32.ln()).abs() < 1e-6, "{got:?}");
+        assert!(got[6..13].iter().all(|v| *v < -20.0), "{got:?}");
+        assert!((got[21] - 4.0).abs() < 1e-6 && got[14..21].iter().chain(&got[22..]).all(|v| *v < 1e-6), "{got:?}");
         // Shorter than the bands: no panic.
         assert_eq!(of(&[1.0]).len(), EACH);
     }
