@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bitspike_run::Classics;
+
 use crate::{Comparison, fmt, load::Loaded};
 
 /// Every reason to distrust the comparison, the gravest first.
@@ -29,6 +31,30 @@ pub(crate) fn collect(c: &Comparison, other_baselines: &[String]) -> Vec<String>
     out
 }
 
+/// Why classifiers cannot stand beside these runs: another part, other files.
+pub(crate) fn of_classics(c: &Comparison, classics: &Classics) -> Option<String> {
+    let run = c.loaded.iter().find(|run| run.finished()).or(c.loaded.first())?;
+    let data = &run.info.dataset;
+    let samples = if c.accuracy_on == "validation" { data.validation_samples } else { data.test_samples };
+    let (same_part, same_files) = (classics.evaluated_on == c.accuracy_on, classics.data == hashes(run));
+    let what = match (same_part && classics.samples == samples, same_files) {
+        (true, true) => return None,
+        (false, _) => format!(
+            "on {} {} samples, the runs on {} {}",
+            classics.samples, classics.evaluated_on, samples, c.accuracy_on
+        ),
+        (true, false) => "on other data files than the runs".into(),
+    };
+    Some(format!("Classifiers without a network were tried {what}, and are left out."))
+}
+
+/// Hashes of the data files of a run, sorted.
+fn hashes(run: &Loaded) -> Vec<&str> {
+    let mut hashes: Vec<&str> = run.info.dataset.files.iter().map(|file| file.sha256.as_str()).collect();
+    hashes.sort_unstable();
+    hashes
+}
+
 /// Facts that should be the same in all runs and are not.
 fn differing(c: &Comparison, out: &mut Vec<String>) {
     let fact = |name: &str, consequence: &str, of: &dyn Fn(&Loaded) -> String, out: &mut Vec<String>| {
@@ -54,11 +80,7 @@ fn differing(c: &Comparison, out: &mut Vec<String>) {
     fact(
         "The content of the data files",
         data,
-        &|run| {
-            let mut hashes: Vec<&str> = run.info.dataset.files.iter().map(|file| file.sha256.as_str()).collect();
-            hashes.sort_unstable();
-            hashes.iter().map(|hash| hash.chars().take(8).collect::<String>()).collect::<Vec<_>>().join("+")
-        },
+        &|run| hashes(run).iter().map(|hash| hash.chars().take(8).collect::<String>()).collect::<Vec<_>>().join("+"),
         out,
     );
     fact(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bitspike_run::{Energy, Status};
+use bitspike_run::{Classics, Energy, Status};
 use serde::Serialize;
 
 use crate::{Difference, Figure, ReportError, Spread, caveats, conclude, group, learned, load::Loaded};
@@ -39,6 +39,8 @@ pub struct Comparison {
     pub methods: Vec<MethodResult>,
     /// Every method's differences to the baseline.
     pub differences: Vec<Difference>,
+    /// Classifiers without a network on the same data, if they were run.
+    pub classics: Option<Classics>,
     /// What stands in the way of comparing these runs.
     pub caveats: Vec<String>,
     /// One entry per run, in the order of `methods`, then by seed.
@@ -173,6 +175,20 @@ impl Comparison {
         Self::build(paths, Some(baseline))
     }
 
+    /// The same with classifiers that were run on the same data: they get a table, and the first sentence says it if no network beats them.
+    ///
+    /// They are left out, with a caveat, if they were run on another part or on other files than the runs.
+    pub fn with_classics(mut self, classics: Classics) -> Self {
+        match caveats::of_classics(&self, &classics) {
+            Some(caveat) => self.caveats.push(caveat),
+            None => {
+                self.classics = Some(classics);
+                self.conclusion = conclude::conclude(&self);
+            }
+        }
+        self
+    }
+
     /// The paired difference between any two methods; `None` without a seed in common.
     pub fn difference(&self, figure: Figure, method: &str, against: &str) -> Option<Difference> {
         let find = |label: &str| self.methods.iter().find(|method| method.label == label);
@@ -241,6 +257,7 @@ impl Comparison {
             target_accuracy,
             methods,
             differences,
+            classics: None,
             caveats: Vec::new(),
             runs,
             loaded,

@@ -1,6 +1,6 @@
 //! What the figures say, in words. No sentence claims more than the interval beside it.
 
-use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, learned, points};
+use crate::{Comparison, Conclusion, Difference, Figure, MethodResult, Verdict, fmt, learned, points, tables};
 
 /// Headline and points.
 pub(crate) fn conclude(c: &Comparison) -> Conclusion {
@@ -37,12 +37,35 @@ pub(crate) fn conclude(c: &Comparison) -> Conclusion {
         }
     };
     points.extend(learned::doubts(c, &rest));
+    let headline = beside_classics(c, headline, &mut points);
     // What speaks against any conclusion comes before it.
     let mut doubts = doubts.into_iter();
     match doubts.next() {
         None => Conclusion { headline, points },
         Some(first) => Conclusion { headline: first, points: doubts.chain([headline]).chain(points).collect() },
     }
+}
+
+/// Whether a network beats the classifiers without one; if none does, that comes first.
+fn beside_classics(c: &Comparison, headline: String, points: &mut Vec<String>) -> String {
+    let Some(classic) = c.classics.as_ref().and_then(|classics| classics.best()) else { return headline };
+    let Some((network, accuracy)) = tables::best_network(c) else { return headline };
+    let (mine, theirs) = (fmt::percent(accuracy, 2), fmt::percent(classic.accuracy, 2));
+    let (network, on) = (&network.label, &c.accuracy_on);
+    if accuracy > classic.accuracy {
+        let much = fmt::signed((accuracy - classic.accuracy) * 100.0, 2);
+        let text = format!(
+            "{network} is above the best classifier without a network, {} ({}): {mine} % against {theirs} % {on} accuracy, {much} points.",
+            classic.name, classic.about
+        );
+        points.insert(0, text);
+        return headline;
+    }
+    points.insert(0, headline);
+    format!(
+        "No network here beats {} ({}): it reaches {theirs} % {on} accuracy, the best network, {network}, {mine} %.",
+        classic.name, classic.about
+    )
 }
 
 /// The method the headline is about: AGMM if it is there, else the most accurate that is not the baseline.

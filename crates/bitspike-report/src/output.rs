@@ -130,10 +130,8 @@ pub fn write(c: &Comparison, path: &Path, form: fn(&Comparison) -> String) -> Re
 
 fn all_tables(c: &Comparison) -> Vec<Table> {
     let mut tables = vec![tables::outcome(c)];
-    tables.extend(points::table(c));
-    if tables.len() == 1 {
-        tables.extend(tables::tested(c));
-    }
+    tables.extend(tables::classics(c));
+    tables.extend(points::table(c).or_else(|| tables::tested(c)));
     tables.extend(tables::pairs(c));
     tables.extend([tables::flips(c), tables::cost(c), tables::runs(c)]);
     tables

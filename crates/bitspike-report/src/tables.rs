@@ -1,6 +1,6 @@
 //! The tables, once, for every form of output.
 
-use crate::{Comparison, Difference, Figure, Spread, fmt};
+use crate::{Comparison, Difference, Figure, MethodResult, Spread, fmt};
 
 /// A table of finished cells. The first column is text, the others are numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,50 @@ pub(crate) fn outcome(c: &Comparison) -> Table {
         note: accuracy_note(c),
     }
     .without_empty_columns()
+}
+
+/// The method with the greatest mean accuracy, the first of equals.
+pub(crate) fn best_network(c: &Comparison) -> Option<(&MethodResult, f64)> {
+    let known = c.methods.iter().filter_map(|method| Some((method, method.accuracy?.mean)));
+    known.reduce(|best, other| if other.1 > best.1 { other } else { best })
+}
+
+/// Classifiers without a network beside the best network.
+pub(crate) fn classics(c: &Comparison) -> Option<Table> {
+    let classics = c.classics.as_ref().filter(|classics| !classics.classics.is_empty())?;
+    let best = best_network(c);
+    let rows = classics.classics.iter().map(|classic| {
+        vec![
+            classic.name.clone(),
+            fmt::percent(classic.accuracy, 2),
+            best.map_or(ABSENT.into(), |(_, network)| fmt::signed((network - classic.accuracy) * 100.0, 2)),
+            fmt::bytes(classic.bytes),
+            fmt::count(classic.operations),
+            fmt::duration(classic.train_seconds),
+        ]
+    });
+    let above =
+        best.map_or("best network above, points".into(), |(method, _)| format!("{} above, points", method.label));
+    let about: Vec<String> =
+        classics.classics.iter().map(|classic| format!("{}: {}", classic.name, classic.about)).collect();
+    Some(Table {
+        title: "Without a network".into(),
+        columns: [
+            "classifier",
+            &format!("{} accuracy, %", classics.evaluated_on),
+            &above,
+            "size",
+            "multiply-adds, est.",
+            "training",
+        ]
+        .map(str::to_owned)
+        .into(),
+        rows: rows.collect(),
+        note: format!(
+            "{}. Multiply-adds are of one sample, with features; a comparison counts as one. Sizes: 4 bytes a number.",
+            about.join("; ")
+        ),
+    })
 }
 
 fn accuracy_note(c: &Comparison) -> String {

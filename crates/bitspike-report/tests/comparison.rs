@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bitspike_report::{Comparison, Figure, ReportError, Verdict, markdown};
-use bitspike_run::{RunFolder, RunInfo, Status};
+use bitspike_report::{Comparison, Figure, ReportError, Verdict, html, markdown, text};
+use bitspike_run::{ClassicRecord, Classics, RunFolder, RunInfo, Status};
 
 #[path = "../examples/fabricate/mod.rs"]
 mod fabricate;
@@ -298,4 +298,59 @@ fn differences_are_corrected_for_their_number_and_tested_without_pairs() {
     let said = c.conclusion.points.iter().find(|p| p.starts_with("Corrected for 3 comparisons with bsnn")).unwrap();
     assert!(said.contains("agmm") && !said.contains("same"), "{said}");
     assert!(markdown(&c).contains("Welch p, Holm"));
+}
+
+/// Ridge regression of this accuracy on the data of fabricated runs.
+fn classics(accuracy: f64) -> Classics {
+    let home = tempfile::tempdir().unwrap();
+    let data = RunFolder::open(run(home.path(), &bsnn(1))).unwrap().read_info().unwrap().dataset;
+    let mut hashes: Vec<String> = data.files.iter().map(|file| file.sha256.clone()).collect();
+    hashes.sort();
+    let ridge = ClassicRecord {
+        name: "ridge".into(),
+        about: "ridge regression on statistics".into(),
+        accuracy,
+        bytes: 2620,
+        operations: 19_327,
+        ..ClassicRecord::default()
+    };
+    let guess = ClassicRecord { name: "most-frequent".into(), accuracy: 0.1, ..ClassicRecord::default() };
+    let (evaluated_on, samples) = ("test".into(), data.test_samples);
+    Classics { data: hashes, evaluated_on, samples, classics: vec![guess, ridge], ..Classics::default() }
+}
+
+#[test]
+fn the_first_sentence_says_it_when_no_network_beats_a_classic() {
+    let fakes = [bsnn(1), agmm(1), bsnn(2), agmm(2)];
+    let plain = compare(&fakes);
+    let beaten = compare(&fakes).with_classics(classics(0.95));
+    let best = plain.methods[1].accuracy.unwrap().mean;
+    let words = format!(
+        "No network here beats ridge (ridge regression on statistics): it reaches 95.00 % test accuracy, the best network, agmm, {:.2} %.",
+        100.0 * best
+    );
+    assert_eq!((&beaten.conclusion.headline, &beaten.conclusion.points[0]), (&words, &plain.conclusion.headline));
+    assert_eq!(beaten.caveats, plain.caveats);
+    let above = compare(&fakes).with_classics(classics(0.5));
+    assert_eq!(above.conclusion.headline, plain.conclusion.headline);
+    assert!(above.conclusion.points[0].starts_with("agmm is above the best classifier without a network, ridge ("));
+    for form in [text, markdown, html] {
+        let written = form(&beaten);
+        assert!(written.contains("19,327") && written.contains("95.00") && !form(&plain).contains("19,327"));
+    }
+    // Equal is not better.
+    let equal = compare(&fakes).with_classics(classics(best));
+    assert!(equal.conclusion.headline.starts_with("No network here beats ridge"));
+}
+
+#[test]
+fn classics_of_other_data_are_left_out_and_it_is_said() {
+    let plain = compare(&[bsnn(1), agmm(1)]);
+    let other = Classics { data: vec!["00".into()], ..classics(0.95) };
+    let fewer = Classics { samples: 7, ..classics(0.95) };
+    for (classics, words) in [(other, "on other data files than the runs"), (fewer, "on 7 test samples, the runs on")] {
+        let c = compare(&[bsnn(1), agmm(1)]).with_classics(classics);
+        assert_eq!((c.classics, &c.conclusion), (None, &plain.conclusion));
+        assert!(c.caveats.last().unwrap().contains(words), "{:?}", c.caveats);
+    }
 }

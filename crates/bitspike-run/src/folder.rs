@@ -291,7 +291,7 @@ fn whole<'a>(path: &Path, bytes: &'a [u8], form: Form) -> Result<&'a [u8], RunEr
 }
 
 /// Checks checksum and schema number first, so that a damaged or newer file is not reported as a broken one.
-fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, RunError> {
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, RunError> {
     whole(path, bytes, Form::Json)?;
     check_schema(path, bytes)?;
     serde_json::from_slice(bytes).map_err(|source| RunError::Json { path: path.to_path_buf(), source })

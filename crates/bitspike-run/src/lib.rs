@@ -64,7 +64,7 @@ pub use folder::{
 };
 pub use metrics::{MetricsLog, MetricsWriter, TornLine, Truncation, read_metrics, truncate_metrics_after};
 pub use schema::{
-    DatasetInfo, Energy, EpochRecord, FileHash, FlipTotals, LayerInfo, LayerRecord, MachineInfo, NetworkInfo,
-    NoteRecord, Record, RunInfo, SCHEMA, Status, StepRecord, Summary,
+    CLASSICS_FILE, ClassicRecord, Classics, DatasetInfo, Energy, EpochRecord, FileHash, FlipTotals, LayerInfo,
+    LayerRecord, MachineInfo, NetworkInfo, NoteRecord, Record, RunInfo, SCHEMA, Status, StepRecord, Summary,
 };
 pub use tensorboard::EventWriter;

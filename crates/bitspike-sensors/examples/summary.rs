@@ -1,4 +1,4 @@
-//! Prints what a configuration makes of a folder, and what the baseline reaches.
+//! Prints what a configuration makes of a folder.
 //!
 //! ```sh
 //! cargo run --release -p bitspike-sensors --example summary -- crates/bitspike-sensors/examples/watch.toml FOLDER
@@ -32,11 +32,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("windows     {} samples: {} + {}", set.window, set.train.len(), set.test.len());
     println!("input       {} steps ({} stored) of {:?}, {kind}", set.steps, set.stored_steps, set.shape);
     println!("copies      {}", set.split.copies.len());
-    let b = prepared.baseline();
-    for (name, s) in [("ridge", &b.ridge), ("centroid", &b.centroid), ("majority", &b.majority)] {
-        let (part, balanced) = (100.0 * s.accuracy(), 100.0 * s.balanced);
-        println!("{name:<11} {part:.2} % ({} of {}), balanced {balanced:.2} %", s.correct, s.total);
-    }
     Ok(())
 }
 

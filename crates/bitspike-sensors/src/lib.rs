@@ -12,7 +12,6 @@
 //! - A [`Split`] holds out recordings, groups, the end of each recording, or files; never random windows. [`verify`]
 //!   proves that the parts share no sample.
 //! - [`Encode`] has direct values, rate, latency, delta and population coding; [`Features`] a mel spectrogram.
-//! - [`Prepared::baseline`] is a linear classifier on simple statistics, to put the results of a network in proportion.
 //!
 //! The same configuration and files give the same bits, whatever the number of threads. This crate knows nothing of
 //! networks or training.
@@ -54,11 +53,9 @@
 //! assert!(matches!(&set.train.samples, Encoded::Bytes(spikes) if spikes.len() == 20 * 8 * 4 * 8));
 //! assert!(set.test.groups.iter().all(|g| g.as_deref() == Some("ben")));
 //! assert_eq!(set.split.name, "by-group test=ben");
-//! assert_eq!(prepared.baseline().ridge.correct, 20);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod baseline;
 mod config;
 mod encode;
 mod error;
@@ -78,7 +75,6 @@ mod split;
 mod stream;
 mod window;
 
-pub use baseline::{Baseline, Score, solve};
 pub use bitspike_format::SignalSpec;
 pub use config::{
     Axes, Bands, CsvFormat, DateOrder, DeltaEncode, DirectEncode, Encode, Encoding, Features, FileSplit, FolderLabels,

@@ -412,7 +412,7 @@ fn copies(recordings: &[Recording], train: &[Origin], test: &[Origin]) -> Vec<(S
 
 impl Prepared {
     /// Features of a window before normalisation, `[rows, L]`.
-    fn features(&self, origin: &Origin) -> Vec<f32> {
+    fn plain_features(&self, origin: &Origin) -> Vec<f32> {
         let x = self.cut.take(&self.recordings[origin.recording], origin);
         match &self.mel {
             None => x,
@@ -424,7 +424,7 @@ impl Prepared {
         if config.normalise == crate::Normalise::None {
             return Scaler { centre: vec![0.0; rows], scale: vec![1.0; rows] };
         }
-        let all: Vec<Vec<f32>> = self.train.par_iter().map(|o| self.features(o)).collect();
+        let all: Vec<Vec<f32>> = self.train.par_iter().map(|o| self.plain_features(o)).collect();
         // Columns with something other than padding: samples, or frames that hold at least one.
         let columns = |o: &Origin, n: usize| match &config.features {
             Features::Raw(_) => o.samples.min(n),
@@ -446,7 +446,7 @@ impl Prepared {
 
     /// Normalised features of a window.
     fn normalised(&self, origin: &Origin) -> Vec<f32> {
-        let mut x = self.features(origin);
+        let mut x = self.plain_features(origin);
         self.scaler.apply(&mut x);
         crate::normalise::clip(&mut x, self.bound);
         x
@@ -518,14 +518,25 @@ impl Prepared {
     /// # Errors
     /// [`SensorError::TooLarge`].
     pub fn train_features(&self) -> Result<(Vec<f32>, Vec<u32>), SensorError> {
-        let (samples, each) = (self.train.len(), self.encoder.features_len());
+        self.features(&self.train)
+    }
+
+    /// Normalised features of windows, `[N, C, R, L]`, before encoding, and the class of each; as classifiers without spikes take them.
+    ///
+    /// # Errors
+    /// [`SensorError::TooLarge`].
+    ///
+    /// # Panics
+    /// As [`Self::window`].
+    pub fn features(&self, origins: &[Origin]) -> Result<(Vec<f32>, Vec<u32>), SensorError> {
+        let (samples, each) = (origins.len(), self.encoder.features_len());
         let too_large = || SensorError::TooLarge { samples, steps: 1, shape: self.encoder.features() };
         let (mut out, total) = (Vec::new(), samples.checked_mul(each).ok_or_else(too_large)?);
         out.try_reserve_exact(total).map_err(|_| too_large())?;
         out.resize(total, 0f32);
-        let windows = out.par_chunks_mut(each).zip(&self.train);
+        let windows = out.par_chunks_mut(each).zip(origins);
         windows.for_each(|(to, origin)| to.copy_from_slice(&self.normalised(origin)));
-        Ok((out, self.train.iter().map(|o| self.labels[o.recording]).collect()))
+        Ok((out, origins.iter().map(|o| self.labels[o.recording]).collect()))
     }
 
     /// What is odd about files and values, and should be looked at: glitches with file and line, constant channels, clocks among

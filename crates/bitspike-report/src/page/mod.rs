@@ -154,6 +154,9 @@ fn results(c: &Comparison) -> String {
         out.push_str(&format!("<div class=\"caveats\"><b>Read with care</b><ul>{}</ul></div>\n", items(&c.caveats)));
     }
     out.push_str(&table(c, &tables::outcome(c)));
+    if let Some(classics) = tables::classics(c) {
+        out.push_str(&table(c, &classics));
+    }
     out.push_str(&figures(c, plots::result(c)));
     if let Some(points) = points::table(c).or_else(|| tables::tested(c)) {
         out.push_str(&table(c, &points));

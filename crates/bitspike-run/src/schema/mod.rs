@@ -4,10 +4,12 @@
 //! is not finite is written as `null` and read back as NaN (`None` in an optional field). Readers ignore fields they
 //! do not know, so a field can be added without a new [`SCHEMA`]; a change of meaning needs a new number.
 
+mod classics;
 mod info;
 mod metrics;
 mod summary;
 
+pub use classics::{CLASSICS_FILE, ClassicRecord, Classics};
 pub use info::{DatasetInfo, FileHash, LayerInfo, MachineInfo, NetworkInfo, RunInfo, Status};
 pub use metrics::{EpochRecord, FlipTotals, LayerRecord, NoteRecord, Record, StepRecord};
 pub use summary::{Energy, Summary};
