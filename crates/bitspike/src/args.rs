@@ -192,6 +192,9 @@ pub struct CompareArgs {
     /// Memory for the data and all runs at a time, such as 4GiB: fewer runs at a time where more would not fit
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<bytesize::ByteSize>,
+    /// Leave out the classifiers without a network, which stand beside networks on windows of sensors
+    #[arg(long)]
+    pub no_classics: bool,
     /// Folder of the comparison; without it runs/compare-NAME
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

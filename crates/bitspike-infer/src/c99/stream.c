@@ -89,7 +89,8 @@ static void classify(@NAME@_stream_t *s) {
     @NAME@_result_t result;
     const int32_t before = s->steady;
     const float *input = encode(s);
-    @NAME@_run(s->scratch.arena, input, s->posteriors);
+    /* A finite value may be too large to be normalised: then the window has no class. */
+    if (@NAME@_run(s->scratch.arena, input, s->posteriors) != @UPPER@_OK) { return; }
     result.window = s->window;
     result.best = softmax(s->posteriors);
     result.name = @UPPER@_CLASS_NAMES[result.best];

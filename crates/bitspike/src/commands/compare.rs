@@ -1,6 +1,6 @@
 //! `bitspike compare` and `bitspike sweep`: methods × seeds, and points of a grid, one table and one page.
 
-use super::{device, odd, recipe, select, threads, warn};
+use super::{classics, device, odd, recipe, select, threads, warn};
 use crate::args::{CompareArgs, SweepArgs};
 use crate::error::CliError;
 use crate::progress::Progress;
@@ -110,7 +110,12 @@ pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) ->
     if folders.len() < jobs.len() {
         return Err(CliError::Interrupted { resume: "the same command again".to_owned() });
     }
-    let comparison = Comparison::from_runs(&folders)?;
+    let mut comparison = Comparison::from_runs(&folders)?;
+    if !args.no_classics
+        && let Some(classics) = classics::of(jobs, &shelf, out, threads, args.run.quiet)
+    {
+        comparison = comparison.with_classics(classics);
+    }
     bitspike_report::write(&comparison, &out.join(REPORT_FILE), bitspike_report::html)?;
     bitspike_report::write(&comparison, &out.join(RUNS_FILE), bitspike_report::csv)?;
     Ok(comparison)

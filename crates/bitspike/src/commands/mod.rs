@@ -1,6 +1,7 @@
 //! One file per sub-command; what several share is here.
 
 mod bench;
+mod classics;
 mod compare;
 mod data;
 mod eval;

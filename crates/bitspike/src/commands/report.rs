@@ -4,7 +4,7 @@ use crate::args::ReportArgs;
 use crate::error::CliError;
 use crate::output;
 use bitspike_report::Comparison;
-use bitspike_run::{INFO_FILE, RunFolder};
+use bitspike_run::{Classics, INFO_FILE, RunFolder};
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &ReportArgs) -> Result<bool, CliError> {
@@ -15,7 +15,13 @@ pub fn run(args: &ReportArgs) -> Result<bool, CliError> {
     for folder in &folders {
         super::note_old(&RunFolder::open(folder)?, true)?;
     }
-    let comparison = Comparison::from_runs(&folders)?;
+    let mut comparison = Comparison::from_runs(&folders)?;
+    // Those of one comparison stand beside its runs.
+    if let [home] = &args.runs[..]
+        && let Some(classics) = Classics::read(home)?
+    {
+        comparison = comparison.with_classics(classics);
+    }
     bitspike_report::write(&comparison, &args.out, bitspike_report::html)?;
     output::result(&match (args.json, args.markdown) {
         (true, _) => bitspike_report::json(&comparison),
