@@ -55,6 +55,7 @@ pub use drawn::Drawn;
 pub use error::{DataError, ErrorKind};
 pub use evenly::evenly;
 pub use find::search_path;
+pub use format::image_file::read_image;
 pub use image_files::ImageFiles;
 pub use inspect::{ClassCount, Inspection, Kind, Part, inspect, inspect_bytes};
 pub use load::{load, load_frames};

@@ -56,6 +56,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod apply;
 mod config;
 mod encode;
 mod error;
@@ -75,6 +76,7 @@ mod split;
 mod stream;
 mod window;
 
+pub use apply::{RecordingWindow, windows_of};
 pub use bitspike_format::SignalSpec;
 pub use config::{
     Axes, Bands, CsvFormat, DateOrder, DeltaEncode, DirectEncode, Encode, Encoding, Features, FileSplit, FolderLabels,

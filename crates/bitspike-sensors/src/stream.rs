@@ -9,15 +9,13 @@
 //!   hand is dropped and the next begins behind it. Samples are counted on.
 //! - Labels, groups and columns that are no channels are not looked at.
 
-use crate::encode::Mel;
+use crate::apply::Inputs;
 use crate::format::csv::{Header, check_width, header, not_a_number, not_a_time, plain};
 use crate::format::rows::{Row, Rows as Lines};
 use crate::format::stamp::Stamp;
 use crate::format::text::Transcoded;
 use crate::format::{Markers, number};
-use crate::load::features;
-use crate::window::Cut;
-use crate::{CsvFormat, Encoded, Encoder, Format, Key, Missing, RawFormat, RowKind, Scaler, SensorConfig, SensorError};
+use crate::{CsvFormat, Encoded, Encoder, Format, Missing, RawFormat, RowKind, Scaler, SensorConfig, SensorError};
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
@@ -59,11 +57,8 @@ pub struct StreamWindow {
 /// ```
 pub struct Streamed<R> {
     rows: Rows<R>,
-    fitted: Fitted,
+    inputs: Inputs,
     missing: Missing,
-    cut: Cut,
-    mel: Option<Mel>,
-    encoder: Encoder,
     /// Samples since the last window's start, row by row, each of every channel.
     held: Vec<f32>,
     /// Rows to leave out before the next window, where windows are further apart than they are long.
@@ -72,7 +67,6 @@ pub struct Streamed<R> {
     samples: u64,
     last: Vec<Option<f32>>,
     time: Option<Stamp>,
-    bound: f32,
     windows: u64,
     gaps: u64,
 }
@@ -84,50 +78,31 @@ impl<R: BufRead> Streamed<R> {
     /// [`SensorError`] where configuration, what was fitted and header contradict each other, or the format is not one that
     /// can be read as it comes.
     pub fn new(name: &Path, input: R, config: &SensorConfig, fitted: Fitted) -> Result<Self, SensorError> {
-        config.validate()?;
+        let inputs = Inputs::new(config, fitted)?;
         if config.missing == Missing::Linear {
             let expected = "\"hold\", a value or \"error\": a stream cannot look ahead";
             return Err(SensorError::config("missing", expected, "\"linear\""));
         }
-        let mut window = config.window.clone();
-        if window.length.is_none() && window.length_s.is_none() {
-            // Windows were whole recordings.
-            window.length = Some(fitted.window);
-        }
-        let cut = Cut::new(&window, fitted.rate_hz.or(config.rate_hz), &[])?;
-        if cut.length != fitted.window {
-            let expected = format!("{} samples, as when it was fitted", fitted.window);
-            return Err(SensorError::config("window.length", expected, cut.length));
-        }
-        let (mel, rows, shape) = features(&config.features, fitted.channels.len(), cut.length, fitted.rate_hz)?;
-        if fitted.scaler.centre.len() != rows || fitted.scaler.scale.len() != rows {
-            let found = format!("{} and {}", fitted.scaler.centre.len(), fitted.scaler.scale.len());
-            return Err(SensorError::config("features", format!("{rows} centres and scales"), found));
-        }
-        let encoder = Encoder::new(&config.encode, shape)?;
-        let last = vec![None; fitted.channels.len()];
-        let rows = Rows::new(name, input, config, &fitted.channels)?;
+        let channels = &inputs.fitted.channels;
+        let last = vec![None; channels.len()];
+        let rows = Rows::new(name, input, config, channels)?;
         Ok(Self {
             rows,
             missing: config.missing,
-            cut,
-            mel,
-            encoder,
             held: Vec::new(),
             skip: 0,
             samples: 0,
             last,
             time: None,
-            bound: config.bound(),
             windows: 0,
             gaps: 0,
-            fitted,
+            inputs,
         })
     }
 
     /// What encodes the windows.
     pub fn encoder(&self) -> &Encoder {
-        &self.encoder
+        &self.inputs.encoder
     }
 
     /// Gaps so far.
@@ -141,9 +116,9 @@ impl<R: BufRead> Streamed<R> {
     /// [`SensorError`] with line and field, or byte offset. The stream is not to be read on after one.
     #[allow(clippy::should_implement_trait, reason = "errors come in between")]
     pub fn next(&mut self) -> Result<Option<StreamWindow>, SensorError> {
-        let c = self.fitted.channels.len();
+        let (c, cut) = (self.inputs.fitted.channels.len(), self.inputs.cut);
         let mut row = vec![None; c];
-        while self.held.len() < c * self.cut.length {
+        while self.held.len() < c * cut.length {
             let Some(at) = self.rows.next(&mut row)? else { return Ok(None) };
             if self.is_gap(at.time) {
                 self.gaps += 1;
@@ -156,7 +131,7 @@ impl<R: BufRead> Streamed<R> {
                     (_, Some(v)) => *last = Some(v),
                     (Missing::Hold, None) => *value = *last,
                     (Missing::Value(v), None) => *value = Some(v),
-                    _ => return Err(self.rows.missing(&at, k, &self.fitted.channels[k])),
+                    _ => return Err(self.rows.missing(&at, k, &self.inputs.fitted.channels[k])),
                 }
                 complete &= value.is_some();
             }
@@ -170,23 +145,17 @@ impl<R: BufRead> Streamed<R> {
                 self.held.extend(row.iter().flatten());
             }
         }
-        let length = self.cut.length;
-        let mut x: Vec<f32> = (0..c).flat_map(|k| self.held[k..].iter().step_by(c).copied()).collect();
-        if let Some(mel) = &self.mel {
-            x = mel.window(&x, length);
-        }
-        self.fitted.scaler.apply(&mut x);
-        crate::normalise::clip(&mut x, self.bound);
-        let key = Key { seed: 0, epoch: 0, test: true, sample: self.windows };
-        let window = StreamWindow { first: self.samples - length as u64, input: self.encoder.encode(&x, key)? };
-        self.held.drain(..c * self.cut.hop.min(length));
-        self.skip = self.cut.hop.saturating_sub(length);
+        let x: Vec<f32> = (0..c).flat_map(|k| self.held[k..].iter().step_by(c).copied()).collect();
+        let window =
+            StreamWindow { first: self.samples - cut.length as u64, input: self.inputs.input(x, self.windows)? };
+        self.held.drain(..c * cut.hop.min(cut.length));
+        self.skip = cut.hop.saturating_sub(cut.length);
         self.windows += 1;
         Ok(Some(window))
     }
 
     fn is_gap(&mut self, time: Option<Stamp>) -> bool {
-        let (Some(now), Some(rate)) = (time, self.fitted.rate_hz) else { return false };
+        let (Some(now), Some(rate)) = (time, self.inputs.fitted.rate_hz) else { return false };
         let before = self.time.replace(now);
         before.is_some_and(|before| (now.since(before) * rate - 1.0).abs() > 0.5)
     }

@@ -5,7 +5,7 @@ mod deploy;
 
 pub use bench::{Against, BenchArgs, Net, What};
 use clap::{Args as ClapArgs, Parser, Subcommand};
-pub use deploy::{ExportArgs, InferArgs, VerifyArgs, VerifyRunArgs};
+pub use deploy::{ExportArgs, InferArgs, PredictArgs, VerifyArgs, VerifyRunArgs};
 use std::path::PathBuf;
 
 /// Train, compare and inspect binary spiking networks (1-bit weights, 1-bit spikes) with AGMM.
@@ -61,6 +61,10 @@ pub enum Command {
     VerifyRun(VerifyRunArgs),
     /// Run a .bsnn file over a data set: accuracy, firing rates, speed, energy estimates
     Infer(InferArgs),
+    /// Classes and probabilities of recordings or images with a .bsnn file
+    #[command(after_help = "Examples:\n  bitspike predict my.bsnn new.wav --recipe runs/my-agmm-seed1/recipe.toml\n  \
+        bitspike predict my.bsnn photos/*.jpg --csv > classes.csv")]
+    Predict(PredictArgs),
     /// Show layers, weights, bits, operations and memory of a recipe, a run or a .bsnn file
     Inspect(InspectArgs),
     /// Measure speed and memory on this machine: training, inference, kernels, a deployed file, reading of events

@@ -573,8 +573,35 @@ fn new_writes_a_recipe_that_compare_takes() {
     let out = bitspike(dir.path(), &[&["compare", "moves.toml", "--quiet"], &small[..]].concat());
     assert!(out.status.success(), "{}", text(&out.stderr));
     assert!(dir.path().join("runs/compare-moves/report.html").is_file());
+    let page = std::fs::read_to_string(dir.path().join("runs/compare-moves/report.html")).unwrap();
+    assert!(text(&out.stdout).contains("rocket") && page.contains("most-frequent"), "{}", text(&out.stdout));
     let out = bitspike(dir.path(), &["inspect", "moves.toml"]);
     assert!(text(&out.stderr).contains("validation       test"), "{}", text(&out.stderr));
+    // What is said of the test part's files one by one is what is said of the test part.
+    let run = "runs/compare-moves/agmm-seed1";
+    let ok = |args: &[&str]| {
+        let out = bitspike(dir.path(), args);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        text(&out.stdout)
+    };
+    ok(&["export", run, "-o", "m.bsnn"]);
+    ok(&["infer", "m.bsnn", "--recipe", "moves.toml", "--write-predictions", "p.csv"]);
+    let told = std::fs::read_to_string(dir.path().join("p.csv")).unwrap();
+    let names = ["run", "walk"];
+    let told: Vec<&str> =
+        told.lines().skip(1).map(|l| names[l.split(',').nth(2).unwrap().parse::<usize>().unwrap()]).collect();
+    let files = ["predict", "m.bsnn", "moves/s04_run_1.csv", "moves/s04_walk_1.csv", "--recipe", "moves.toml"];
+    let csv = ok(&[&files[..], &["--csv"]].concat());
+    assert_eq!(csv.lines().next(), Some("input,recording,first,class,probability,run,walk"));
+    let found: Vec<&str> = csv.lines().skip(1).map(|l| l.split(',').nth(3).unwrap()).collect();
+    assert_eq!(found, told);
+    assert_eq!(ok(&files).lines().count(), 2);
+    let answer: serde_json::Value =
+        serde_json::from_str(ok(&[&files[..3], &files[4..], &["--json"]].concat()).trim()).unwrap();
+    let sum: f64 = answer["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-9 && answer["windows"].as_array().unwrap().len() == 6, "{answer}");
+    let none = bitspike(dir.path(), &["predict", "m.bsnn", "moves/s04_run_1.csv"]);
+    assert!(none.status.code() == Some(2) && text(&none.stderr).contains("--recipe"), "{}", text(&none.stderr));
 }
 
 #[test]

@@ -75,6 +75,22 @@ impl Target {
     }
 }
 
+/// One PNG or JPEG file as a network of such an input sees it: scaled until it covers the size, the middle cut out, grey if there is one
+/// channel. `shape` is `[C, H, W]`, C 1 or 3.
+///
+/// # Errors
+/// [`DataError`] for a file that cannot be read, is damaged or too large; [`DataError::Config`] for other channels.
+pub fn read_image(path: &Path, shape: [usize; 3]) -> Result<Vec<u8>, DataError> {
+    if ![1, 3].contains(&shape[0]) {
+        let (expected, found) = ("a network of images with 1 or 3 channels".into(), format!("{} channels", shape[0]));
+        return Err(DataError::Config { key: "data.channels", expected, found });
+    }
+    let target = Target { shape, margin: Some(0), reference: path.into() };
+    let mut out = vec![0; shape.iter().product()];
+    target.decode(path, &read(path)?, |_| None, &mut out)?;
+    Ok(out)
+}
+
 /// Pixels, channel by channel.
 fn planes(image: &DynamicImage, channels: usize, out: &mut [u8]) {
     if channels == 1 {

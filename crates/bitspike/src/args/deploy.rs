@@ -81,6 +81,31 @@ pub struct VerifyArgs {
     pub run: super::RunArgs,
 }
 
+/// Arguments of `predict`.
+#[derive(ClapArgs, Debug)]
+pub struct PredictArgs {
+    /// File to run
+    pub model: PathBuf,
+    /// Recordings of sensors, audio or events, or images
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Recipe whose data table says how recordings become windows, as the one in the run's folder; images need none
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: Option<PathBuf>,
+    /// Also print each window
+    #[arg(long, conflicts_with_all = ["json", "csv"])]
+    pub windows: bool,
+    /// Print machine-readable JSON on standard output, an object per input
+    #[arg(long)]
+    pub json: bool,
+    /// Print CSV, a line per window with the probability of every class
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Kernels: portable, neon, avx2, avx512; without it, BITSPIKE_KERNEL or the best of this processor
+    #[arg(long, value_name = "NAME")]
+    pub kernels: Option<String>,
+}
+
 /// Arguments of `infer`.
 #[derive(ClapArgs, Debug)]
 pub struct InferArgs {

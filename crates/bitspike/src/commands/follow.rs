@@ -170,7 +170,7 @@ fn sensors(mut classifier: Classifier<'_>, recipe: &Recipe, name: &Path, from: i
 }
 
 /// What the file says of its sensors.
-fn fitted(model: &Model<'_>) -> Result<Fitted, CliError> {
+pub(super) fn fitted(model: &Model<'_>) -> Result<Fitted, CliError> {
     let need = |key| told(model, key).ok_or_else(|| not_told(key));
     let numbers = |key| -> Result<Vec<f32>, CliError> {
         need(key)?.split(',').map(|v| v.parse().map_err(|_| not_told(key))).collect()

@@ -11,6 +11,7 @@ mod infer;
 mod inspect;
 mod new;
 mod parts;
+mod predict;
 mod report;
 mod select;
 mod times;
@@ -46,6 +47,7 @@ pub fn run(args: Args) -> Result<bool, CliError> {
         Command::Verify(a) => verify::run(&a),
         Command::VerifyRun(a) => verify_run::run(&a),
         Command::Infer(a) => infer::run(&a),
+        Command::Predict(a) => predict::run(&a),
         Command::Compare(a) => compare::run(&a),
         Command::Sweep(a) => compare::sweep(&a),
         Command::Inspect(a) => inspect::run(&a),
