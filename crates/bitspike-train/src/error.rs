@@ -47,6 +47,19 @@ pub enum TrainError {
         /// Training samples.
         samples: usize,
     },
+    /// A training step larger than the memory.
+    #[error("a training step of {batch_size} samples needs about {} ({} of it for the network itself), and {} are available",
+        bytes(*need), bytes(*parameters), bytes(*available))]
+    Memory {
+        /// Bytes of a step, estimated.
+        need: u64,
+        /// Bytes of parameters, gradients and optimiser state in it.
+        parameters: u64,
+        /// Samples of a step.
+        batch_size: usize,
+        /// Bytes that this process may still take.
+        available: u64,
+    },
     /// Neither test nor validation part to evaluate.
     #[error("train.test is \"never\", and there is no validation part to evaluate in its place")]
     NoValidation,
@@ -94,6 +107,14 @@ impl TrainError {
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("lower optim.lr, or add schedule.warmup_epochs".to_owned()),
             Self::BatchSize { .. } => Some("lower train.batch_size or raise data.train_limit".to_owned()),
+            Self::Memory { need, parameters, available, .. } => Some(match parameters > available {
+                true => "lower network.width, or the channels in network.layers".to_owned(),
+                false => format!(
+                    "lower train.batch_size {:.0} times or network.T, set train.recompute = true, or lower network.width; limits of a \
+                     container or of `ulimit -v` count too",
+                    (*need as f64 / *available as f64).ceil()
+                ),
+            }),
             Self::NoValidation => Some("hold samples out, such as with data.validation = 1000".to_owned()),
             Self::Frames { frames, steps } => {
                 Some(format!("set network.T = {frames}, or encode the data in {steps} steps"))
@@ -107,5 +128,13 @@ impl TrainError {
             }
             _ => None,
         }
+    }
+}
+
+/// Bytes for people: 1 GB = 10⁹ bytes.
+fn bytes(n: u64) -> String {
+    match n {
+        0..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.1} GB", n as f64 / 1e9),
     }
 }

@@ -30,6 +30,7 @@ pub mod flips;
 pub mod folded;
 mod loaders;
 pub mod machine;
+pub mod memory;
 pub mod method;
 pub mod network;
 mod online;

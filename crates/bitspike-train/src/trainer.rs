@@ -18,6 +18,7 @@ use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
 use crate::flips::FlipTracker;
 use crate::loaders::Loaders;
 use crate::machine;
+use crate::memory;
 use crate::network;
 use crate::online;
 use crate::optim::{BinaryRule, BinaryStep, Optimizer};
@@ -120,6 +121,9 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         recipe.check()?;
         let plan = network::plan(recipe, data)?;
+        if *device == Device::flex() {
+            memory::check(&plan, recipe.train.batch_size)?;
+        }
         let loaders = Loaders::new(recipe, data)?;
         let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
         let optimizer = Optimizer::new(recipe.optim_config());

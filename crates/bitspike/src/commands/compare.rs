@@ -8,6 +8,7 @@ use crate::{interrupt, output};
 use bitspike_report::Comparison;
 use bitspike_run::{REPORT_FILE, RUNS_FILE, RunFolder};
 use bitspike_train::compare::{Job, State, jobs, parallel_within, run as run_jobs, state};
+use bitspike_train::memory::available;
 use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
 use bitspike_train::shelf::Shelf;
@@ -94,7 +95,12 @@ pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) ->
     {
         odd(&data);
     }
-    let fit = args.memory.map(|limit| parallel_within(jobs, &shelf, limit.as_u64())).transpose()?.unwrap_or(usize::MAX);
+    let fit = match (args.memory, available()) {
+        (Some(limit), _) => parallel_within(jobs, &shelf, limit.as_u64())?,
+        // An estimate with a third on top does not forbid a single run; the run itself looks again.
+        (None, Some(limit)) => parallel_within(jobs, &shelf, limit).unwrap_or(1),
+        (None, None) => usize::MAX,
+    };
     let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len());
     let each = (threads / parallel).max(1);
     if !args.run.quiet {
