@@ -65,13 +65,16 @@ pub(crate) struct Content<'a> {
 
 enum Bytes<'a> {
     Plain(&'a [u8]),
-    Gzip(MultiGzDecoder<&'a [u8]>),
+    Gzip(Box<MultiGzDecoder<&'a [u8]>>),
 }
 
 impl<'a> Content<'a> {
     pub(crate) fn new(path: &'a Path, bytes: &'a [u8]) -> Self {
         let packed = bytes.len() as u64;
-        let bytes = if is_gzip(bytes) { Bytes::Gzip(MultiGzDecoder::new(bytes)) } else { Bytes::Plain(bytes) };
+        let bytes = match is_gzip(bytes) {
+            true => Bytes::Gzip(Box::new(MultiGzDecoder::new(bytes))),
+            false => Bytes::Plain(bytes),
+        };
         Self { path, bytes, packed, offset: 0 }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The allocator of the system, which counts.
 ///
-/// ```
+/// ```standalone_crate
 /// use bitspike_files::Peak;
 /// #[global_allocator]
 /// static PEAK: Peak = Peak::new();

@@ -6,7 +6,7 @@ use bitspike_format::{
     FormatError, GateSpec, Kind, LayerSpec, Model, Neuron, Pool, QuantiseError, Reset, ResidualSpec, Section,
     WordLengths, WriteError, example, quantise, write, write_integers,
 };
-use common::{CHECKSUM, TABLE, reseal};
+use common::{TABLE, reseal};
 use proptest::prelude::*;
 
 /// Changes bytes and makes all checksums fit again: what a hostile writer would do.

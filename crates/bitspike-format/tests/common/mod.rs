@@ -3,7 +3,7 @@
 use bitspike_format::crc32c;
 
 /// Offsets of the front, see `docs/format.md`.
-pub const CHECKSUM: usize = 92;
+const CHECKSUM: usize = 92;
 pub const TABLE: usize = 28;
 
 /// Makes all checksums fit again: what a hostile writer would do.
