@@ -1,7 +1,7 @@
 //! Classics on recordings, as a configuration of `bitspike-sensors` reads them.
 //!
 //! ```sh
-//! cargo run --release -p bitspike-classics --example company -- CONFIG.toml FOLDER [--windows raw|features] [--write DIR] [FOLD...]
+//! cargo run --release -p bitspike-classics --example company -- CONFIG.toml FOLDER [--windows raw|features] [--write DIR] [--seed N] [--only NAME] [FOLD...]
 //! ```
 //!
 //! FOLDER is what `path` of the configuration is relative to. Each FOLD is a group, or a pattern of recordings, that is left out in turn,
@@ -10,29 +10,43 @@
 
 #![allow(clippy::print_stdout)]
 
-use bitspike_classics::{Windows, run_all};
+use bitspike_classics::{Classic, Windows, run};
 use bitspike_sensors::{Origin, Prepared, SensorConfig, Split, prepare};
 use std::path::Path;
 
 type Anything = Box<dyn std::error::Error>;
 
+#[derive(Default)]
+struct Options {
+    classics: Vec<Classic>,
+    raw: bool,
+    write: Option<String>,
+    seed: u64,
+}
+
 fn main() -> Result<(), Anything> {
-    let (mut raw, mut write, mut plain) = (false, None, Vec::new());
+    let (mut options, mut plain) =
+        (Options { classics: Classic::ALL.to_vec(), seed: 1, ..Options::default() }, Vec::new());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--windows" => raw = args.next().as_deref() == Some("raw"),
-            "--write" => write = args.next(),
+            "--windows" => options.raw = args.next().as_deref() == Some("raw"),
+            "--write" => options.write = args.next(),
+            "--seed" => options.seed = args.next().unwrap_or_default().parse()?,
+            "--only" => {
+                let name = args.next().unwrap_or_default();
+                options.classics.retain(|c| c.name() == name);
+            }
             _ => plain.push(arg),
         }
     }
     let [file, folder, folds @ ..] = plain.as_slice() else {
-        return Err("usage: company CONFIG.toml FOLDER [--windows raw|features] [--write DIR] [FOLD...]".into());
+        return Err("usage: company CONFIG.toml FOLDER [--windows raw|features] [--write DIR] [--seed N] [--only NAME] [FOLD...]".into());
     };
     let mut config: SensorConfig = toml::from_str(&std::fs::read_to_string(file)?)?;
     config.path = Path::new(folder).join(config.path);
     if folds.is_empty() {
-        return fold(&config, "as configured", raw, write.as_deref());
+        return fold(&config, "as configured", &options);
     }
     for name in folds {
         match &mut config.split {
@@ -40,19 +54,19 @@ fn main() -> Result<(), Anything> {
             Split::Recording(split) => split.test = vec![name.clone()],
             _ => return Err("folds need a split by group or recording".into()),
         }
-        fold(&config, name, raw, write.as_deref())?;
+        fold(&config, name, &options)?;
     }
     Ok(())
 }
 
-fn fold(config: &SensorConfig, name: &str, raw: bool, write: Option<&str>) -> Result<(), Anything> {
+fn fold(config: &SensorConfig, name: &str, options: &Options) -> Result<(), Anything> {
     let prepared = prepare(config).map_err(|e| format!("{e}\nhint: {}", e.hint()))?;
     let (train, test) = prepared.origins();
-    let (train, test) = (values(&prepared, train, raw)?, values(&prepared, test, raw)?);
-    let length = if raw { prepared.window_len() } else { prepared.encoder().features()[2] };
+    let (train, test) = (values(&prepared, train, options.raw)?, values(&prepared, test, options.raw)?);
+    let length = if options.raw { prepared.window_len() } else { prepared.encoder().features()[2] };
     let channels = train.0.len() / train.1.len() / length;
     let classes = prepared.classes().len();
-    if let Some(folder) = write {
+    if let Some(folder) = &options.write {
         let folder = Path::new(folder).join(name.replace(['*', ' '], "_"));
         std::fs::create_dir_all(&folder)?;
         for (part, (values, labels)) in [("train", &train), ("test", &test)] {
@@ -65,7 +79,8 @@ fn fold(config: &SensorConfig, name: &str, raw: bool, write: Option<&str>) -> Re
     let train = Windows::new(&train.0, &train.1, channels, length, classes)?;
     let test = Windows::new(&test.0, &test.1, channels, length, classes)?;
     println!("{name}: {} + {} windows of {channels} x {length}, {classes} classes", train.len(), test.len());
-    for o in run_all(&train, &test, 1, 0).map_err(|e| format!("{e}\nhint: {}", e.hint()))? {
+    let classics: Vec<Classic> = options.classics.iter().copied().filter(|c| c.takes(length)).collect();
+    for o in run(&classics, &train, &test, options.seed, 0).map_err(|e| format!("{e}\nhint: {}", e.hint()))? {
         println!(
             "  {:<14} {:6.2} %  {:6.2} s  {:>9} bytes  {:>9} operations  {}",
             o.classic.name(),

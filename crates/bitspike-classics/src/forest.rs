@@ -1,11 +1,11 @@
 //! A random forest (Breiman 2001) by the library smartcore.
 //!
-//! Each of the trees is grown to its end on a sample with replacement of each class; a split looks at √d features drawn for it; Gini impurity. Scores
-//! are shares of votes. One call of the library grows one tree with a seed of its own, so that trees can grow in parallel and their votes can
-//! be counted. Its trees tell their nodes only as text, from which they are counted.
+//! Each tree is grown to its end on a sample with replacement of each class; a split looks at √d features drawn for it; Gini impurity.
+//! Scores are shares of votes. One call of the library grows one tree with a seed of its own, so that trees can grow in parallel and
+//! their votes can be counted. Its trees tell their nodes only as text, from which they are counted.
 //!
-//! A node whose draws all are constant becomes a leaf in the library, so features that are constant in the whole training part are left out.
-//! Growing looks at all windows in every node, so that time goes with the square of their number.
+//! A node whose draws are all constant becomes a leaf in the library, so features that are constant in the whole training part are left
+//! out. Growing looks at all windows in every node, so that time goes with the square of their number.
 
 use crate::ClassicError;
 use crate::random::Random;

@@ -13,9 +13,10 @@
 //!
 //! Formulas and sources are at the top of each file. Audio goes in as log-mel bands, one channel each, as a network has it.
 //!
-//! **Memory and time are bounded.** Ridge regression takes at most [`MOST_SYSTEM`] windows where there are more features than that, else all; a forest as
-//! many; taken evenly, and [`Outcome::note`] says so. Random convolutions have fewer features where there are more windows, so that all can be used:
-//! at most 4,032, and 2^27 numbers in all (512 MiB). Two square matrices of at most [`MOST_SYSTEM`] rows in `f64` are 256 MiB. A thousand windows at a time are asked about.
+//! **Memory and time are bounded.** Ridge regression takes at most [`MOST_SYSTEM`] windows where there are more features than that, else all;
+//! a forest as many; taken evenly, and [`Outcome::note`] says so. Random convolutions have fewer features where there are more windows, so
+//! that all can be used: at most 4,032, and 2^27 numbers in all (512 MiB). Two square matrices of at most [`MOST_SYSTEM`] rows in `f64` are
+//! 256 MiB. A thousand windows at a time are asked about.
 //!
 //! The same windows and seed give the same scores, whatever the number of threads; on another kind of processor they may differ by rounding.
 //!

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! λ is the one of [`LAMBDAS`] with the least sum of squares of these. This is the identity of Allen (1974) that scikit-learn's
-//! `RidgeClassifierCV` uses too, with the free constant counted as a parameter. 11ᵀ/(nλ) is the share of that constant; c·11ᵀ/n is added to XXᵀ, of
-//! which 1 is an eigenvector of value 0, since else the difference would cancel for a small λ.
+//! `RidgeClassifierCV` uses too, with the free constant counted as a parameter. 11ᵀ/(nλ) is the share of that constant; c·11ᵀ/n is
+//! added to XXᵀ, of which 1 is an eigenvector of value 0, since else the difference would cancel for a small λ.
 //!
 //! The smaller of both systems is solved, in `f64`. Besides X in `f32` there are two square matrices of min(n, d) rows in memory, and
 //! pieces of X. Of more than [`LEFT_OUT`] windows so many, spread evenly, are left out in the first form.

@@ -80,7 +80,7 @@ fn dilations(length: usize, per: usize) -> Vec<(usize, usize)> {
             _ => out.push((dilation, 1)),
         }
     }
-    out.iter_mut().for_each(|(_, count)| *count *= per / steps);
+    out.iter_mut().for_each(|(_, count)| *count = *count * per / steps);
     let left = per - out.iter().map(|(_, count)| count).sum::<usize>();
     let dilations = out.len();
     (0..left).for_each(|i| out[i % dilations].1 += 1);
