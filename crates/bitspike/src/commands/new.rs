@@ -117,7 +117,14 @@ fn sensors(found: &Findings, preset: Option<Preset>, args: &NewArgs) -> Result<D
         Signal::Audio => Preset::Audio,
         Signal::Vibration => Preset::Vibration,
     };
-    Ok(Draft { preset, data: format!("[data.sensors]\n{}", proposal.config.lines()), set: "sensors", why })
+    let mut data = format!("[data.sensors]\n{}", proposal.config.lines());
+    if proposal.config.window.limit == Some(1) && proposal.signal != Signal::Audio {
+        why.push(
+            "a window is a whole recording, begun on purpose: it is neither moved nor stretched in training".into(),
+        );
+        data += "\n[augment.signals]\nshift = 0.0\nstretch = 0.0\n";
+    }
+    Ok(Draft { preset, data, set: "sensors", why })
 }
 
 /// Recordings of events: folders of classes, or one long recording a class.
