@@ -61,27 +61,20 @@ impl RunFolder {
         let path = path.into();
         let checkpoints = path.join(CHECKPOINTS);
         sweep(&path);
-        match fs::read_dir(&path) {
-            Ok(entries) => {
-                let mut names = Vec::new();
-                for entry in entries {
-                    let entry = entry.map_err(RunError::io("read", &path))?;
-                    names.push(entry.file_name().to_string_lossy().into_owned());
-                }
-                if fs::read_dir(&checkpoints).is_ok_and(|mut d| d.next().is_none()) {
-                    names.retain(|name| name != CHECKPOINTS);
-                }
-                names.sort();
-                if let Some(first) = names.first().cloned() {
-                    return Err(RunError::NotEmpty { path, entries: names.len(), first });
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) if path.is_file() => return Err(RunError::NotAFolder { path }),
-            Err(error) => return Err(RunError::io("read", &path)(error)),
+        let names = in_the_way(&path)?;
+        if let Some(first) = names.first().cloned() {
+            return Err(RunError::NotEmpty { path, entries: names.len(), first });
         }
         fs::create_dir_all(&checkpoints).map_err(RunError::io("create", &checkpoints))?;
         Ok(Self { path })
+    }
+
+    /// Whether [`RunFolder::create`] would take this path: nothing is there, or what a process killed before the run began has left.
+    pub fn is_free(path: &Path) -> bool {
+        if !path.join(INFO_FILE).exists() {
+            sweep(path);
+        }
+        in_the_way(path).is_ok_and(|names| names.is_empty())
     }
 
     /// Opens an existing run folder and checks that this version can read it.
@@ -259,6 +252,29 @@ impl RunFolder {
     }
 }
 
+/// Names in a folder that keep a run from beginning there, sorted. An empty folder of checkpoints, alone or with a recipe that has our checksum,
+/// is a run that was killed before it counted as one; temporary files are nobody's either.
+fn in_the_way(path: &Path) -> Result<Vec<String>, RunError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(_) if path.is_file() => return Err(RunError::NotAFolder { path: path.to_path_buf() }),
+        Err(error) => return Err(RunError::io("read", path)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(RunError::io("read", path))?.file_name().to_string_lossy().into_owned();
+        names.push(name);
+    }
+    let unbegun = fs::read_dir(path.join(CHECKPOINTS)).is_ok_and(|mut d| d.next().is_none());
+    if unbegun && !names.iter().any(|name| name == INFO_FILE) {
+        let ours = fs::read(path.join(RECIPE_FILE)).is_ok_and(|bytes| Form::Toml.check(&bytes).0 == Seal::Whole);
+        names.retain(|name| name != CHECKPOINTS && !(ours && name == RECIPE_FILE));
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Removes what killed processes left in a run folder.
 fn sweep(path: &Path) {
     bitspike_files::sweep(path);
@@ -369,6 +385,23 @@ mod tests {
         let back = folder.read_summary().unwrap().unwrap();
         assert_eq!(back.test_loss, None);
         assert!(back.train_seconds.is_nan() && back.energy.unwrap().compute_pj.is_nan());
+    }
+
+    /// Killed between its first files: the folder is free again. A recipe of somebody else's keeps it from being one.
+    #[test]
+    fn a_run_that_never_began_is_in_nobodys_way() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("run");
+        assert!(RunFolder::is_free(&path));
+        let folder = RunFolder::create(&path).unwrap();
+        assert!(RunFolder::is_free(&path));
+        folder.write_recipe("seed = 1\n").unwrap();
+        assert!(RunFolder::is_free(&path) && RunFolder::create(&path).is_ok());
+        fs::write(folder.file(RECIPE_FILE), "seed = 1\n").unwrap();
+        assert!(!RunFolder::is_free(&path) && RunFolder::create(&path).is_err());
+        folder.write_recipe("seed = 1\n").unwrap();
+        folder.write_info(&RunInfo::default()).unwrap();
+        assert!(!RunFolder::is_free(&path) && RunFolder::create(&path).is_err());
     }
 
     /// What a killed process leaves: the folder it just made, and temporary files that nobody holds.

@@ -174,7 +174,7 @@ mod tests {
         let fitted = Fitted { channels: vec!["a".into()], window: 4, rate_hz: Some(50.0), scaler };
         for (text, want) in [
             ("t,a\n0,1\n20,1\n40,1\n", "samples for a window"),
-            ("t,b\n0,1\n20,1\n40,1\n60,1\n", "channel"),
+            ("t,b\n0,1\n20,1\n40,1\n60,1\n", "a column \"a\""),
             ("t,a\n0,1\n40,1\n80,1\n120,1\n", "samples per second"),
         ] {
             std::fs::write(&file, text).unwrap();

@@ -110,8 +110,7 @@ pub fn jobs(recipe: &Recipe, methods: &[Method], seeds: &[u64], out: &Path) -> V
 pub fn state(job: &Job) -> Result<State, CompareError> {
     let wrap = |source: TrainError| CompareError::Run { folder: job.folder.clone(), source: Box::new(source) };
     job.recipe.check().map_err(|e| wrap(e.into()))?;
-    let empty = std::fs::read_dir(&job.folder).map_or(true, |mut d| d.next().is_none());
-    if empty {
+    if RunFolder::is_free(&job.folder) {
         return Ok(State::New);
     }
     let folder = RunFolder::open(&job.folder).map_err(|e| wrap(e.into()))?;

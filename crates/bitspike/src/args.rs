@@ -146,7 +146,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub recipe: RecipeArgs,
     /// Seed of starting values, order and augmentation (seed)
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
     /// Run folder; without it runs/NAME-METHOD-seedN
     #[arg(long, value_name = "DIR")]

@@ -555,7 +555,8 @@ fn new_writes_a_recipe_that_compare_takes() {
     assert!(again.status.code() == Some(2) && text(&again.stderr).contains("--force"));
     let wrong = bitspike(dir.path(), &["new", "moves", "--force", "--labels", "{label}-{group}.csv"]);
     assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("s01_run_1.csv"), "{}", text(&wrong.stderr));
-    let none = bitspike(dir.path(), &["new", "."]);
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    let none = bitspike(dir.path(), &["new", "empty"]);
     assert!(none.status.code() == Some(2), "{}", text(&none.stderr));
     assert_eq!(std::fs::read_to_string(dir.path().join("moves.toml")).unwrap(), recipe);
     let small = [

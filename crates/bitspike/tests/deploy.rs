@@ -281,8 +281,9 @@ fn with_another_bias(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes[from + len - 3] ^= 0x20;
     let sum = bitspike_format::crc32c(&bytes[from..from + len]);
     bytes[entry + 12..entry + 16].copy_from_slice(&sum.to_le_bytes());
-    let sum = bitspike_format::crc32c(&bytes[..92]);
-    bytes[92..96].copy_from_slice(&sum.to_le_bytes());
+    let front = 28 + 16 * usize::from(bytes[10]);
+    let sum = bitspike_format::crc32c(&bytes[..front]);
+    bytes[front..front + 4].copy_from_slice(&sum.to_le_bytes());
     assert!(bitspike_format::Model::parse(&bytes).is_ok(), "the file is whole");
     bytes
 }

@@ -328,7 +328,12 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
             "two numbers, each 0 to below 1",
         ),
         ("optim.epsilon", finite(o.epsilon, 0.0) && o.epsilon > 0.0, o.epsilon.to_string(), "above 0"),
-        ("schedule.warmup_epochs", finite(s.warmup_epochs, 0.0), s.warmup_epochs.to_string(), "at least 0"),
+        (
+            "schedule.warmup_epochs",
+            finite(s.warmup_epochs, 0.0) && s.warmup_epochs <= 100_000.0,
+            s.warmup_epochs.to_string(),
+            "0 to 100000",
+        ),
         ("schedule.step_epochs", s.step_epochs >= 1, s.step_epochs.to_string(), "at least 1"),
         ("schedule.factor", finite(s.factor, 0.0), s.factor.to_string(), "a finite number, at least 0"),
         ("augment.nda", (0.0..=1.0).contains(&a.nda), a.nda.to_string(), "0 to 1"),
@@ -488,6 +493,7 @@ mod tests {
             ("[agmm]\npool = 'const'\nalpha_inside = true\n", &[], &["agmm.alpha_inside", "const"]),
             ("[agmm]\nconstant = 1\n", &[], &["r.toml:2", "agmm.constant is 1", "between 0 and 1"]),
             ("[train]\nlabel_smoothing = 1.5\n", &[], &["r.toml:2", "train.label_smoothing is 1.5", "0 to 1"]),
+            ("[schedule]\nwarmup_epochs = 1e300\n", &[], &["r.toml:2", "schedule.warmup_epochs", "0 to 100000"]),
             ("[optim]\nclip_norm = -1\n", &[], &["r.toml:2", "optim.clip_norm is -1", "at least 0"]),
             ("[optim]\nnesterov = true\nmomentum = 0\n", &[], &["r.toml:2", "optim.nesterov", "optim.momentum"]),
             ("[optim]\nnesterov = true\nkind = 'adamw'\n", &[], &["r.toml:2", "optim.nesterov", "\"sgd\""]),
@@ -602,7 +608,8 @@ mod tests {
             assert_eq!(recipe.preset, preset);
             assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe, "{name}");
             // What it says is not what is said anyway, or it would have no place there.
-            let plain = parse(&format!("[data]\nset = '{set}'\n"), "r.toml", &[]).unwrap();
+            let none = if set == "sensors" { "sensors = {}" } else { "" };
+            let plain = parse(&format!("[data]\nset = '{set}'\n{none}"), "r.toml", &[]).unwrap();
             assert_ne!(Recipe { preset: Preset::None, ..recipe.clone() }, plain, "{name}");
             recipes.push(recipe);
         }

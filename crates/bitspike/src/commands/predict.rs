@@ -231,8 +231,9 @@ mod tests {
 
     #[test]
     fn shares_are_together_one_and_fields_are_quoted() {
-        let found = shares(&[1000.0, 1000.0 + 3f32.ln()]);
+        let found = shares(&[0.0, 3f32.ln()]);
         assert!((found[0] - 0.25).abs() < 1e-6 && (found[1] - 0.75).abs() < 1e-6);
+        assert_eq!(shares(&[900.0, -900.0]), [1.0, 0.0], "no overflow");
         assert_eq!([quoted("a"), quoted("a,\"b\"")], ["a".to_owned(), "\"a,\"\"b\"\"\"".to_owned()]);
     }
 }
