@@ -32,6 +32,8 @@ struct Scores {
     firing_rates: BTreeMap<String, f64>,
     /// Of each class in order.
     recall: Vec<Option<f64>>,
+    balanced_accuracy: Option<f64>,
+    macro_f1: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confusion: Option<Confusion>,
     binary_weights: u64,
@@ -71,6 +73,8 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         flips_per_weight: progress.flips.per_weight(),
         firing_rate: e.firing_rate(),
         recall: e.confusion.recall(),
+        balanced_accuracy: e.confusion.balanced_accuracy(),
+        macro_f1: e.confusion.macro_f1(),
         confusion: e.confusion.shown().is_some().then(|| e.confusion.clone()),
         firing_rates: e.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate())).collect(),
         binary_weights: size.binary_weights,

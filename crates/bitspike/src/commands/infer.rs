@@ -29,6 +29,8 @@ struct Scores {
     accuracy: f64,
     /// Of each class in order.
     recall: Vec<Option<f64>>,
+    balanced_accuracy: Option<f64>,
+    macro_f1: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confusion: Option<Confusion>,
     firing_rates: Vec<(String, f64)>,
@@ -163,6 +165,8 @@ pub fn run(args: &InferArgs) -> Result<bool, CliError> {
         samples,
         accuracy: confusion.correct() as f64 / samples.max(1) as f64,
         recall: confusion.recall(),
+        balanced_accuracy: confusion.balanced_accuracy(),
+        macro_f1: confusion.macro_f1(),
         confusion: confusion.shown().is_some().then(|| confusion.clone()),
         firing_rates: names(&model).into_iter().zip(&rates).filter_map(|(n, r)| Some((n, (*r)?))).collect(),
         sop_per_inference: sops,
