@@ -62,7 +62,7 @@ pub enum DataError {
         /// Offset in the (uncompressed) content.
         offset: u64,
         /// The bound.
-        source: bitspike_files::Beyond,
+        source: Box<bitspike_files::Beyond>,
     },
     /// A file ends too early.
     #[error("{}: {what} starts at byte {offset} and needs {expected} bytes, found {found}", path.display())]
@@ -293,7 +293,7 @@ impl DataError {
     /// An error of the system at a file, or the bound behind it.
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         match bitspike_files::Beyond::of(&source) {
-            Some(beyond) => Self::Beyond { path: path.into(), offset: 0, source: beyond.clone() },
+            Some(beyond) => Self::Beyond { path: path.into(), offset: 0, source: Box::new(beyond.clone()) },
             None => Self::Io { path: path.into(), source },
         }
     }

@@ -79,7 +79,7 @@ impl<'a> Content<'a> {
     }
 
     fn beyond(&self, source: Beyond) -> DataError {
-        DataError::Beyond { path: self.path.into(), offset: self.offset, source }
+        DataError::Beyond { path: self.path.into(), offset: self.offset, source: Box::new(source) }
     }
 
     /// Checks that what the file says it holds may take so many bytes of memory, before any are asked for.

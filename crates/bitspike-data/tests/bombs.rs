@@ -97,7 +97,6 @@ fn bombs_are_refused_within_bounds() {
     ];
     let mut wrong = Vec::new();
     let mut judge = |name: &str, text: String, peak: usize, most: u64, error: &str| {
-        println!("{name}: {} of {} MiB, {text}", peak >> 20, most >> 20);
         if peak as u64 > most || !text.contains(error) {
             wrong.push(format!("{name}: {peak} of {most} bytes: {text}"));
         }

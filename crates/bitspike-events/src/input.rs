@@ -202,7 +202,7 @@ impl Input {
 
     /// More than a file may ask for, `at` bytes after the first byte of `data`.
     pub(crate) fn beyond(&self, at: usize, source: Beyond) -> EventError {
-        EventError::Beyond { path: self.path.clone(), offset: self.offset + at as u64, source }
+        EventError::Beyond { path: self.path.clone(), offset: self.offset + at as u64, source: Box::new(source) }
     }
 
     pub(crate) fn unsupported(&self, what: String, instead: &'static str) -> EventError {

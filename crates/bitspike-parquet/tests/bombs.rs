@@ -81,9 +81,7 @@ fn bombs_are_refused_within_bounds() {
         for (file, small, expected) in
             [(one, 4, &is_beyond as &dyn Fn(&Error) -> bool), (many, 80, &is_beyond), (lie, 4, &is_lie)]
         {
-            let size = file.len();
             let (result, peak) = PEAK.during(|| read(file));
-            println!("{size} bytes: {} MiB, {result:?}", peak >> 20);
             assert!(result.as_ref().is_err_and(expected), "{result:?}");
             assert!(peak < small << 20, "{peak} bytes");
         }

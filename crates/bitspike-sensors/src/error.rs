@@ -39,7 +39,7 @@ pub enum SensorError {
         /// Line or byte offset.
         place: String,
         /// The bound.
-        source: bitspike_files::Beyond,
+        source: Box<bitspike_files::Beyond>,
     },
     /// A key of the configuration has a value that cannot be used.
     #[error("{key}: expected {expected}, found {found}")]
@@ -239,7 +239,7 @@ impl SensorError {
 
     /// More than a file may ask for.
     pub(crate) fn beyond(path: &Path, place: impl Into<String>, source: bitspike_files::Beyond) -> Self {
-        Self::Beyond { path: path.into(), place: place.into(), source }
+        Self::Beyond { path: path.into(), place: place.into(), source: Box::new(source) }
     }
 
     /// The same error with what to do about it.

@@ -183,8 +183,8 @@ fn other_forms_are_written_and_predictions_and_inputs_come_out() {
     let written: serde_json::Value = serde_json::from_str(&json_file.1).unwrap();
     assert_eq!((&written["confusion"], written["classes"].as_array().unwrap().len()), (&json_file.0, 10));
     let third: Vec<&str> = csv_file.1.lines().nth(3).unwrap().split(',').collect();
-    assert_eq!((csv_file.1.lines().count(), third.len()), (11, 13));
-    assert!((0..10).all(|j| third[3 + j].parse().ok() == csv_file.0[2][j].as_u64()), "{third:?}");
+    assert_eq!((csv_file.1.lines().count(), third.len()), (11, 15));
+    assert!((0..10).all(|j| third[5 + j].parse().ok() == csv_file.0[2][j].as_u64()), "{third:?}");
     let shown = text(&bitspike(dir.path(), &["infer", "net.bsnn", "--samples", "200"]).stdout);
     assert!(shown.contains("rows: true, columns: predicted") && shown.contains("recall"), "{shown}");
     let samples: Vec<usize> = rows.iter().map(|row| row[0].parse().unwrap()).collect();

@@ -118,7 +118,7 @@ pub(crate) fn open(path: &Path, bytes: &[u8]) -> Result<DynamicImage, DataError>
     if let Some(reason) = cut_off(bytes) {
         return Err(bad(reason.into()));
     }
-    let beyond = |source| DataError::Beyond { path: path.into(), offset: 0, source };
+    let beyond = |source| DataError::Beyond { path: path.into(), offset: 0, source: Box::new(source) };
     let mut reader = image::ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|source| DataError::Io { path: path.into(), source })?;

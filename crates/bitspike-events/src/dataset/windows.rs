@@ -53,7 +53,7 @@ pub(crate) fn list(config: &EventConfig) -> Result<Parts, EventError> {
         // A recording with one time that is wrong spans ages.
         if many > MAX_WINDOWS {
             let found = format!("{many} windows in the {} s of {}", duration / 1_000_000, path.display());
-            return option("window_ms", &format!("at most {MAX_WINDOWS} windows of a part"), found);
+            return option("window_ms", format!("at most {MAX_WINDOWS} windows of a part"), found);
         }
         if a.is_empty() || b.is_empty() {
             let found = format!("{} ms of {}", duration / 1000, path.display());

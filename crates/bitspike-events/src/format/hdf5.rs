@@ -54,8 +54,9 @@ impl Bounded {
     fn bytes(&mut self, path: &Path, d: &Dataset) -> Result<Vec<u8>, EventError> {
         self.held = self.held.saturating_add(d.raw_byte_len().map_err(|e| wrong(path, &e))? as u64);
         let remedy = "if the file is meant to be so, write it without compression, as with h5repack -f NONE";
-        Beyond::check_growth("bytes of datasets", self.length, self.held, remedy)
-            .map_err(|source| EventError::Beyond { path: path.into(), offset: d.address(), source })?;
+        Beyond::check_growth("bytes of datasets", self.length, self.held, remedy).map_err(|source| {
+            EventError::Beyond { path: path.into(), offset: d.address(), source: Box::new(source) }
+        })?;
         d.read_raw_bytes().map_err(|e| wrong(path, &e))
     }
 }

@@ -227,15 +227,16 @@ fn lay_preset(table: &mut Table, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
     })?;
     let mut below: Table = preset.toml().parse().expect("presets are TOML: a test parses them");
     let set = table.get("data").and_then(|data| data.get("set")).and_then(Value::as_str);
-    if set != Some(SetName::Sensors.as_str()) {
-        below.get_mut("data").and_then(Value::as_table_mut).map(|data| data.remove("sensors"));
+    if set != Some(SetName::Sensors.as_str())
+        && let Some(data) = below.get_mut("data").and_then(Value::as_table_mut)
+    {
+        data.remove("sensors");
     }
     // A network by name decides what its table says of layers.
-    if table.get("network").is_some_and(|network| network.get("name").is_some_and(|n| n.as_str() != Some("custom"))) {
-        below
-            .get_mut("network")
-            .and_then(Value::as_table_mut)
-            .map(|network| network.retain(|key, _| !NAMED.contains(&key)));
+    if table.get("network").is_some_and(|network| network.get("name").is_some_and(|n| n.as_str() != Some("custom")))
+        && let Some(network) = below.get_mut("network").and_then(Value::as_table_mut)
+    {
+        network.retain(|key, _| !NAMED.contains(&key));
     }
     lay_under(table, below, "");
     Ok(())

@@ -176,10 +176,11 @@ fn image_lines(folder: &Path) -> Result<String, CliError> {
 /// The recipe's text, once it reads the data; with a validation part, if the data allow one.
 fn validated(name: &str, folder: &Path, draft: Draft) -> Result<(String, DataSet), CliError> {
     let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let text = |validation: usize| {
+    let text = |validation: usize, batch: Option<usize>| {
         let why: String = draft.why.iter().map(|why| format!("# - {why}\n")).collect();
         let preset = draft.preset.as_str();
         let held = if validation > 0 { format!("validation = {validation}\n") } else { String::new() };
+        let batch = batch.map_or(String::new(), |n| format!("\n[train]\nbatch_size = {n}\n"));
         let (own, tables) = match draft.data.find('[') {
             Some(0) => ("", draft.data.as_str()),
             _ => (draft.data.as_str(), ""),
@@ -187,7 +188,7 @@ fn validated(name: &str, folder: &Path, draft: Draft) -> Result<(String, DataSet
         format!(
             "# Data of {}, as `bitspike new` found them:\n{why}\
              # Keys that do not stand here are those of the preset: `bitspike recipe FILE` prints all. docs/recipe.md explains them.\n\
-             name = {}\nmethod = \"agmm\"\npreset = \"{preset}\"\n\n[data]\nset = \"{}\"\npath = {}\n{held}{own}\n{tables}",
+             name = {}\nmethod = \"agmm\"\npreset = \"{preset}\"\n\n[data]\nset = \"{}\"\npath = {}\n{held}{own}\n{tables}{batch}",
             folder.display(),
             toml_string(name),
             draft.set,
@@ -196,23 +197,39 @@ fn validated(name: &str, folder: &Path, draft: Draft) -> Result<(String, DataSet
     };
     let load =
         |text: &str| -> Result<DataSet, CliError> { Ok(Recipe::parse(text, "the recipe to be written")?.load_data()?) };
-    let plain = text(0);
+    let plain = text(0, None);
     let data = load(&plain)?;
     if data.validation.is_some() {
-        return Ok((plain, data));
+        return Ok((text(0, batch(data.train.len())), data));
     }
     let n = data.train.len() as f64;
     // Whole groups may leave much more than was asked for, or not so much: what comes nearest.
     let tries = [1.0, 0.6, 0.3].map(|part| ((n * VALIDATION * part).ceil() as usize).max(1));
     let share = |data: &DataSet| data.validation.as_ref().map_or(0.0, |set| set.len() as f64 / n);
-    let tries = tries.into_iter().map(text).filter_map(|text| Some((load(&text).ok()?, text)));
+    let tries = tries.into_iter().filter_map(|asked| Some((load(&text(asked, None)).ok()?, asked)));
     let nearest = tries.min_by(|a, b| {
         let far = |data: &DataSet| (share(data) - VALIDATION).abs();
         far(&a.0).total_cmp(&far(&b.0))
     });
-    if let Some((data, text)) = nearest {
-        return Ok((text, data));
+    if let Some((data, asked)) = nearest {
+        return Ok((text(asked, batch(data.train.len())), data));
     }
     output::note("warning: no validation part: the training part has too few groups or recordings to hold some out");
-    Ok((plain, data))
+    Ok((text(0, batch(data.train.len())), data))
+}
+
+/// Samples of a step for so few that the preset's would leave less than four steps of a pass.
+fn batch(samples: usize) -> Option<usize> {
+    (samples < 128).then(|| (samples / 4).max(1).next_power_of_two().clamp(4, 32).min(samples))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::batch;
+
+    #[test]
+    fn few_samples_have_small_batches() {
+        assert_eq!([1, 3, 10, 24, 50, 127].map(batch), [1, 3, 4, 8, 16, 32].map(Some));
+        assert_eq!(batch(128), None);
+    }
 }

@@ -147,7 +147,7 @@ fn inputs(model: &Model<'_>, recipe: Option<&Recipe>, path: &Path) -> Result<Vec
             return Err(CliError::Usage(text));
         }
         let bytes = bitspike_data::read_image(path, [n.input.channels, n.input.rows, n.input.columns])?;
-        return Ok(vec![Input { recording: String::new(), first: 0, values: pixels(&n, &bytes) }]);
+        return Ok(vec![Input { recording: String::new(), first: 0, values: pixels(n, &bytes) }]);
     }
     let recipe = recipe.ok_or_else(|| {
         CliError::Usage(format!(
@@ -157,7 +157,7 @@ fn inputs(model: &Model<'_>, recipe: Option<&Recipe>, path: &Path) -> Result<Vec
     })?;
     match recipe.data.set {
         SetName::Sensors => sensors(model, recipe, path),
-        set if set.is_events() => events(&n, recipe, path),
+        set if set.is_events() => events(n, recipe, path),
         set => Err(CliError::Usage(format!(
             "{}: expected a PNG or JPEG image, as for data.set = \"{set}\"",
             path.display()
@@ -183,7 +183,7 @@ fn sensors(model: &Model<'_>, recipe: &Recipe, path: &Path) -> Result<Vec<Input>
         recording: w.recording,
         first: w.first as i64,
         values: match &w.input {
-            Encoded::Bytes(v) => pixels(&n, v),
+            Encoded::Bytes(v) => pixels(n, v),
             Encoded::Floats(v) => v.iter().enumerate().map(|(k, v)| n.value(n.channel(k), *v)).collect(),
         },
     };
