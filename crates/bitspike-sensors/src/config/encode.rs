@@ -45,9 +45,6 @@ pub struct MelFeatures {
     pub scale: MelScale,
     /// Energy below which the logarithm is not taken.
     pub floor: f64,
-    /// Whether each band has its mean over the window subtracted: what is left does not depend on the distance to the source and little
-    /// on voice, room and microphone (cepstral mean normalisation: Atal, 1974).
-    pub subtract_mean: bool,
     /// Where the bands stand in the shape.
     pub bands: Bands,
 }
@@ -63,7 +60,6 @@ impl Default for MelFeatures {
             high_hz: None,
             scale: MelScale::Htk,
             floor: 1e-10,
-            subtract_mean: false,
             bands: Bands::Height,
         }
     }

@@ -7,7 +7,6 @@
 //! h_m(f)  = max(0, min((f − f_m)/(f_{m+1} − f_m), (f_{m+2} − f)/(f_{m+2} − f_{m+1})))   triangles of height 1
 //! f_0..f_{mels+1}: evenly spaced in mel from low_hz to high_hz
 //! y[m]    = ln(max(E[m], floor))
-//! with subtract_mean:  y[m] −= mean of y[m] over the frames that have a band above the floor, as padding has none
 //! ```
 //!
 //! Mel scales: `htk` is `2595·log10(1 + f/700)` (O'Shaughnessy 1987, as in HTK); `slaney` is `3f/200` below 1000 Hz and
@@ -123,15 +122,6 @@ impl Mel {
                 out[m * frames + t] = energy.max(self.config.floor).ln() as f32;
             }
         }
-        if self.config.subtract_mean {
-            let low = self.config.floor.ln() as f32;
-            let heard: Vec<usize> =
-                (0..frames).filter(|t| out.iter().skip(*t).step_by(frames).any(|v| *v > low)).collect();
-            for band in out.chunks_exact_mut(frames) {
-                let mean = heard.iter().map(|t| f64::from(band[*t])).sum::<f64>() / heard.len().max(1) as f64;
-                band.iter_mut().for_each(|v| *v = (f64::from(*v) - mean) as f32);
-            }
-        }
         out
     }
 }
@@ -204,31 +194,6 @@ mod tests {
                 assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5), "{config:?}");
             }
         }
-    }
-
-    /// Louder and through another filter is the same; padding takes no part in the mean.
-    #[test]
-    fn the_mean_of_a_window_goes() {
-        let plain = MelFeatures { frame: 32, hop: 16, mels: 4, low_hz: 200.0, ..Default::default() };
-        let less = MelFeatures { subtract_mean: true, ..plain.clone() };
-        let (plain, less) = (Mel::new(&plain, 160, 8000.0).unwrap(), Mel::new(&less, 160, 8000.0).unwrap());
-        let mut x: Vec<f32> = (0..96).map(|i| ((i * i) as f32 * 0.013).sin()).collect();
-        x.resize(160, 0.0);
-        let (with, without, frames) = (plain.channel(&x), less.channel(&x), plain.frames(160));
-        // Frames 0 to 5 hold sound, 6 begins at sample 96.
-        for m in 0..4 {
-            let (with, without) = (&with[m * frames..][..frames], &without[m * frames..][..frames]);
-            let mean = with[..6].iter().map(|v| f64::from(*v)).sum::<f64>() / 6.0;
-            for (a, b) in with.iter().zip(without) {
-                assert!((f64::from(*a) - mean - f64::from(*b)).abs() < 1e-4);
-            }
-        }
-        let loud: Vec<f32> = x.iter().map(|v| 8.0 * v).collect();
-        assert!(less.channel(&loud)[..6].iter().zip(&without).all(|(a, b)| (a - b).abs() < 1e-4));
-        assert!(
-            less.channel(&[0.0; 160]).iter().all(|v| *v == 1e-10f64.ln() as f32),
-            "silence has no frame with sound"
-        );
     }
 
     #[test]
