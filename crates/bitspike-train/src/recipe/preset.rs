@@ -46,9 +46,8 @@ impl Preset {
     pub fn toml(self) -> &'static str {
         match self {
             Self::None => "",
-            Self::Motion => include_str!("presets/motion.toml"),
+            Self::Motion | Self::Vibration => include_str!("presets/motion.toml"),
             Self::Audio => include_str!("presets/audio.toml"),
-            Self::Vibration => include_str!("presets/vibration.toml"),
             Self::Images => include_str!("presets/images.toml"),
             Self::Events => include_str!("presets/events.toml"),
         }

@@ -74,14 +74,16 @@ pub fn run(command: &DataCommand) -> Result<bool, CliError> {
 pub(super) enum Found {
     Sensors(Box<Findings>),
     /// With `train/CLASS` and `test/CLASS`, or a folder a class.
-    Images,
+    Images(Box<Inspection>),
     Events,
 }
 
 /// What a folder holds: images if it is laid out so, else what its first file is.
 pub(super) fn kind(folder: &Path, labels: Option<&str>) -> Result<Found, CliError> {
-    if inspect(folder).is_ok_and(|found| found.kind == Kind::ImageFolder) {
-        return Ok(Found::Images);
+    if let Ok(found) = inspect(folder)
+        && found.kind == Kind::ImageFolder
+    {
+        return Ok(Found::Images(Box::new(found)));
     }
     let events = |path: &Path| events::open(path, &EventArgs::default()).is_ok_and(|reader| reader.is_some());
     if first_file(folder)?.is_some_and(|path| events(&path)) {

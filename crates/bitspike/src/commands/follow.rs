@@ -14,12 +14,12 @@ use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
 use bitspike_data::SetName;
-use bitspike_events::dataset::Framer;
+use bitspike_events::dataset::{EventConfig, Framer};
 use bitspike_events::{Event, EventReader};
-use bitspike_format::Model;
+use bitspike_format::{Model, Network};
 use bitspike_infer::best;
 use bitspike_infer::fast::{Engine, Workspace};
-use bitspike_sensors::{Encoded, Fitted, Scaler, SensorConfig, Streamed};
+use bitspike_sensors::{Encoded, Encoder, Fitted, Scaler, SensorConfig, Streamed};
 use bitspike_train::recipe::Recipe;
 use serde::Serialize;
 use std::fs::File;
@@ -83,20 +83,19 @@ struct Classifier<'m> {
     model: &'m Model<'m>,
     engine: Engine<'m>,
     workspace: Workspace,
-    classes: Vec<&'m str>,
+    classes: Vec<String>,
     json: bool,
     latencies: Vec<f64>,
 }
 
 impl<'m> Classifier<'m> {
     fn new(args: &InferArgs, model: &'m Model<'m>) -> Result<Self, CliError> {
-        let classes = model.meta().lines().filter_map(|l| l.strip_prefix("class.")?.split_once('='));
         let engine = engine(model, args.kernels.as_deref())?;
         Ok(Self {
             model,
             workspace: engine.workspace(),
             engine,
-            classes: classes.map(|(_, name)| name).collect(),
+            classes: classes(model),
             json: args.json,
             latencies: Vec::new(),
         })
@@ -111,7 +110,7 @@ impl<'m> Classifier<'m> {
         let top = logits[class];
         let others = logits.iter().enumerate().filter(|(k, _)| *k != class).map(|(_, v)| *v);
         let margin = top - others.fold(f32::NEG_INFINITY, f32::max);
-        let class = self.classes.get(class).map_or_else(|| class.to_string(), |name| (*name).to_owned());
+        let class = self.classes[class].clone();
         self.latencies.push(latency_ms);
         Ok(Answer { class, margin, latency_ms })
     }
@@ -141,21 +140,10 @@ fn sensors(mut classifier: Classifier<'_>, recipe: &Recipe, name: &Path, from: i
     let fitted = fitted(model)?;
     let rate = fitted.rate_hz;
     let mut windows = Streamed::new(name, from, &config, fitted)?;
-    let encoder = windows.encoder();
-    let (shape, steps) = (encoder.shape(), encoder.stored_steps());
-    let takes = [n.input.channels, n.input.rows, n.input.columns];
-    if shape != takes || n.sequence != (steps > 1) || (n.sequence && steps != n.steps) {
-        let steps_taken = if n.sequence { n.steps } else { 1 };
-        return Err(CliError::Usage(format!(
-            "the file takes {steps_taken} frames of {takes:?}; the recipe makes {steps} of {shape:?}"
-        )));
-    }
+    fits(n, windows.encoder())?;
     while let Some(window) = windows.next()? {
         let begin = Instant::now();
-        let input: Vec<f32> = match &window.input {
-            Encoded::Bytes(v) => v.iter().enumerate().map(|(k, v)| n.pixel(n.channel(k), *v)).collect(),
-            Encoded::Floats(v) => v.iter().enumerate().map(|(k, v)| n.value(n.channel(k), *v)).collect(),
-        };
+        let input = values(n, &window.input);
         let answer = classifier.classify(begin, &input)?;
         let start_s = rate.map(|rate| window.first as f64 / rate);
         let when = match start_s {
@@ -167,6 +155,38 @@ fn sensors(mut classifier: Classifier<'_>, recipe: &Recipe, name: &Path, from: i
     }
     let gaps = windows.gaps();
     classifier.finish(&format!("{gaps} gaps in time"))
+}
+
+/// Whether the network takes what an encoder makes.
+pub(super) fn fits(n: &Network<'_>, encoder: &Encoder) -> Result<(), CliError> {
+    let (shape, steps) = (encoder.shape(), encoder.stored_steps());
+    let takes = [n.input.channels, n.input.rows, n.input.columns];
+    if shape != takes || n.sequence != (steps > 1) || (n.sequence && steps != n.steps) {
+        let steps_taken = if n.sequence { n.steps } else { 1 };
+        return Err(CliError::Usage(format!(
+            "the file takes {steps_taken} frames of {takes:?}; the recipe makes {steps} of {shape:?}"
+        )));
+    }
+    Ok(())
+}
+
+/// An encoded window as the network takes it.
+pub(super) fn values(n: &Network<'_>, input: &Encoded) -> Vec<f32> {
+    match input {
+        Encoded::Bytes(v) => pixels(n, v),
+        Encoded::Floats(v) => v.iter().enumerate().map(|(k, v)| n.value(n.channel(k), *v)).collect(),
+    }
+}
+
+/// Bytes as the network takes them.
+pub(super) fn pixels(n: &Network<'_>, bytes: &[u8]) -> Vec<f32> {
+    bytes.iter().enumerate().map(|(k, byte)| n.pixel(n.channel(k), *byte)).collect()
+}
+
+/// Names of all classes as the file has them; the number of one that it does not name.
+pub(super) fn classes(model: &Model<'_>) -> Vec<String> {
+    let name = |class: usize| model.meta_value(&format!("class.{class}")).map(str::to_owned);
+    (0..model.network().classes).map(|class| name(class).unwrap_or_else(|| class.to_string())).collect()
 }
 
 /// What the file says of its sensors.
@@ -211,15 +231,7 @@ fn events(
         true => EventReader::from_stream(Path::new("standard input"), std::io::stdin(), &options)?,
         false => EventReader::open(source, &options)?,
     };
-    let told = reader.geometry().map(|(width, height)| [height as usize, width as usize]);
-    let sensor = config.set.sensor().or(config.options.sensor).or(told);
-    let sensor = sensor.ok_or_else(|| usage("--follow: the stream does not say its size; set data.events.sensor"))?;
-    let framer = Framer::new(&config, sensor)?;
-    let shape = [n.input.channels, n.input.rows, n.input.columns];
-    if framer.shape() != shape || !n.sequence {
-        let found = framer.shape();
-        return Err(CliError::Usage(format!("the file takes frames of {shape:?}; the recipe makes {found:?}")));
-    }
+    let framer = framer(n, &config, reader.geometry())?;
     let window = i64::from(window) * 1000;
     let mut follow = Follow { classifier, framer, window, start: None, events: Vec::new(), late: 0 };
     let mut batch = vec![Event::default(); BATCH];
@@ -234,6 +246,20 @@ fn events(
         follow.classify(start)?;
     }
     follow.classifier.finish(&format!("{} late events", follow.late))
+}
+
+/// What makes frames of events of a camera of that width and height, where the recording says it.
+pub(super) fn framer(n: &Network<'_>, config: &EventConfig, told: Option<(u32, u32)>) -> Result<Framer, CliError> {
+    let told = told.map(|(width, height)| [height as usize, width as usize]);
+    let sensor = config.set.sensor().or(config.options.sensor).or(told);
+    let sensor = sensor.ok_or_else(|| usage("the recording does not say the camera's size; set data.events.sensor"))?;
+    let framer = Framer::new(config, sensor)?;
+    let shape = [n.input.channels, n.input.rows, n.input.columns];
+    if framer.shape() != shape || !n.sequence {
+        let found = framer.shape();
+        return Err(CliError::Usage(format!("the file takes frames of {shape:?}; the recipe makes {found:?}")));
+    }
+    Ok(framer)
 }
 
 struct Follow<'m> {
@@ -270,7 +296,7 @@ impl Follow<'_> {
         }
         let (begin, n) = (Instant::now(), self.classifier.model.network());
         let frames = self.framer.frames(&self.events, (start, start + self.window))?;
-        let input: Vec<f32> = frames.iter().enumerate().map(|(k, v)| n.pixel(n.channel(k), *v)).collect();
+        let input = pixels(n, &frames);
         let answer = self.classifier.classify(begin, &input)?;
         let events = self.events.len();
         let when = format!("{:>12.3} s  {events:>8} events", 1e-6 * start as f64);

@@ -4,7 +4,7 @@ use super::{data, parts, toml_string};
 use crate::args::NewArgs;
 use crate::error::CliError;
 use crate::output;
-use bitspike_data::DataSet;
+use bitspike_data::{DataSet, Inspection};
 use bitspike_run::write_text_atomic;
 use bitspike_sensors::{Findings, Signal, Split, propose};
 use bitspike_train::recipe::{Preset, Recipe};
@@ -39,9 +39,9 @@ pub fn run(args: &NewArgs) -> Result<bool, CliError> {
     let preset = args.preset.as_deref().map(preset).transpose()?;
     let draft = match data::kind(folder, args.labels.as_deref())? {
         data::Found::Sensors(found) => sensors(&found, preset, args)?,
-        data::Found::Images => Draft {
+        data::Found::Images(found) => Draft {
             preset: preset.unwrap_or(Preset::Images),
-            data: image_lines(folder)?,
+            data: image_lines(&found),
             set: "image-folder",
             why: Vec::new(),
         },
@@ -163,14 +163,13 @@ fn events(folder: &Path, preset: Option<Preset>) -> Result<Draft, CliError> {
 }
 
 /// A size that the images of a folder are brought to.
-fn image_lines(folder: &Path) -> Result<String, CliError> {
-    let found = bitspike_data::inspect(folder)?;
+fn image_lines(found: &Inspection) -> String {
     let shapes: Vec<[usize; 3]> = found.parts.iter().filter_map(|p| p.shape).collect();
     let same = shapes.len() == found.parts.len() && shapes.windows(2).all(|w| w[0] == w[1]);
-    Ok(match shapes.first() {
+    match shapes.first() {
         Some([_, h, w]) if same && (16..=64).contains(h) && (16..=64).contains(w) => String::new(),
         _ => "size = [32, 32]\n".to_owned(),
-    })
+    }
 }
 
 /// The recipe's text, once it reads the data; with a validation part, if the data allow one.

@@ -1,17 +1,16 @@
 //! `bitspike predict`: class and probabilities of recordings and images that no data set holds.
 
-use super::follow::fitted;
+use super::follow::{classes, fits, fitted, framer, pixels, values};
 use super::infer::engine;
 use super::recipe;
 use crate::args::{PredictArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
 use bitspike_data::SetName;
-use bitspike_events::dataset::Framer;
 use bitspike_events::{Event, EventReader};
 use bitspike_format::{Model, Network};
 use bitspike_infer::best;
-use bitspike_sensors::{Encoded, SensorConfig, windows_of};
+use bitspike_sensors::{SensorConfig, windows_of};
 use bitspike_train::recipe::Recipe;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -55,7 +54,7 @@ pub fn run(args: &PredictArgs) -> Result<bool, CliError> {
     let engine = engine(&model, args.kernels.as_deref())?;
     let mut workspace = engine.workspace();
     let classes = classes(&model);
-    let name = |class: usize| classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let name = |class: usize| classes[class].clone();
     if args.csv {
         let names = (0..classes.len()).map(|c| format!(",{}", quoted(&name(c)))).collect::<String>();
         output::result(&format!("input,recording,first,class,probability{names}"))?;
@@ -90,17 +89,6 @@ pub fn run(args: &PredictArgs) -> Result<bool, CliError> {
         }
     }
     Ok(true)
-}
-
-/// Names of the classes, as the file has them, in order.
-fn classes(model: &Model<'_>) -> Vec<String> {
-    let lines = model.meta().lines().filter_map(|line| line.strip_prefix("class.")?.split_once('='));
-    let names: Vec<String> = lines.map(|(_, name)| name.to_owned()).collect();
-    if names.len() == model.network().classes {
-        names
-    } else {
-        (0..model.network().classes).map(|c| c.to_string()).collect()
-    }
 }
 
 /// Softmax.
@@ -165,27 +153,16 @@ fn inputs(model: &Model<'_>, recipe: Option<&Recipe>, path: &Path) -> Result<Vec
     }
 }
 
-fn pixels(n: &Network<'_>, bytes: &[u8]) -> Vec<f32> {
-    bytes.iter().enumerate().map(|(k, byte)| n.pixel(n.channel(k), *byte)).collect()
-}
-
 fn sensors(model: &Model<'_>, recipe: &Recipe, path: &Path) -> Result<Vec<Input>, CliError> {
     let n = model.network();
     // Nothing is read from the folder of the recordings, so any will do.
     let config = SensorConfig { path: ".".into(), ..recipe.data.sensors.clone().unwrap_or_default() };
     let (encoder, windows) = windows_of(path, &config, fitted(model)?)?;
-    let takes = [n.input.channels, n.input.rows, n.input.columns];
-    if encoder.shape() != takes || n.sequence != (encoder.stored_steps() > 1) {
-        let found = encoder.shape();
-        return Err(CliError::Usage(format!("the file takes frames of {takes:?}; the recipe makes {found:?}")));
-    }
+    fits(n, &encoder)?;
     let input = |w: bitspike_sensors::RecordingWindow| Input {
         recording: w.recording,
         first: w.first as i64,
-        values: match &w.input {
-            Encoded::Bytes(v) => pixels(n, v),
-            Encoded::Floats(v) => v.iter().enumerate().map(|(k, v)| n.value(n.channel(k), *v)).collect(),
-        },
+        values: values(n, &w.input),
     };
     Ok(windows.into_iter().map(input).collect())
 }
@@ -195,11 +172,7 @@ fn events(n: &Network<'_>, recipe: &Recipe, path: &Path) -> Result<Vec<Input>, C
     let config = recipe.data.event_config(n.steps);
     let config = config.ok_or_else(|| CliError::Usage("the recipe's data are no events".into()))?;
     let mut reader = EventReader::open(path, &config.read_options()?)?;
-    let told = reader.geometry().map(|(width, height)| [height as usize, width as usize]);
-    let sensor = config.set.sensor().or(config.options.sensor).or(told).ok_or_else(|| {
-        CliError::Usage(format!("{}: does not say the camera's size; set data.events.sensor", path.display()))
-    })?;
-    let framer = Framer::new(&config, sensor)?;
+    let framer = framer(n, &config, reader.geometry())?;
     let (mut all, mut batch) = (Vec::new(), vec![Event::default(); 4096]);
     loop {
         match reader.read(&mut batch)? {
