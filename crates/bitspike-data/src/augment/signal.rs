@@ -54,9 +54,11 @@ impl SignalAugment {
         *self != Self::default()
     }
 
+    /// Refuses strengths out of range.
+    ///
     /// # Errors
     /// [`DataError::Config`] naming the key.
-    pub(crate) fn check(&self) -> Result<(), DataError> {
+    pub fn check(&self) -> Result<(), DataError> {
         for (key, value, most) in [
             ("augment.signals.shift", self.shift, 1.0),
             ("augment.signals.stretch", self.stretch, 1.0),
