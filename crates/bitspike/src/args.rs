@@ -75,7 +75,7 @@ pub enum Command {
         bitspike bench events rec.raw --against python --python venv/bin/python\n\nWhat the figures mean: docs/reference/performance.md."
     )]
     Bench(BenchArgs),
-    /// Look at data sets
+    /// Look at data sets and recordings, check them, convert recordings of events
     #[command(subcommand)]
     Data(DataCommand),
     /// Make the report again from finished runs
