@@ -29,7 +29,7 @@ pub enum TrainError {
     /// The starting point.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The loss is no number any more.
+    /// The loss is NaN or infinite.
     #[error("the loss is {loss} at step {step} (epoch {epoch}): training has diverged")]
     Diverged {
         /// Step, from 1.
