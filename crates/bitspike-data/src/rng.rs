@@ -37,6 +37,8 @@ pub enum Purpose {
     Evenly = 8,
     /// Augmentation of signals.
     Signal = 9,
+    /// Rotation of sensors of three axes.
+    Rotate = 10,
 }
 
 /// One stream of random numbers.

@@ -68,7 +68,7 @@ pub enum Front {
 /// frames = 1 + (L − frame)/hop, rounded down
 /// X[k]   = Σ_n w[n]·x[n]·e^(−2πikn/fft),  w[n] = 0.5 − 0.5·cos(2πn/frame), zeros up to fft
 /// E[m]   = Σ_k h_m(k·rate/fft)·|X[k]|²,   k = 0..fft/2, h_m triangles of height 1 between edges evenly spaced in mel
-/// y[m]   = ln(max(E[m], floor))
+/// y[m]   = ln(max(E[m]/P, floor))        P = 1, or the largest mean of E over the bands of a frame, at least 1e-20
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogMel {
@@ -84,12 +84,14 @@ pub struct LogMel {
     pub low_hz: f64,
     /// Highest frequency, at most half the rate.
     pub high_hz: f64,
-    /// Energy below which the logarithm is not taken, above 0.
+    /// Energy below which the logarithm is not taken, above 0; a share of P.
     pub floor: f64,
     /// Whether mel is `3f/200` below 1000 Hz and `15 + 27·ln(f/1000)/ln 6.4` above (Slaney), instead of `2595·log10(1 + f/700)`.
     pub slaney: bool,
     /// Whether bands are channels, `[C·mels, 1, frames]`: the same values in the same order.
     pub bands_are_channels: bool,
+    /// Whether P is that of the loudest frame of the window and channel, so that loud and soft sounds are alike, instead of 1.
+    pub by_window: bool,
 }
 
 impl LogMel {
@@ -233,6 +235,7 @@ pub(crate) mod code {
     pub(crate) const BANDS_ARE_CHANNELS: u8 = 2;
     pub(crate) const SIGNED: u8 = 4;
     pub(crate) const VALUES: u8 = 8;
+    pub(crate) const BY_WINDOW: u8 = 16;
 }
 /// Most samples of a window, and between windows.
 const MOST: u32 = 1 << 24;
@@ -381,7 +384,7 @@ fn numbers(take: &mut Take<'_>, [front, encoder, flags]: [u8; 3]) -> Result<(u16
     check(32, "clip", clip.to_bits() == 0 || positive(clip.into()), "above 0 and finite, or 0 for none", clip.into())?;
     check(92, "zero", zero == 0, "0", zero.into())?;
     let used = match (front, encoder) {
-        (code::LOG_MEL, _) => code::SLANEY | code::BANDS_ARE_CHANNELS,
+        (code::LOG_MEL, _) => code::SLANEY | code::BANDS_ARE_CHANNELS | code::BY_WINDOW,
         _ => 0,
     } | match encoder {
         2 => code::SIGNED,
@@ -407,8 +410,18 @@ fn numbers(take: &mut Take<'_>, [front, encoder, flags]: [u8; 3]) -> Result<(u16
             check(48, "low_hz", low_hz >= 0.0 && low_hz < high_hz, "0 to high_hz", low_hz)?;
             check(56, "high_hz", high_hz <= nyquist, "at most half the rate", high_hz)?;
             check(64, "floor", positive(floor), "above 0 and finite", floor)?;
-            let (slaney, bands_are_channels) = (has(code::SLANEY), has(code::BANDS_ARE_CHANNELS));
-            Front::LogMel(LogMel { frame, hop: mel_hop, fft, mels, low_hz, high_hz, floor, slaney, bands_are_channels })
+            Front::LogMel(LogMel {
+                frame,
+                hop: mel_hop,
+                fft,
+                mels,
+                low_hz,
+                high_hz,
+                floor,
+                slaney: has(code::SLANEY),
+                bands_are_channels: has(code::BANDS_ARE_CHANNELS),
+                by_window: has(code::BY_WINDOW),
+            })
         }
         found => return refuse(1, "front", "0 or 1", found.into()),
     };

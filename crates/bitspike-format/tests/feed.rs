@@ -26,6 +26,7 @@ const MEL: LogMel = LogMel {
     floor: 1e-10,
     slaney: false,
     bands_are_channels: false,
+    by_window: false,
 };
 
 const CHAIN: Chain = Chain {
@@ -257,8 +258,8 @@ fn encoders() -> impl Strategy<Value = Encoder> {
 
 fn fronts() -> impl Strategy<Value = Front> {
     let mel = (2u32..12, 1u32..9, 0u32..20, 1u16..6, any::<bool>(), any::<bool>());
-    let mel = mel.prop_map(|(frame, hop, more, mels, slaney, bands_are_channels)| {
-        Front::LogMel(LogMel { frame, hop, fft: frame + more, mels, slaney, bands_are_channels, ..MEL })
+    let mel = mel.prop_map(|(frame, hop, more, mels, slaney, bands_are_channels, by_window)| {
+        Front::LogMel(LogMel { frame, hop, fft: frame + more, mels, slaney, bands_are_channels, by_window, ..MEL })
     });
     prop_oneof![Just(Front::Samples), mel]
 }

@@ -82,8 +82,14 @@ fn run(cc: &str, name: &str, case: &Case, how: &str, flags: &[&str]) -> (Vec<Str
     let c = export(&model, "net", &case.windows[0].input).unwrap();
     let s = stream(&model, "net", None).unwrap();
     let counts: Vec<u8> = case.counts.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let whole = model.feed().unwrap().signal.unwrap().chain.encoder == Encoder::Whole;
-    let driver = DRIVER.replace("WHAT", if whole { "features" } else { "frames" });
+    let chain = model.feed().unwrap().signal.unwrap().chain;
+    let by_window = matches!(chain.front, Front::LogMel(mel) if mel.by_window);
+    let what = match (chain.encoder, by_window) {
+        (Encoder::Whole, true) => "levelled",
+        (Encoder::Whole, false) => "features",
+        _ => "frames",
+    };
+    let driver = DRIVER.replace("WHAT", what);
     for (file, content) in [
         ("net.h", c.header.as_bytes()),
         ("net.c", c.source.as_bytes()),

@@ -25,6 +25,7 @@ pub mod layers;
 mod loss;
 pub mod network;
 pub mod ops;
+mod shape;
 
 pub use init::Init;
 pub use loss::{Loss, Targets, mean_output};

@@ -9,6 +9,7 @@
 //!
 //! Shapes: logits `[T, N, K]`, labels and w `[N]` → a scalar, the mean over the batch.
 
+use crate::shape::require;
 use burn::tensor::{Int, Tensor, activation::log_softmax};
 use serde::{Deserialize, Serialize};
 
@@ -90,8 +91,18 @@ impl Loss {
     /// let loss: f32 = Loss::Tet.forward(logits, labels).into_scalar();
     /// assert!((loss - 10f32.ln()).abs() < 1e-6);
     /// ```
+    ///
+    /// # Panics
+    /// If there is not one target per sample.
+    #[track_caller]
     pub fn forward(self, logits: Tensor<3>, targets: impl Into<Targets>) -> Tensor<1> {
         let ([t, n, k], targets) = (logits.dims(), targets.into());
+        let second = targets.second.as_ref().map_or([n; 2], |(second, own)| [second.dims()[0], own.dims()[0]]);
+        for (name, len) in [("labels [N]", targets.labels.dims()[0]), ("second [N]", second[0]), ("own [N]", second[1])]
+        {
+            let rule = format_args!("logits are of {n} samples, {name} has {len}");
+            require(len == n, "Loss", rule, &[("logits [T, N, K]", &[t, n, k]), (name, &[len])]);
+        }
         match self {
             Self::Tet => cross_entropy(logits.reshape([t * n, k]), targets.repeat(t)),
             Self::MeanOutput => cross_entropy(mean_output(logits), targets),

@@ -1,6 +1,6 @@
 //! What a device must do to make a sample of what it measures, as a `.bsnn` file says it.
 
-use crate::{Bands, Encode, Features, Format, Labels, MelScale, PopulationOutput, Prepared, SensorConfig};
+use crate::{Bands, Encode, Features, Format, Labels, Level, MelScale, PopulationOutput, Prepared, SensorConfig};
 use bitspike_format::{Chain, Encoder, Front, LogMel, SignalSpec};
 
 /// What one count of a converter is worth: of audio 1/32768, as of 16 bits, of raw numbers their scale. 1 where files have the
@@ -30,6 +30,7 @@ impl Prepared {
                 floor: m.floor,
                 slaney: m.scale == MelScale::Slaney,
                 bands_are_channels: m.bands == Bands::Channels,
+                by_window: m.level == Level::Window,
             }),
             _ => Front::Samples,
         };

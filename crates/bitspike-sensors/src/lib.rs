@@ -80,10 +80,10 @@ pub use apply::{RecordingWindow, windows_of};
 pub use bitspike_format::SignalSpec;
 pub use config::{
     Axes, Bands, CsvFormat, DateOrder, DeltaEncode, DirectEncode, Encode, Encoding, Features, FileSplit, FolderLabels,
-    Format, GroupSplit, IndexLabels, InsideLabels, Labels, LatencyEncode, MelFeatures, MelScale, Missing, NameLabels,
-    Normalise, NpyFormat, ParquetFormat, PopulationEncode, PopulationOutput, ROBUST_CLIP, RateEncode, RawFeatures,
-    RawFormat, RawNumber, RecordingSplit, RowKind, SensorConfig, Short, Split, TimeFaults, TimeSplit, TimeUnit,
-    TsFormat, WavFormat, Window,
+    Format, GroupSplit, IndexLabels, InsideLabels, Labels, LatencyEncode, Level, MelFeatures, MelScale, Missing,
+    NameLabels, Normalise, NpyFormat, ParquetFormat, PopulationEncode, PopulationOutput, ROBUST_CLIP, RateEncode,
+    RawFeatures, RawFormat, RawNumber, RecordingSplit, RowKind, SensorConfig, Short, Split, TimeFaults, TimeSplit,
+    TimeUnit, TsFormat, WavFormat, Window,
 };
 pub use encode::{Encoded, Encoder, Key, hz_to_mel, mel_to_hz};
 pub use error::{ErrorKind, SensorError};

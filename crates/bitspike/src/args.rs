@@ -199,12 +199,48 @@ pub struct CompareArgs {
     /// Leave out the classifiers without a network, which stand beside networks on windows of sensors
     #[arg(long)]
     pub no_classics: bool,
+    /// Only part I of N of the runs, for N machines that take one each: of all runs in their order I, I + N and so on. Whoever
+    /// finds all runs finished in its folder writes the report
+    #[arg(long, value_name = "I/N")]
+    pub part: Option<Part>,
     /// Folder of the comparison; without it runs/compare-NAME
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How it is run.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// One of N equal parts, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    index: usize,
+    of: usize,
+}
+
+impl Part {
+    /// Its share, every Nth.
+    pub fn share<T: Clone>(self, all: &[T]) -> Vec<T> {
+        all.iter().skip(self.index - 1).step_by(self.of).cloned().collect()
+    }
+}
+
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match numbers {
+            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
+            _ => Err("expected a part and the number of parts, from 1/N to N/N, such as 2/8".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }
 
 /// Arguments of `sweep`.

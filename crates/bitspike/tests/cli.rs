@@ -325,6 +325,59 @@ fn compare_writes_table_page_and_json_and_keeps_finished_runs() {
     assert!(text(&other.stderr).contains("another recipe"), "{}", text(&other.stderr));
 }
 
+/// Three machines with folders of their own, copied into one, leave what one machine does: the same table, the same bytes of
+/// weights and predictions. What belongs to another comparison is refused.
+#[test]
+fn parts_of_a_comparison_are_the_comparison() {
+    let dir = folder(&SMALL.replace("epochs = 2", "epochs = 1"));
+    let run = |more: &[&str]| {
+        let args = ["compare", "r.toml", "--methods", "bsnn,agmm", "--seeds", "2", "--quiet"];
+        bitspike(dir.path(), &[&args[..], more].concat())
+    };
+    let whole = run(&["--out", "whole"]);
+    assert!(whole.status.success(), "{}", text(&whole.stderr));
+    let merged = dir.path().join("merged");
+    std::fs::create_dir(&merged).unwrap();
+    for (part, runs) in [("1/3", 2), ("2/3", 1), ("3/3", 1)] {
+        let own = format!("own{}", &part[..1]);
+        let out = run(&["--out", &own, "--part", part]);
+        assert!(out.status.success() && out.stdout.is_empty(), "{}", text(&out.stderr));
+        assert!(
+            text(&out.stderr).contains(&format!("{} of 4 runs are not finished", 4 - runs)),
+            "{}",
+            text(&out.stderr)
+        );
+        let made: Vec<_> = std::fs::read_dir(dir.path().join(&own)).unwrap().map(|e| e.unwrap().path()).collect();
+        assert_eq!(made.len(), runs, "{made:?}");
+        for run in made {
+            std::fs::rename(&run, merged.join(run.file_name().unwrap())).unwrap();
+        }
+    }
+    let last = run(&["--out", "merged", "--part", "3/3"]);
+    assert!(last.status.success() && merged.join("report.html").exists(), "{}", text(&last.stderr));
+    // Times differ, and with them the last columns.
+    let timeless = |shown: &[u8]| -> Vec<String> {
+        let figures = |line: &str| line.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+        text(shown).lines().filter(|l| l.starts_with("bsnn") || l.starts_with("agmm")).map(figures).collect()
+    };
+    assert!(timeless(&whole.stdout).len() >= 2 && timeless(&whole.stdout) == timeless(&last.stdout));
+    for run in ["bsnn-seed1", "agmm-seed1", "bsnn-seed2", "agmm-seed2"] {
+        let weights = |home: &str| dir.path().join(home).join(run).join("checkpoints/last.safetensors");
+        let bytes = |home: &str| std::fs::read(weights(home)).expect("a checkpoint");
+        assert!(bytes("whole") == bytes("merged"), "{run}");
+    }
+    let other = run(&["--out", "merged", "--lr", "0.01", "--part", "1/3"]);
+    assert!(
+        other.status.code() == Some(2) && text(&other.stderr).contains("another recipe"),
+        "{}",
+        text(&other.stderr)
+    );
+    for bad in ["0/3", "4/3", "3", "a/b", "1/0"] {
+        let out = run(&["--part", bad]);
+        assert!(out.status.code() == Some(2) && text(&out.stderr).contains("2/8"), "{bad}: {}", text(&out.stderr));
+    }
+}
+
 /// Each method chooses its point on the validation part; what was chosen is trained on everything, and the test part is looked at
 /// once. A second time nothing is left to do.
 #[test]

@@ -4,6 +4,8 @@
 //! stretch, shift   x[i] ← x[c + (i − c)·s + d]       s = e^u, u uniform in ± stretch;  d uniform in ± shift·L;  c = (L − 1)/2
 //!                  linear between samples; beyond the ends the end's value
 //! shift_bands      row r ← row r + k                 k uniform in ± shift_bands·bands, whole rows; beyond the ends the end's row
+//! rotate           (x, y, z) ← R·(x, y, z)  R about a random axis, the angle uniform in ± rotate degrees: channels in threes, all
+//!                                           by the same R; what is left of the channels stays
 //! gain             x ← x·e^g                         g from N(0, gain²), one for a sample
 //! offset           x ← x + o[c]                      o from N(0, offset²), one for a channel: of log-mel it is a gain
 //! noise            x ← x + n                         n from N(0, noise²), one for a value
@@ -14,7 +16,7 @@
 //!
 //! In that order. Values are in deviations of their row ([`bitspike_sensors`] normalises them), so 0 is the mean and strengths
 //! mean the same for every sensor. Shift, stretch and noise of windows are those of Um et al. (ICMI 2017), there as time warping,
-//! scaling and jittering; stretching evenly in place of along a random curve is ours.
+//! scaling and jittering, rotation is theirs too; stretching evenly in place of along a random curve is ours.
 
 use crate::DataError;
 use crate::rng::{Purpose, Rng};
@@ -30,6 +32,8 @@ pub struct SignalAugment {
     pub stretch: f64,
     /// Share of the bands that a spectrogram is moved by at most, 0 to 1.
     pub shift_bands: f64,
+    /// Largest angle in degrees that sensors of three axes are turned by, 0 to 180: how else a device may be worn.
+    pub rotate: f64,
     /// Deviation of the logarithm of a factor on all values, 0 to 1.
     pub gain: f64,
     /// Deviation of what is added to a channel, 0 to 10.
@@ -50,13 +54,16 @@ impl SignalAugment {
         *self != Self::default()
     }
 
+    /// Refuses strengths out of range.
+    ///
     /// # Errors
     /// [`DataError::Config`] naming the key.
-    pub(crate) fn check(&self) -> Result<(), DataError> {
+    pub fn check(&self) -> Result<(), DataError> {
         for (key, value, most) in [
             ("augment.signals.shift", self.shift, 1.0),
             ("augment.signals.stretch", self.stretch, 1.0),
             ("augment.signals.shift_bands", self.shift_bands, 1.0),
+            ("augment.signals.rotate", self.rotate, 180.0),
             ("augment.signals.gain", self.gain, 1.0),
             ("augment.signals.offset", self.offset, 10.0),
             ("augment.signals.noise", self.noise, 10.0),
@@ -85,6 +92,10 @@ impl SignalAugment {
         let rows = span(self.mask_bands, bands, &mut rng);
         if self.stretch > 0.0 || self.shift > 0.0 {
             x.chunks_exact_mut(length).for_each(|x| resample(x, speed, place, row));
+        }
+        if self.rotate > 0.0 {
+            let turn = rotation(self.rotate, &mut Rng::new(seed, Purpose::Rotate, epoch, sample));
+            x.chunks_exact_mut(3 * bands * length).for_each(|sensor| rotate(sensor, turn));
         }
         for channel in x.chunks_exact_mut(bands * length) {
             if by != 0 {
@@ -127,6 +138,32 @@ fn resample(x: &mut [f32], speed: f64, by: f64, from: &mut Vec<f32>) {
         let at = (last / 2.0 + (i as f64 - last / 2.0) * speed + by).clamp(0.0, last);
         let (low, high) = (from[at as usize], from[at.ceil() as usize]);
         *v = low + (high - low) * at.fract() as f32;
+    }
+}
+
+/// The matrix of a turn about an axis that is uniform on the sphere (Rodrigues' formula).
+fn rotation(most: f64, rng: &mut Rng) -> [[f32; 3]; 3] {
+    let axis = [rng.normal(), rng.normal(), rng.normal()];
+    let length = axis.iter().map(|a| a * a).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+    let k = axis.map(|a| a / length);
+    let (sin, cos) = rng.either(most).to_radians().sin_cos();
+    let cross = [[0.0, -k[2], k[1]], [k[2], 0.0, -k[0]], [-k[1], k[0], 0.0]];
+    std::array::from_fn(|i| {
+        std::array::from_fn(|j| {
+            let same = if i == j { cos } else { 0.0 };
+            (same + sin * cross[i][j] + (1.0 - cos) * k[i] * k[j]) as f32
+        })
+    })
+}
+
+/// Turns the three channels of a sensor.
+fn rotate(sensor: &mut [f32], turn: [[f32; 3]; 3]) {
+    let third = sensor.len() / 3;
+    for i in 0..third {
+        let v = [sensor[i], sensor[third + i], sensor[2 * third + i]];
+        for (axis, row) in turn.iter().enumerate() {
+            sensor[axis * third + i] = row[0] * v[0] + row[1] * v[1] + row[2] * v[2];
+        }
     }
 }
 
@@ -212,6 +249,31 @@ mod tests {
         assert_eq!((most_time, most_bands), (3, 2));
         // 200 · 3 · 0.9 · ⅔ = 360, deviation below 12.
         assert!((300..420).contains(&dropped), "{dropped}");
+    }
+
+    /// Lengths and the angle between two vectors stay, the angle of the turn is within its bound and reaches near it, and channels
+    /// beyond threes stay.
+    #[test]
+    fn turns_are_turns() {
+        let angle = |r: [[f32; 3]; 3]| ((r[0][0] + r[1][1] + r[2][2] - 1.0) / 2.0).clamp(-1.0, 1.0).acos().to_degrees();
+        let mut most = 0.0f32;
+        for sample in 0..200 {
+            let r = rotation(30.0, &mut Rng::new(1, Purpose::Rotate, 0, sample));
+            most = most.max(angle(r));
+            for i in 0..3 {
+                for j in 0..3 {
+                    let dot: f32 = (0..3).map(|k| r[i][k] * r[j][k]).sum();
+                    assert!((dot - f32::from(u8::from(i == j))).abs() < 1e-6, "{r:?}");
+                }
+            }
+        }
+        assert!((25.0..30.01).contains(&most), "{most}");
+        // A turn of the same sensor written twice is the same twice.
+        let mut x: Vec<f32> = [1.0, 2.0, 3.0, -1.0, 0.5, 4.0].repeat(2);
+        x.extend([7.0, 8.0]);
+        SignalAugment { rotate: 90.0, ..Default::default() }.apply([7, 1, 2], [1, 2, 3], &mut x, &mut Vec::new());
+        assert_eq!((x[..6] == x[6..12], &x[12..]), (true, &[7.0, 8.0][..]));
+        assert!((x[0] * x[0] + x[2] * x[2] + x[4] * x[4] - (1.0 + 9.0 + 0.25)).abs() < 1e-4 && x[0] != 1.0, "{x:?}");
     }
 
     #[test]

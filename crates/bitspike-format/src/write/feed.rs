@@ -75,6 +75,7 @@ impl SignalSpec {
             floor: 0.0,
             slaney: false,
             bands_are_channels: false,
+            by_window: false,
         };
         let mel = mel.unwrap_or(none);
         let (kind, count, parameters, seed) = match encoder {
@@ -90,6 +91,7 @@ impl SignalSpec {
         let flags = [
             (mel.slaney, code::SLANEY),
             (mel.bands_are_channels, code::BANDS_ARE_CHANNELS),
+            (mel.by_window, code::BY_WINDOW),
             (matches!(encoder, Encoder::Rate { signed: true, .. }), code::SIGNED),
             (matches!(encoder, Encoder::Population { values: true, .. }), code::VALUES),
         ];

@@ -3,7 +3,7 @@ static const float *encode(@NAME@_stream_t *s) {
     enum { STEPS = @UPPER@_STEPS, PART = COLUMNS / STEPS };
     uint32_t row, i;
     for (row = 0u; row < ROWS; row++) {
-        const float *x = s->features + row * COLUMNS;
+        const float *x = s->@VALUES@ + row * COLUMNS;
         double reference = (double)x[0];
         for (i = 0u; i < COLUMNS; i++) {
             const double levels = ((double)x[i] - reference) / THRESHOLD;

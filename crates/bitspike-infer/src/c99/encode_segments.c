@@ -4,7 +4,7 @@ static const float *encode(@NAME@_stream_t *s) {
     uint32_t t, row;
     for (t = 0u; t < STEPS; t++) {
         for (row = 0u; row < ROWS; row++) {
-            memcpy(s->frames + (t * ROWS + row) * PART, s->features + row * COLUMNS + t * PART, PART * sizeof *s->frames);
+            memcpy(s->frames + (t * ROWS + row) * PART, s->@VALUES@ + row * COLUMNS + t * PART, PART * sizeof *s->frames);
         }
     }
     return s->frames;

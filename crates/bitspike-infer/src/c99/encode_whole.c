@@ -1,2 +1,2 @@
-static const float *encode(const @NAME@_stream_t *s) { return s->features; }
+static const float *encode(const @NAME@_stream_t *s) { return s->@VALUES@; }
 

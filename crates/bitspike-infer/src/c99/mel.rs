@@ -4,6 +4,7 @@ use super::ExportError;
 use super::feed::{floats, integers};
 use bitspike_format::LogMel;
 use std::f64::consts::TAU;
+use std::fmt::Write;
 
 /// The tables as C, their bytes, and how many floats a spectrum takes to compute.
 pub(super) struct Tables {
@@ -34,13 +35,17 @@ impl Tables {
         let cosines: Vec<f64> = (0..if fast { size / 2 } else { size }).map(|i| turn(i, size).cos()).collect();
         let sines: Vec<f64> = if fast { Vec::new() } else { (0..size).map(|i| turn(i, size).sin()).collect() };
         // Below the least normal float the logarithm in C is not one.
-        let floor = mel.floor.max(f64::from(f32::MIN_POSITIVE));
+        let least = f64::from(f32::MIN_POSITIVE);
+        let floor = if mel.by_window { least } else { mel.floor.max(least) };
         let mut text = format!(
             "enum {{ FRAME = {frame}, FRAME_HOP = {}, FFT = {size}, MELS = {} }};\n#define LEAST_ENERGY {}\n",
             mel.hop,
             mel.mels,
             super::float(floor as f32),
         );
+        if mel.by_window {
+            let _ = writeln!(text, "#define LEAST_LEVEL {}", super::float(mel.floor.ln() as f32));
+        }
         floats(&mut text, "HANN", &hann);
         floats(&mut text, "COSINES", &cosines);
         if !fast {

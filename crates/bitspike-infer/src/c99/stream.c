@@ -13,7 +13,7 @@
 #pragma GCC optimize("fp-contract=off")
 #endif
 
-enum { CHANNELS = @UPPER@_CHANNELS, CLASSES = @UPPER@_CLASSES, ROWS = @UPPER@_ROWS, COLUMNS = @COLUMNS@, HOP_COLUMNS = @HOP_COLUMNS@ };
+enum { CHANNELS = @UPPER@_CHANNELS, CLASSES = @UPPER@_CLASSES, ROWS = @UPPER@_ROWS, KEPT_ROWS = @KEPT_ROWS@, COLUMNS = @COLUMNS@, HOP_COLUMNS = @HOP_COLUMNS@ };
 
 @TABLE_ARRAYS@
 /* A feature on the scale that the network was trained with. */
@@ -57,7 +57,7 @@ static float exp_of(float x) {
     return p * two_n;
 }
 
-@ENCODE@
+@LEVEL@@ENCODE@
 /* Logits to shares that are together 1; returns the class of the largest, the first of several. */
 static uint32_t softmax(float *logits) {
     uint32_t o, best = 0u;
@@ -88,7 +88,7 @@ static int32_t steady(const int32_t *votes) {
 static void classify(@NAME@_stream_t *s) {
     @NAME@_result_t result;
     const int32_t before = s->steady;
-    const float *input = encode(s);
+    const float *input = encode(@LEVELLED@);
     /* A finite value may be too large to be normalised: then the window has no class. */
     if (@NAME@_run(s->scratch.arena, input, s->posteriors) != @UPPER@_OK) { return; }
     result.window = s->window;
@@ -109,7 +109,7 @@ static void advance(@NAME@_stream_t *s) {
     s->filled++;
     if (s->filled < COLUMNS) { return; }
     classify(s);
-    slide(s->features, ROWS, COLUMNS, HOP_COLUMNS, &s->filled, &s->skip);
+    slide(s->features, KEPT_ROWS, COLUMNS, HOP_COLUMNS, &s->filled, &s->skip);
 }
 
 @TAKE@

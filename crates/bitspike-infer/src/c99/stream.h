@@ -54,7 +54,7 @@ typedef struct {
     union {
         uint32_t arena[@UPPER@_ARENA_WORDS];
 @TRANSFORM_FIELD@    } scratch;
-    float features[@FEATURES@]; /* [row][column], normalised, oldest first */
+    float features[@FEATURES@]; /* [row][column], oldest first */
 @MORE_FIELDS@    float posteriors[@UPPER@_CLASSES];
     int32_t votes[@UPPER@_OF]; /* classes of the last windows, -1 for none */
     int32_t steady;

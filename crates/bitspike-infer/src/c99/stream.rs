@@ -82,12 +82,18 @@ pub fn stream(model: &Model<'_>, name: &str, hop: Option<u32>) -> Result<Stream,
         None => hop,
     };
     let encode = encoder(&signal, n)?;
+    // Beside the bands of each channel, their mean energy, which the level of a window is made of.
+    let by_window = matches!(chain.front, Front::LogMel(mel) if mel.by_window);
+    let kept_rows = if by_window { rows + channels } else { rows };
     let mut pairs = vec![
         ("UPPER", name.to_ascii_uppercase()),
         ("NAME", name.to_owned()),
         ("STREAM_HOP", hop.to_string()),
-        ("FEATURES", (rows * columns).to_string()),
+        ("FEATURES", (kept_rows * columns).to_string()),
         ("COLUMNS", columns.to_string()),
+        ("KEPT_ROWS", kept_rows.to_string()),
+        ("VALUES", if by_window { "levelled" } else { "features" }.to_owned()),
+        ("LEVELLED", if by_window { "level(s)" } else { "s" }.to_owned()),
         ("HOP_COLUMNS", hop_columns.to_string()),
         ("CLIP_LINES", chain.clip.map_or(String::new(), clip_lines)),
     ];
@@ -107,6 +113,14 @@ pub fn stream(model: &Model<'_>, name: &str, hop: Option<u32>) -> Result<Stream,
                 "    uint32_t held, leave_out; /* samples of pending; samples to leave out before the next frame */\n";
             take += if tables.fast { include_str!("spectrum_fft.c") } else { include_str!("spectrum_dft.c") };
             take += include_str!("take_mel.c");
+            pairs.extend(keeping(by_window));
+            if by_window {
+                let _ = writeln!(
+                    fields,
+                    "    float levelled[{}]; /* features by the level of the window, normalised */",
+                    rows * columns
+                );
+            }
             pairs.push(("TRANSFORM_FIELD", format!("        float transform[{transform}];\n")));
             pairs.push(("GAP_LINES", "    s->held = 0u;\n    s->leave_out = 0u;\n".to_owned()));
             pairs.push(("FRONT_WORDS", ", computes a log-mel spectrogram".to_owned()));
@@ -115,13 +129,16 @@ pub fn stream(model: &Model<'_>, name: &str, hop: Option<u32>) -> Result<Stream,
     }
     // The votes are three unless the caller compiles with another number.
     let pending = tables.as_ref().map_or(0, |(mel, _)| channels * mel.frame as usize + 2);
-    let words = run_words(model)?.max(transform) + rows * columns + encode.words + pending + n.classes + 3 + 6;
+    let levelled = if by_window { rows * columns } else { 0 };
+    let words =
+        run_words(model)?.max(transform) + kept_rows * columns + levelled + encode.words + pending + n.classes + 3 + 6;
     let (ram_bytes, table_bytes) = (4 * words as u64, encode.bytes + tables.as_ref().map_or(0, |(_, t)| t.bytes));
     pairs.push(("RAM", ram_bytes.to_string()));
     pairs.push(("TABLES", table_bytes.to_string()));
     pairs.push(("MORE_FIELDS", fields));
     pairs.push(("NETWORK_LINES", encode.lines));
-    for (key, text) in [("TABLE_ARRAYS", arrays.as_str()), ("ENCODE", encode.code), ("TAKE", &take)] {
+    let level = if by_window { include_str!("level.c") } else { "" };
+    for (key, text) in [("TABLE_ARRAYS", arrays.as_str()), ("ENCODE", encode.code), ("TAKE", &take), ("LEVEL", level)] {
         pairs.push((key, fill(text, &pairs)));
     }
     Ok(Stream {
@@ -130,6 +147,22 @@ pub fn stream(model: &Model<'_>, name: &str, hop: Option<u32>) -> Result<Stream,
         ram_bytes,
         table_bytes,
     })
+}
+
+/// What is kept of a frame of a spectrogram: features ready for the network, or, where the level of the window is not known yet,
+/// logarithms of energies and their mean.
+fn keeping(by_window: bool) -> [(&'static str, String); 4] {
+    let texts = match by_window {
+        false => ["", "", "normalised(row, ln_of(energy))", ""],
+        true => [
+            "    float sum = 0.0f;\n",
+            "        sum += energy;\n",
+            "ln_of(energy)",
+            "    s->features[(ROWS + channel) * COLUMNS + s->filled] = sum / (float)MELS;\n",
+        ],
+    };
+    let [start, band, kept, end] = texts.map(str::to_owned);
+    [("SUM_START", start), ("SUM_BAND", band), ("KEPT", kept), ("SUM_END", end)]
 }
 
 fn clip_lines(clip: f32) -> String {

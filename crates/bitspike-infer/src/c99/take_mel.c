@@ -25,7 +25,7 @@ static float ln_of(float x) {
 static void mel(@NAME@_stream_t *s, uint32_t channel) {
     float *work = s->scratch.transform;
     uint32_t n, m, k;
-    for (n = 0u; n < FRAME; n++) { work[n] = HANN[n] * s->pending[channel * FRAME + n]; }
+@SUM_START@    for (n = 0u; n < FRAME; n++) { work[n] = HANN[n] * s->pending[channel * FRAME + n]; }
     spectrum(work);
     for (m = 0u; m < MELS; m++) {
         const uint32_t row = channel * MELS + m;
@@ -33,10 +33,10 @@ static void mel(@NAME@_stream_t *s, uint32_t channel) {
         for (k = BAND_START[m]; k < BAND_START[m + 1u]; k++) {
             energy += BAND_WEIGHTS[k] * power(work, BAND_FIRST[m] + k - BAND_START[m]);
         }
-        if (energy < LEAST_ENERGY) { energy = LEAST_ENERGY; }
-        s->features[row * COLUMNS + s->filled] = normalised(row, ln_of(energy));
+@SUM_BAND@        if (energy < LEAST_ENERGY) { energy = LEAST_ENERGY; }
+        s->features[row * COLUMNS + s->filled] = @KEPT@;
     }
-}
+@SUM_END@}
 
 /* A frame of samples is a column. */
 static void take(@NAME@_stream_t *s, const float *sample) {

@@ -29,8 +29,19 @@ pub struct Window {
 }
 
 /// The kinds of case that there are.
-pub const KINDS: [&str; 9] =
-    ["motion", "segments", "delta", "latency", "gaps", "audio", "audio-integers", "audio-slaney", "audio-channels"];
+pub const KINDS: [&str; 11] = [
+    "motion",
+    "segments",
+    "delta",
+    "latency",
+    "gaps",
+    "audio",
+    "audio-integers",
+    "audio-slaney",
+    "audio-channels",
+    "audio-level",
+    "audio-level-segments",
+];
 
 /// Lines of a configuration below `[data.sensors]`: channels, samples of a window and of a hop, and all else.
 fn lines(kind: &str) -> (usize, usize, usize, String) {
@@ -63,6 +74,14 @@ fn lines(kind: &str) -> (usize, usize, usize, String) {
         "audio-channels" => {
             let rest = "frame = 64, hop = 32, fft = 128, mels = 10, bands = 'channels'";
             (2, 480, 640, mel(rest) + "encode = { kind = 'direct', steps = 2 }")
+        }
+        "audio-level" => {
+            let rest = "frame = 256, hop = 128, mels = 24, level = 'window', floor = 1e-4";
+            (2, 4096, 1024, mel(rest) + "encode = { kind = 'direct', steps = 2 }")
+        }
+        "audio-level-segments" => {
+            let rest = "frame = 90, hop = 120, fft = 200, mels = 8, level = 'window', floor = 1e-3";
+            (1, 1000, 480, mel(rest) + "encode = { kind = 'direct', steps = 2, segments = true }")
         }
         other => panic!("unknown kind {other:?}"),
     }

@@ -7,6 +7,7 @@
 //! `nchw` mixes samples, so it always evaluates by its running mean: a prediction must not depend on its neighbours.
 
 use crate::ops::gate::{GateApply, GateFunction, GateParams, GatePool, gate, scale_steps};
+use crate::shape::require_per_step;
 use bitspike_kernels::gate::HARD_SLOPE;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor, activation::sigmoid};
@@ -184,7 +185,13 @@ impl Agmm {
     /// The gated value, and the pooled means m behind the gate (the gate is σ(m) or its hard form; not tracked).
     ///
     /// Shapes: x `[T, N, C, H, W]` → y as x, m `[T, N or 1, C or 1]`.
+    ///
+    /// # Panics
+    /// If x has not the T, or the channels, that the gate was made for.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<5>) -> (Tensor<5>, Tensor<3>) {
+        require_per_step("Agmm", x.dims(), "alpha [T, 1 or C]", self.alpha.dims());
+        require_per_step("Agmm", x.dims(), "running_means [T, 1 or C]", self.running_means.value().dims());
         if x.device().is_autodiff() {
             let (y, means) = gate(x, self.strength(), self.params);
             self.keep(means.clone());

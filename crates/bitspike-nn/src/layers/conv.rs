@@ -5,7 +5,7 @@
 
 use super::Estimator;
 use crate::Init;
-use crate::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
+use crate::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, check, conv};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -114,8 +114,14 @@ impl BinaryConv2d {
     }
 
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
+    ///
+    /// # Panics
+    /// If the shape does not fit; the message has it and that of the weight.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        conv(x, self.weight(), self.params)
+        let weight = self.weight();
+        check("BinaryConv2d", x.dims(), weight.dims(), &self.params);
+        conv(x, weight, self.params)
     }
 
     /// The parameters that are not learned.
@@ -142,8 +148,14 @@ pub struct RealConv2d {
 
 impl RealConv2d {
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
+    ///
+    /// # Panics
+    /// If the shape does not fit; the message has it and that of the weight.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        conv(x, self.weight(), self.params)
+        let weight = self.weight();
+        check("RealConv2d", x.dims(), weight.dims(), &self.params);
+        conv(x, weight, self.params)
     }
 
     /// The weight as it enters the product, `[C_out, C_in, K, K]`.
@@ -176,6 +188,10 @@ impl Conv2d {
     }
 
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
+    ///
+    /// # Panics
+    /// If the shape does not fit; the message has it and that of the weight.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         match self {
             Self::Binary(conv) => conv.forward(x),

@@ -10,6 +10,7 @@
 
 use crate::Init;
 use crate::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
+use crate::shape::require;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -39,16 +40,33 @@ impl BinaryLinear {
     }
 
     /// The product; shapes in [`ops::conv`](crate::ops::conv).
+    ///
+    /// # Panics
+    /// If x has not as many features as the weight.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        check("BinaryLinear", x.dims(), self.latent.dims());
         binary_linear(x, self.latent.val(), self.scale)
     }
 }
 
 /// x times the transposed binary weight: a 1×1 convolution on a 1×1 map, so it shares that operation's kernels.
+///
+/// # Panics
+/// If x has not as many features as the weight.
+#[track_caller]
 pub fn binary_linear(x: Tensor<3>, latent: Tensor<2>, scale: WeightScale) -> Tensor<3> {
+    check("binary_linear", x.dims(), latent.dims());
     let ([t, n, k], [o, _]) = (x.dims(), latent.dims());
     let p = ConvParams { stride: 1, padding: 0, weight: WeightKind::Binary(scale), precision: Precision::Exact };
     conv(x.reshape([t, n, k, 1, 1]), latent.reshape([o, k, 1, 1]), p).reshape([t, n, o])
+}
+
+/// Refuses shapes that do not fit.
+#[track_caller]
+fn check(layer: &str, x: [usize; 3], weight: [usize; 2]) {
+    let given = [("x [T, N, K]", &x[..]), ("weight [O, K]", &weight[..])];
+    require(x[2] == weight[1], layer, format_args!("x has {} features, the weight takes {}", x[2], weight[1]), &given);
 }
 
 /// The last layer: real weights and bias, applied to every time step.
@@ -71,7 +89,12 @@ impl Classifier {
     }
 
     /// Logits `[T, N, classes]` for features `[T, N, K]`.
+    ///
+    /// # Panics
+    /// If x has not as many features as the weight.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        check("Classifier", x.dims(), self.weight.dims());
         let [t, n, k] = x.dims();
         let o = self.bias.dims()[0];
         let y = x.reshape([t * n, k]).matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze::<2>();

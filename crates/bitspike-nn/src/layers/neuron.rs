@@ -6,7 +6,7 @@
 //!
 //! Shapes: current `[T or 1, N, C, H, W]` → spikes `[T, N, C, H, W]`.
 
-use crate::ops::neuron::{NeuronParams, Reset, neuron};
+use crate::ops::neuron::{NeuronParams, Reset, check, neuron};
 use crate::ops::surrogate::Surrogate;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation::sigmoid};
@@ -112,8 +112,13 @@ pub struct Neuron {
 
 impl Neuron {
     /// Spikes for a current; shapes in [`ops::neuron`](crate::ops::neuron).
+    ///
+    /// # Panics
+    /// If the current has neither one time step nor T.
+    #[track_caller]
     pub fn forward(&self, current: Tensor<5>) -> Tensor<5> {
         let decay = self.decay(&current.device());
+        check("Neuron", current.dims(), decay.dims(), &self.params);
         neuron(current, decay, self.params)
     }
 

@@ -12,6 +12,7 @@
 //! 2021.
 
 use crate::ops::norm::{affine, batch_norm};
+use crate::shape::{require, require_per_channel};
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -130,7 +131,12 @@ pub struct TimeBatchNorm {
 impl TimeBatchNorm {
     /// Normalises. `repeats` is how many equal time steps each step of `x` stands for: with a static image the stem computes
     /// one step for all T. The joint norm gives one step for them, the others, whose steps differ, all T.
+    ///
+    /// # Panics
+    /// If x has other channels or, where steps differ, neither one time step nor T.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<5>, repeats: usize) -> Tensor<5> {
+        self.check(x.dims());
         let y = if self.sets > 1 { self.step_by_step(x) } else { self.joint(x, repeats) };
         let Some(scale) = &self.time_scale else { return y };
         let [steps] = scale.dims();
@@ -138,6 +144,15 @@ impl TimeBatchNorm {
         let y = y.permute([0, 1, 3, 4, 2]);
         let y = if y.dims()[0] == steps { y } else { y.repeat_dim(0, steps) };
         (y * scale.val().reshape([steps, 1, 1, 1, 1])).permute([0, 1, 4, 2, 3])
+    }
+
+    #[track_caller]
+    fn check(&self, x: [usize; 5]) {
+        require_per_channel("TimeBatchNorm", x, &[("gamma [C]", self.gamma.dims()[0] / self.sets)]);
+        let steps = self.time_scale.as_ref().map_or(self.sets, |scale| scale.dims()[0]);
+        let rule = format_args!("x has {} time steps, the norm {steps} (1 or {steps})", x[0]);
+        let fits = self.is_joint() || x[0] == 1 || x[0] == steps;
+        require(fits, "TimeBatchNorm", rule, &[("x [T, N, C, H, W]", &x)]);
     }
 
     fn joint(&self, x: Tensor<5>, repeats: usize) -> Tensor<5> {

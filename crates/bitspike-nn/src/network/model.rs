@@ -8,6 +8,7 @@ use super::spikformer::Spikformer;
 use crate::Init;
 use crate::layers::{Classifier, Neuron, RealConv2d, TimeBatchNorm};
 use crate::ops::pool::{global_avg_pool, stem_max_pool};
+use crate::shape::require;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -126,7 +127,14 @@ impl Network {
     }
 
     /// Logits `[T, N, classes]` for a static image `[1, N, C, H, W]` or a sequence `[T, N, C, H, W]`.
+    ///
+    /// # Panics
+    /// If x has neither one time step nor T, or other channels or features than the plan; the message has the shapes.
+    #[track_caller]
     pub fn forward(&self, x: Tensor<5>, observer: &mut dyn Observer) -> Tensor<3> {
+        let (dims, steps) = (x.dims(), self.steps);
+        let rule = format_args!("x has {} time steps, the network {steps} (1 or {steps})", dims[0]);
+        require(dims[0] == 1 || dims[0] == steps, "Network", rule, &[("x [1 or T, N, C, H, W]", &dims)]);
         let spikes = match &self.body {
             Blocks::Vgg(chain) => {
                 let mut s = chain.stem.forward(x, observer);

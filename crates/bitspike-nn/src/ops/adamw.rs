@@ -9,6 +9,7 @@
 //! (`bitspike_kernels::adamw`), with the bits of the composed form.
 
 use super::prim::Val;
+use crate::shape::require_one_length;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
@@ -52,12 +53,18 @@ pub trait AdamwOps: Backend {
 /// let value = |t: Tensor<1>| t.into_scalar::<f32>();
 /// assert_eq!((value(w), value(m), value(v)), (0.75, 0.5, 0.25));
 /// ```
+///
+/// # Panics
+/// If the tensors are not of one length.
+#[track_caller]
 pub fn adamw_step(
     w: Tensor<1>,
     moments: Option<(Tensor<1>, Tensor<1>)>,
     g: Tensor<1>,
     p: AdamwParams,
 ) -> (Tensor<1>, (Tensor<1>, Tensor<1>)) {
+    let (m, v) = moments.as_ref().map_or((None, None), |(m, v)| (Some(m), Some(v)));
+    require_one_length("adamw_step", &[("w", Some(&w)), ("m", m), ("v", v), ("g", Some(&g))]);
     let first = moments.is_none();
     let (m, v) = moments.unwrap_or_else(|| (g.clone(), g.clone()));
     let (w, m, v) = <Dispatch as AdamwOps>::bitspike_adamw(

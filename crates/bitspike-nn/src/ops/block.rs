@@ -12,11 +12,12 @@
 //! Shapes: s `[T, N, C_in, H, W]`, W `[C_out, C_in, K, K]`, γ, β `[C_out]`, α `[T, 1]` or `[T, C_out]`, λ `[1]` → s'
 //! `[T, N, C_out, H', W']`.
 
-use super::conv::{ConvKernel, ConvOps, ConvParams};
+use super::conv::{self, ConvKernel, ConvOps, ConvParams};
 use super::gate::{GateKernel, GateOps, GateParams};
-use super::neuron::{NeuronKernel, NeuronOps, NeuronParams};
+use super::neuron::{self, NeuronKernel, NeuronOps, NeuronParams};
 use super::norm::{NormKernel, NormOps};
 use super::pool::{PoolKernel, PoolKind, PoolOps};
+use crate::shape::{require, require_per_channel, require_per_step};
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
@@ -170,7 +171,12 @@ pub struct BlockWeights {
 /// let (spikes, mean, _, _) = block(Tensor::ones([2, 3, 4, 6, 6], &device), w, p);
 /// assert_eq!((spikes.dims(), mean.dims()), ([2, 3, 8, 3, 3], [8]));
 /// ```
+///
+/// # Panics
+/// If the shapes do not fit; the message has them.
+#[track_caller]
 pub fn block(x: Tensor<5>, w: BlockWeights, p: BlockParams) -> (Tensor<5>, Tensor<1>, Tensor<1>, Tensor<3>) {
+    check(x.dims(), &w, &p, None);
     let (spikes, mean, var, means) = <Dispatch as BlockOps>::bitspike_block(
         x.into_dispatch(),
         w.weight.into_dispatch(),
@@ -201,7 +207,12 @@ pub struct BlockStatistics {
 
 /// Spikes with running statistics, and the pooled means of a gate that is computed from the sample (without meaning
 /// otherwise). Shapes as in [`block`].
+///
+/// # Panics
+/// If the shapes do not fit; the message has them.
+#[track_caller]
 pub fn block_evaluate(x: Tensor<5>, w: BlockWeights, s: BlockStatistics, p: BlockParams) -> (Tensor<5>, Tensor<3>) {
+    check(x.dims(), &w, &p, Some(&s));
     let sampled = p.gate.is_some() && s.gate_means.is_none();
     let gate_is_fixed = s.gate_means.is_some();
     let gate_means = s.gate_means.unwrap_or_else(|| w.alpha.clone());
@@ -220,6 +231,34 @@ pub fn block_evaluate(x: Tensor<5>, w: BlockWeights, s: BlockStatistics, p: Bloc
     );
     let means = if sampled { Tensor::from_dispatch(means) } else { Tensor::<2>::from_dispatch(means).unsqueeze_dim(1) };
     (Tensor::from_dispatch(spikes), means)
+}
+
+/// Refuses shapes that do not fit: those of each operation of the chain, at the shape that reaches it.
+#[track_caller]
+fn check(x: [usize; 5], w: &BlockWeights, p: &BlockParams, s: Option<&BlockStatistics>) {
+    let weight = w.weight.dims();
+    conv::check("block: conv", x, weight, &p.conv);
+    let [t, n, _, h, width] = x;
+    let size = |n: usize| p.conv.output(n, weight[2]) / if p.pool { 2 } else { 1 };
+    let y = [t, n, weight[0], size(h), size(width)];
+    require(
+        y[3] > 0 && y[4] > 0,
+        "block: pool",
+        format_args!("no window of 2 by 2 fits"),
+        &[("x [T, N, C_in, H, W]", &x)],
+    );
+    require_per_channel("block: norm", y, &[("gamma [C]", w.gamma.dims()[0]), ("beta [C]", w.beta.dims()[0])]);
+    require_per_step("block: gate", y, "alpha [T, 1 or C]", w.alpha.dims());
+    neuron::check("block: neuron", y, w.decay.dims(), &p.neuron);
+    // A block has no direct coding: its spikes are of all T steps.
+    let rule = format_args!("x has {t} time steps, the neuron {}", p.neuron.steps);
+    require(t == p.neuron.steps, "block: neuron", rule, &[("x [T, N, C_in, H, W]", &x)]);
+    if let Some(s) = s {
+        require_per_channel("block: norm", y, &[("mean [C]", s.mean.dims()[0]), ("var [C]", s.var.dims()[0])]);
+        if let Some(means) = &s.gate_means {
+            require_per_step("block: gate", y, "gate_means [T, 1 or C]", means.dims());
+        }
+    }
 }
 
 /// The operations a block is a chain of.

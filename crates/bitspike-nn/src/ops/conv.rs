@@ -16,6 +16,7 @@
 //! Source: straight-through estimator, Courbariaux et al., 2016; `mean_abs` scale, XNOR-Net, Rastegari et al., 2016.
 
 use super::prim::Val;
+use crate::shape::require;
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
@@ -127,8 +128,30 @@ pub trait ConvOps: Backend {
 /// let p = ConvParams { stride: 1, padding: 0, weight, precision: Precision::Exact };
 /// assert_eq!(conv(spikes, latent, p).into_data().try_to_vec::<f32>().unwrap(), [1.0]); // +1 −1 +1
 /// ```
+///
+/// # Panics
+/// If the shapes do not fit; the message has them.
+#[track_caller]
 pub fn conv(x: Tensor<5>, weight: Tensor<4>, p: ConvParams) -> Tensor<5> {
+    check("conv", x.dims(), weight.dims(), &p);
     Tensor::from_dispatch(<Dispatch as ConvOps>::bitspike_conv(x.into_dispatch(), weight.into_dispatch(), p))
+}
+
+/// Refuses shapes that do not fit.
+#[track_caller]
+pub(crate) fn check(layer: &str, x: [usize; 5], weight: [usize; 4], p: &ConvParams) {
+    let given = [("x [T, N, C_in, H, W]", &x[..]), ("weight [C_out, C_in, K, K]", &weight[..])];
+    let ([_, _, c, h, w], [_, c_in, rows, k], padding) = (x, weight, p.padding);
+    require(c == c_in, layer, format_args!("x has {c} channels, the weight takes {c_in}"), &given);
+    require(rows == k, layer, format_args!("the kernel is {rows} by {k}, a square one is expected"), &given);
+    require(p.stride > 0, layer, format_args!("the stride is 0"), &given);
+    let fits = k > 0 && h.min(w) + 2 * padding >= k;
+    require(
+        fits,
+        layer,
+        format_args!("a kernel of {k} by {k} does not fit {h} by {w} with a padding of {padding}"),
+        &given,
+    );
 }
 
 /// State of the composed convolution.

@@ -31,6 +31,7 @@
 //! start of α, and every option here; the backward formulas are our algebra.
 
 use super::prim::Val;
+use crate::shape::require_per_step;
 use bitspike_kernels::gate::{HARD_CORNER, HARD_SLOPE};
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -158,13 +159,23 @@ pub trait GateOps: Backend {
 /// assert_eq!(m.into_data().try_to_vec::<f32>().unwrap(), [0.0]); // so the gate is σ(0) = ½
 /// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [1.5, -1.5]);
 /// ```
+///
+/// # Panics
+/// If α does not fit x; the message has both shapes.
+#[track_caller]
 pub fn gate(x: Tensor<5>, alpha: Tensor<2>, p: GateParams) -> (Tensor<5>, Tensor<3>) {
+    require_per_step("gate", x.dims(), "alpha [T, 1 or C]", alpha.dims());
     let (y, means) = <Dispatch as GateOps>::bitspike_gate(x.into_dispatch(), alpha.into_dispatch(), p);
     (Tensor::from_dispatch(y), Tensor::from_dispatch(means))
 }
 
 /// x times a factor per time step, `[T, 1]`, or per time step and channel, `[T, C]`: a gate whose means are fixed.
+///
+/// # Panics
+/// If the factor does not fit x; the message has both shapes.
+#[track_caller]
 pub fn scale_steps(x: Tensor<5>, factor: Tensor<2>) -> Tensor<5> {
+    require_per_step("scale_steps", x.dims(), "factor [T, 1 or C]", factor.dims());
     Tensor::from_dispatch(<Dispatch as GateOps>::bitspike_scale_steps(x.into_dispatch(), factor.into_dispatch()))
 }
 

@@ -22,6 +22,7 @@
 
 use super::prim::Val;
 use super::surrogate::Surrogate;
+use crate::shape::require;
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
@@ -108,8 +109,27 @@ pub trait NeuronOps: Backend {
 /// let s = neuron(x, decay, p); // u = 0.7, 1.05, 0.725, 1.0625
 /// assert_eq!(s.into_data().try_to_vec::<f32>().unwrap(), [0.0, 1.0, 0.0, 1.0]);
 /// ```
+///
+/// # Panics
+/// If x has neither one time step nor as many as `p.steps`, or λ more than one value.
+#[track_caller]
 pub fn neuron(x: Tensor<5>, decay: Tensor<1>, p: NeuronParams) -> Tensor<5> {
+    check("neuron", x.dims(), decay.dims(), &p);
     Tensor::from_dispatch(<Dispatch as NeuronOps>::bitspike_neuron(x.into_dispatch(), decay.into_dispatch(), p))
+}
+
+/// Refuses shapes that do not fit.
+#[track_caller]
+pub(crate) fn check(layer: &str, x: [usize; 5], decay: [usize; 1], p: &NeuronParams) {
+    let given = [("x [1 or T, N, C, H, W]", &x[..]), ("decay [1]", &decay[..])];
+    let (t, steps) = (x[0], p.steps);
+    require(
+        t == 1 || t == steps,
+        layer,
+        format_args!("x has {t} time steps, the neuron {steps} (1 or {steps})"),
+        &given,
+    );
+    require(decay == [1], layer, format_args!("one leak is expected"), &given);
 }
 
 /// State of the composed neuron.

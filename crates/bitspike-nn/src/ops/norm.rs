@@ -12,6 +12,7 @@
 //! Source: Ioffe and Szegedy, 2015; statistics over time as in tdBN (Zheng et al., AAAI 2021), which also multiplies by V_th.
 
 use super::prim::Val;
+use crate::shape::require_per_channel;
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
@@ -88,7 +89,12 @@ pub trait NormOps: Backend {
 /// assert_eq!((mean.into_scalar::<f32>(), var.into_scalar::<f32>()), (2.0, 1.0));
 /// assert!((y.into_data().try_to_vec::<f32>().unwrap()[1] - 1.0).abs() < 1e-4);
 /// ```
+///
+/// # Panics
+/// If γ or β has not one value per channel.
+#[track_caller]
 pub fn batch_norm(x: Tensor<5>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f32) -> (Tensor<5>, Tensor<1>, Tensor<1>) {
+    require_per_channel("batch_norm", x.dims(), &[("gamma [C]", gamma.dims()[0]), ("beta [C]", beta.dims()[0])]);
     let (y, mean, var) = <Dispatch as NormOps>::bitspike_batch_norm(
         x.into_dispatch(),
         gamma.into_dispatch(),
@@ -99,7 +105,12 @@ pub fn batch_norm(x: Tensor<5>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f32)
 }
 
 /// y = scale_c x + shift_c: the batch norm at evaluation, or any map folded into it. Shapes as [`batch_norm`].
+///
+/// # Panics
+/// If scale or shift has not one value per channel.
+#[track_caller]
 pub fn affine(x: Tensor<5>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<5> {
+    require_per_channel("affine", x.dims(), &[("scale [C]", scale.dims()[0]), ("shift [C]", shift.dims()[0])]);
     Tensor::from_dispatch(<Dispatch as NormOps>::bitspike_affine(
         x.into_dispatch(),
         scale.into_dispatch(),

@@ -11,6 +11,7 @@
 //! planes. Pooling the current in front of the neuron, or taking the maximum of spikes, keeps its input binary.
 
 use super::prim::Val;
+use crate::shape::require;
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients,
@@ -74,13 +75,31 @@ pub trait PoolOps: Backend {
 }
 
 /// Mean of windows of k×k; shapes in the [module documentation](self).
+///
+/// # Panics
+/// If no window of k×k fits.
+#[track_caller]
 pub fn avg_pool(x: Tensor<5>, k: usize) -> Tensor<5> {
+    check("avg_pool", x.dims(), k);
     Tensor::from_dispatch(<Dispatch as PoolOps>::bitspike_pool(x.into_dispatch(), PoolKind::Average, k))
 }
 
 /// Maximum of windows of k×k; shapes in the [module documentation](self).
+///
+/// # Panics
+/// If no window of k×k fits.
+#[track_caller]
 pub fn max_pool(x: Tensor<5>, k: usize) -> Tensor<5> {
+    check("max_pool", x.dims(), k);
     Tensor::from_dispatch(<Dispatch as PoolOps>::bitspike_pool(x.into_dispatch(), PoolKind::Max, k))
+}
+
+/// Refuses sizes that do not fit.
+#[track_caller]
+fn check(layer: &str, x: [usize; 5], k: usize) {
+    let fits = k > 0 && x[3].min(x[4]) >= k;
+    let rule = format_args!("a window of {k} by {k} does not fit {} by {}", x[3], x[4]);
+    require(fits, layer, rule, &[("x [T, N, C, H, W]", &x)]);
 }
 
 /// Maximum of windows of 3×3 with stride 2 and a border that never wins, the pooling behind the stem of ImageNet networks:

@@ -9,6 +9,7 @@
 //! (`bitspike_kernels::sgd`), with the bits of the composed form.
 
 use super::prim::Val;
+use crate::shape::require_one_length;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Dispatch, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
@@ -47,7 +48,12 @@ pub trait SgdOps: Backend {
 /// let (w, v) = sgd_step(ones(), None, ones(), SgdParams { lr: 0.5, momentum: 0.9, decay: 0.0, nesterov: false });
 /// assert_eq!((w.into_scalar::<f32>(), v.into_scalar::<f32>()), (0.5, 1.0));
 /// ```
+///
+/// # Panics
+/// If the tensors are not of one length.
+#[track_caller]
 pub fn sgd_step(w: Tensor<1>, v: Option<Tensor<1>>, g: Tensor<1>, p: SgdParams) -> (Tensor<1>, Tensor<1>) {
+    require_one_length("sgd_step", &[("w", Some(&w)), ("v", v.as_ref()), ("g", Some(&g))]);
     let (first, v) = (v.is_none(), v.unwrap_or_else(|| g.clone()));
     let (w, v) = <Dispatch as SgdOps>::bitspike_sgd(w.into_dispatch(), v.into_dispatch(), g.into_dispatch(), first, p);
     (Tensor::from_dispatch(w), Tensor::from_dispatch(v))

@@ -45,6 +45,8 @@ pub struct MelFeatures {
     pub scale: MelScale,
     /// Energy below which the logarithm is not taken.
     pub floor: f64,
+    /// What energies are measured by.
+    pub level: Level,
     /// Where the bands stand in the shape.
     pub bands: Bands,
 }
@@ -60,9 +62,22 @@ impl Default for MelFeatures {
             high_hz: None,
             scale: MelScale::Htk,
             floor: 1e-10,
+            level: Level::Absolute,
             bands: Bands::Height,
         }
     }
+}
+
+/// What the energies of a spectrogram are measured by.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Level {
+    /// The unit of the samples: loud and soft sounds differ.
+    #[default]
+    Absolute,
+    /// The loudest frame of the window: loud and soft sounds are alike.
+    Window,
 }
 
 /// Where mel bands stand in the shape.

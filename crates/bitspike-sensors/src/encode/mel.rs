@@ -6,18 +6,25 @@
 //! E[m]    = Σ_k h_m(k·rate/fft)·|X[k]|²,   k = 0..fft/2
 //! h_m(f)  = max(0, min((f − f_m)/(f_{m+1} − f_m), (f_{m+2} − f)/(f_{m+2} − f_{m+1})))   triangles of height 1
 //! f_0..f_{mels+1}: evenly spaced in mel from low_hz to high_hz
-//! y[m]    = ln(max(E[m], floor))
+//! y[m]    = ln(max(E[m], floor))                     level = "absolute"
+//! y[m]    = ln(max(E[m] / P, floor))                 level = "window", P the largest mean of E over the bands of a frame of the
+//!                                                    window, at least 1e-20
 //! ```
+//!
+//! The level of a window takes the distance to a microphone and its gain out of the features, all but for noise below the floor.
 //!
 //! Mel scales: `htk` is `2595·log10(1 + f/700)` (O'Shaughnessy 1987, as in HTK); `slaney` is `3f/200` below 1000 Hz and
 //! `15 + 27·ln(f/1000)/ln 6.4` above (Slaney's Auditory Toolbox, 1998). Triangles are not divided by their area. The
 //! Fourier transform is that of the crate `rustfft` without SIMD, so that it has the same bits on every machine of one
 //! mathematics library.
 
-use crate::{MelFeatures, MelScale, SensorError};
+use crate::{Level, MelFeatures, MelScale, SensorError};
 use rustfft::{Fft, FftPlanner, num_complex::Complex};
 use std::f64::consts::TAU;
 use std::sync::Arc;
+
+/// The least level: of silence the features are the floor.
+const QUIET: f64 = 1e-20;
 
 /// Mel of a frequency in hertz.
 ///
@@ -107,7 +114,8 @@ impl Mel {
     /// The spectrogram of one channel, `[mels, frames]`.
     fn channel(&self, x: &[f32]) -> Vec<f32> {
         let frames = self.frames(x.len());
-        let mut out = vec![0f32; self.filters.len() * frames];
+        let bands = self.filters.len();
+        let (mut energies, mut peak) = (vec![0f64; bands * frames], QUIET);
         let mut buffer = vec![Complex::new(0.0, 0.0); self.size];
         let mut scratch = vec![Complex::new(0.0, 0.0); self.fft.get_inplace_scratch_len()];
         for t in 0..frames {
@@ -117,12 +125,16 @@ impl Mel {
                 b.re = f64::from(*v) * w;
             }
             self.fft.process_with_scratch(&mut buffer, &mut scratch);
+            let mut sum = 0.0;
             for (m, (first, weights)) in self.filters.iter().enumerate() {
                 let energy: f64 = buffer[*first..].iter().zip(weights).map(|(x, w)| w * x.norm_sqr()).sum();
-                out[m * frames + t] = energy.max(self.config.floor).ln() as f32;
+                energies[m * frames + t] = energy;
+                sum += energy;
             }
+            peak = peak.max(sum / bands as f64);
         }
-        out
+        let level = if self.config.level == Level::Window { peak } else { 1.0 };
+        energies.iter().map(|energy| (energy / level).max(self.config.floor).ln() as f32).collect()
     }
 }
 
@@ -150,7 +162,7 @@ mod tests {
         let high = hz_to_mel(c.scale, c.high_hz.unwrap_or(rate / 2.0));
         let low = hz_to_mel(c.scale, c.low_hz);
         let edge = |i: usize| mel_to_hz(c.scale, low + (high - low) * i as f64 / (c.mels + 1) as f64);
-        let mut out = vec![0.0; c.mels * frames];
+        let mut energies = vec![0.0; c.mels * frames];
         for t in 0..frames {
             for m in 0..c.mels {
                 let mut energy = 0.0;
@@ -173,10 +185,15 @@ mod tests {
                     };
                     energy += h * (re * re + im * im);
                 }
-                out[m * frames + t] = energy.max(c.floor).ln() as f32;
+                energies[m * frames + t] = energy;
             }
         }
-        out
+        let mean = |t: usize| (0..c.mels).map(|m| energies[m * frames + t]).sum::<f64>() / c.mels as f64;
+        let level = match c.level {
+            Level::Absolute => 1.0,
+            Level::Window => (0..frames).map(mean).fold(QUIET, f64::max),
+        };
+        energies.iter().map(|e| (e / level).max(c.floor).ln() as f32).collect()
     }
 
     #[test]
@@ -186,12 +203,15 @@ mod tests {
             for (frame, hop, fft, mels, low, high) in
                 [(64, 32, 0, 6, 0.0, None), (50, 17, 60, 4, 300.0, Some(3900.0)), (33, 7, 128, 5, 100.0, None)]
             {
-                let config =
-                    MelFeatures { frame, hop, fft, mels, low_hz: low, high_hz: high, scale, ..Default::default() };
-                let got = Mel::new(&config, x.len(), 8000.0).unwrap().channel(&x);
-                let want = twin(&x, &config, 8000.0);
-                assert_eq!(got.len(), want.len());
-                assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5), "{config:?}");
+                for level in [Level::Absolute, Level::Window] {
+                    let floor = if level == Level::Window { 1e-3 } else { 1e-10 };
+                    let rest = MelFeatures { level, floor, ..Default::default() };
+                    let config = MelFeatures { frame, hop, fft, mels, low_hz: low, high_hz: high, scale, ..rest };
+                    let got = Mel::new(&config, x.len(), 8000.0).unwrap().channel(&x);
+                    let want = twin(&x, &config, 8000.0);
+                    assert_eq!(got.len(), want.len());
+                    assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5), "{config:?}");
+                }
             }
         }
     }
@@ -211,6 +231,26 @@ mod tests {
         let want = (64.0 * h(8.0) + 16.0 * (h(7.0) + h(9.0))).ln() as f32;
         assert!((got[0] - want).abs() < 1e-5, "{} {want}", got[0]);
         assert_eq!((got.len(), got[1]), (2, 1e-10f64.ln() as f32));
+    }
+
+    /// The same sound eight times as loud is the same where the window is the measure, and 2·ln 8 higher where it is not; silence is
+    /// the floor of both.
+    #[test]
+    fn loudness_is_taken_out() {
+        let x: Vec<f32> = (0..150).map(|i| ((i * i) as f32 * 0.013).sin()).collect();
+        let loud: Vec<f32> = x.iter().map(|v| 8.0 * v).collect();
+        let mel = |level, floor| {
+            let config = MelFeatures { frame: 64, hop: 32, mels: 6, level, floor, ..Default::default() };
+            Mel::new(&config, 150, 8000.0).unwrap()
+        };
+        let window = mel(Level::Window, 1e-4);
+        assert_eq!(window.channel(&x), window.channel(&loud));
+        let top = window.channel(&x).into_iter().fold(f32::MIN, f32::max);
+        assert!(top > 0.0 && top <= 6f32.ln(), "a band of the loudest frame has between its mean and its sum: {top}");
+        let absolute = mel(Level::Absolute, 1e-10);
+        let difference = absolute.channel(&loud)[0] - absolute.channel(&x)[0];
+        assert!((difference - 2.0 * 8f32.ln()).abs() < 1e-5, "{difference}");
+        assert_eq!(window.channel(&[0.0; 150]), vec![1e-4f64.ln() as f32; 18]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::Recipe;
 use super::error::{Origin, RecipeError};
 use super::preset::{Preset, lay_under};
+use crate::distill::Classic;
 use crate::optim::{BinaryRule, OptimizerKind};
 use bitspike_data::{DataError, SetName};
 use bitspike_nn::Loss;
@@ -356,6 +357,12 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
             "a finite number above 0",
         ),
         (
+            "distill.classic",
+            d.classic == Classic::None || d.teacher.is_none(),
+            "a second teacher".to_owned(),
+            "\"none\" beside distill.teacher",
+        ),
+        (
             "name",
             !recipe.name.is_empty() && !recipe.name.contains(['/', '\\']) && !recipe.name.starts_with('.'),
             format!("{:?}", recipe.name),
@@ -371,9 +378,11 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
         }
     }
     let range = |key: &str, reason: String| Err(RecipeError::Range { origin: of(key), reason });
-    if let Err(e) = recipe.data.validate() {
-        let key = if let DataError::Config { key, .. } = e { key } else { "data" };
-        return range(key, e.to_string());
+    for checked in [recipe.augment.signals.check(), recipe.data.validate()] {
+        if let Err(e) = checked {
+            let key = if let DataError::Config { key, .. } = e { key } else { "data" };
+            return range(key, e.to_string());
+        }
     }
     if let Some((key, reason)) = contradiction(recipe) {
         return range(key, reason);
@@ -414,6 +423,13 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
             recipe.augment.random_resized_crop
         );
         return Some(("augment.random_resized_crop", reason));
+    }
+    if recipe.distill.classic != Classic::None && set != SetName::Sensors {
+        let reason = format!(
+            "distill.classic with data.set = \"{set}\": classic classifiers are of windows of sensors; set it to \"none\", or train a \
+             network and give its folder as distill.teacher"
+        );
+        return Some(("distill.classic", reason));
     }
     if optim.nesterov && (optim.kind != OptimizerKind::Sgd || optim.momentum == 0.0) {
         let reason = "optim.nesterov looks ahead along the momentum of SGD: it needs optim.kind = \"sgd\" and optim.momentum above \
@@ -461,6 +477,11 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
             recipe.distill.teacher.is_some(),
             "has no output over all time steps; remove distill.teacher",
         ),
+        (
+            "distill.classic",
+            recipe.distill.classic != Classic::None,
+            "has no output over all time steps; set distill.classic = \"none\"",
+        ),
     ];
     rows.into_iter().find(|row| row.1).map(|(key, _, reason)| (key, because(&format!("online training {reason}"))))
 }
@@ -478,6 +499,14 @@ mod tests {
             ("seed = 1\n[optim]\nlearning_rate = 0.1\n", &[], &["r.toml:3", "\"optim.learning_rate\""]),
             ("[optim]\nmomentun = 0.9\n", &[], &["r.toml:2", "did you mean \"optim.momentum\"?"]),
             ("epochs = 3\n", &[], &["r.toml:1", "did you mean \"train.epochs\"?"]),
+            ("[augment.signals]\nnoise = -1\n", &[], &["r.toml:2", "augment.signals.noise", "0 to 10"]),
+            ("[distill]\nclassic = 'rocket'\n", &[], &["r.toml:2", "distill.classic", "data.set", "distill.teacher"]),
+            ("[distill]\nclassic = 'svm'\n", &[], &["r.toml:2", "rocket"]),
+            (
+                "[data]\nset = 'sensors'\n[distill]\nclassic = 'ridge'\nteacher = 'runs/a'\n",
+                &[],
+                &["r.toml:4", "distill.classic", "beside distill.teacher"],
+            ),
             ("[agm]\npool = 'hw'\n", &[], &["r.toml:1", "did you mean \"agmm\"?"]),
             ("[optim]\nlr = 'fast'\n", &[], &["r.toml:2", "optim.lr", "string"]),
             ("[optim]\nlr = -1\n", &[], &["r.toml:2", "optim.lr is -1", "above 0"]),

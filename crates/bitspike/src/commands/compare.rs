@@ -44,10 +44,11 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
     }
     let all = all(&points, &methods, &seeds, &out);
     let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
-    let comparison = carry_out(&args.compare, &all, &out, &what)?;
-    let front = front(&comparison);
-    if !args.compare.run.json && !front.is_empty() {
-        output::result(&front)?;
+    if let Some(comparison) = carry_out(&args.compare, &all, &out, &what)? {
+        let front = front(&comparison);
+        if !args.compare.run.json && !front.is_empty() {
+            output::result(&front)?;
+        }
     }
     Ok(true)
 }
@@ -71,20 +72,27 @@ pub(super) fn all(points: &[Point], methods: &[Method], seeds: &[u64], out: &Pat
     pairs.flat_map(|(&seed, point)| jobs(&point.recipe, methods, &[seed], &out.join(point.name()))).collect()
 }
 
-/// Runs the jobs, then shows them side by side.
-pub(super) fn carry_out(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result<Comparison, CliError> {
-    let comparison = train(args, jobs, out, what)?;
+/// Runs the jobs, then shows them side by side, if none is left to another machine.
+pub(super) fn carry_out(
+    args: &CompareArgs,
+    jobs: &[Job],
+    out: &Path,
+    what: &str,
+) -> Result<Option<Comparison>, CliError> {
+    let Some(comparison) = train(args, jobs, out, what)? else { return Ok(None) };
     if args.run.json {
         json(jobs)?;
     } else {
         output::result(&bitspike_report::text(&comparison))?;
     }
     output::note(&format!("report: {}", out.join(REPORT_FILE).display()));
-    Ok(comparison)
+    Ok(Some(comparison))
 }
 
-/// Runs the jobs, and writes page and table of the runs.
-pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) -> Result<Comparison, CliError> {
+/// Runs the jobs, or one part of them, and writes page and table once all are finished; `None` before.
+pub(super) fn train(args: &CompareArgs, all: &[Job], out: &Path, what: &str) -> Result<Option<Comparison>, CliError> {
+    let share = args.part.map(|part| part.share(all));
+    let jobs = share.as_deref().unwrap_or(all);
     let device = device(&args.run)?;
     warn(jobs.iter().map(|job| &job.recipe));
     let threads = threads(&args.run);
@@ -101,11 +109,12 @@ pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) ->
         (None, Some(limit)) => parallel_within(jobs, &shelf, limit).unwrap_or(1),
         (None, None) => usize::MAX,
     };
-    let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len());
+    let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len().max(1));
     let each = (threads / parallel).max(1);
     if !args.run.quiet {
+        let part = args.part.map_or_else(String::new, |part| format!("part {part} of {}: ", all.len()));
         output::note(&format!(
-            "{} runs ({what}), {parallel} at a time with {each} thread(s) each, in {}",
+            "{part}{} runs ({what}), {parallel} at a time with {each} thread(s) each, in {}",
             jobs.len(),
             out.display()
         ));
@@ -116,15 +125,24 @@ pub(super) fn train(args: &CompareArgs, jobs: &[Job], out: &Path, what: &str) ->
     if folders.len() < jobs.len() {
         return Err(CliError::Interrupted { resume: "the same command again".to_owned() });
     }
+    // Those of other parts: a folder of another recipe is an error here too.
+    let states = all.iter().map(state).collect::<Result<Vec<_>, _>>()?;
+    let left = states.iter().filter(|state| **state != State::Done).count();
+    if left > 0 {
+        let parts = "the same command, on any machine, goes on once they are; folders of other machines may be copied into this one";
+        output::note(&format!("{left} of {} runs are not finished in {}: {parts}", all.len(), out.display()));
+        return Ok(None);
+    }
+    let folders: Vec<PathBuf> = all.iter().map(|job| job.folder.clone()).collect();
     let mut comparison = Comparison::from_runs(&folders)?;
     if !args.no_classics
-        && let Some(classics) = classics::of(jobs, &shelf, out, threads, args.run.quiet)
+        && let Some(classics) = classics::of(all, &shelf, out, threads, args.run.quiet)
     {
         comparison = comparison.with_classics(classics);
     }
     bitspike_report::write(&comparison, &out.join(REPORT_FILE), bitspike_report::html)?;
     bitspike_report::write(&comparison, &out.join(RUNS_FILE), bitspike_report::csv)?;
-    Ok(comparison)
+    Ok(Some(comparison))
 }
 
 /// What no other group beats in both accuracy and flips, of those that learned.

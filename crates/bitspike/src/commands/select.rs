@@ -36,7 +36,10 @@ pub fn run(
     let candidates: Vec<Point> = points.iter().map(|p| with(p, |r| r.train.test = TestAt::Never)).collect();
     let folder = out.join("select");
     let what = format!("to choose among {} points, {} methods, {} seeds", points.len(), methods.len(), few.len());
-    let comparison = train(&args.compare, &all(&candidates, methods, few, &folder), &folder, &what)?;
+    // The second part of the work depends on all of the first.
+    let Some(comparison) = train(&args.compare, &all(&candidates, methods, few, &folder), &folder, &what)? else {
+        return Ok(true);
+    };
     let chosen = methods.iter().map(|method| choose(&comparison, &candidates, *method, few, &folder));
     let chosen: Vec<Choice> = chosen.collect::<Result<_, _>>()?;
     let text = told(points, methods, &chosen, few.len());
