@@ -8,7 +8,7 @@ use bitspike_infer::fast::Engine;
 use bitspike_infer::{Digest, Observer, run, run_words};
 use libfuzzer_sys::fuzz_target;
 
-/// Offsets in `docs/format.md`.
+/// Offsets in `docs/reference/format.md`.
 const TABLE: usize = 28;
 const CHECKSUM: usize = 92;
 

@@ -1,4 +1,4 @@
-"""Packed ``.bsnn`` files, version 1 to 3 without integers: ``docs/format.md`` of the repository is the byte table.
+"""Packed ``.bsnn`` files, version 1 to 3 without integers: ``docs/reference/format.md`` of the repository is the byte table.
 
 :func:`write` makes the bytes that the Rust writer makes of the same description. It checks lengths, order and ranges of fields; the
 runtime's reader checks everything again. NumPy is all it needs.

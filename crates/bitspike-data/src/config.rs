@@ -163,7 +163,8 @@ pub enum Views {
 pub struct DataConfig {
     /// Which data set.
     pub set: SetName,
-    /// Folder with the files. Without it [`search_path`](crate::search_path) is used. Required for `image-folder`.
+    /// Folder with the files. Without it [`search_path`](crate::search_path) is used. Required for
+    /// `image-folder`, `event-folder`, `event-windows` and `sensors`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Keep only the first n training samples in file order. It is an error if there are fewer.

@@ -271,7 +271,7 @@ impl DataError {
                 "the file is incomplete or damaged: copy or fetch it again and compare its SHA-256".into()
             }
             Self::Trailing { .. } | Self::Dimension { .. } | Self::Label { .. } => {
-                "the file is damaged or belongs to another data set: `verify` shows which files differ".into()
+                "the file is damaged or belongs to another data set: `data verify` shows which files differ".into()
             }
             Self::Magic { .. } => "check that image and label files are not swapped or renamed".into(),
             Self::CountMismatch { .. } => "use image and label files of the same part, train or test".into(),

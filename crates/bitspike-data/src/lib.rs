@@ -1,12 +1,13 @@
-//! Image data sets, augmentation and batch loading for spiking networks
+//! Data sets, augmentation and batch loading for spiking networks: images, recordings of event cameras, sensors and audio
 //!
 //! ```text
-//! files → load → DataSet { train, validation, test: ImageSet } → Loader + Pipeline → Batch (f32, [N, C, H, W])
+//! files → load → DataSet { train, validation, test: ImageSet } → Loader + Pipeline → Batch (f32, [T, N, C, H, W])
 //! ```
 //!
-//! - [`load`] reads MNIST, Fashion-MNIST, CIFAR-10, CIFAR-100 and folders of PNG or JPEG files, or the embedded
-//!   `fashion-mnist-mini`. It never uses a network and never repairs silently: what is wrong with a file is a
-//!   [`DataError`] with path, offset, expected and found.
+//! - [`load`] reads MNIST, Fashion-MNIST, CIFAR-10, CIFAR-100 and folders of PNG or JPEG files, the embedded
+//!   `fashion-mnist-mini`, and by `bitspike-events` and `bitspike-sensors` recordings of events, sensors and audio. It never
+//!   uses a network and never repairs silently: what is wrong with a file is a [`DataError`] with path, offset, expected and
+//!   found. T is 1 for static images.
 //! - [`Pipeline`] augments and normalises; [`Loader`] orders samples and prepares batches in background threads.
 //! - [`inspect`] says what a file or folder holds; [`verify`] reads everything and compares with what is known.
 //!

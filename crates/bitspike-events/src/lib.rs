@@ -9,7 +9,7 @@
 //! - Whatever the format, an [`Event`] has microseconds, x to the right, y downwards, and true for ON.
 //!
 //! What each format says about time, polarity, orientation and cut-off files stands at the top of its file in
-//! `src/format`, and as one table in `docs/events.md`. This crate knows nothing of networks or training.
+//! `src/format`, and as one table in `docs/reference/events.md`. This crate knows nothing of networks or training.
 
 pub mod augment;
 mod columns;

@@ -36,7 +36,7 @@ impl Section {
         }
     }
 
-    /// Its name in `docs/format.md`.
+    /// Its name in `docs/reference/format.md`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -135,7 +135,7 @@ pub enum FormatError {
     Field {
         /// Index of the layer; `None` for the network's own fields.
         layer: Option<u16>,
-        /// Name of the field in `docs/format.md`.
+        /// Name of the field in `docs/reference/format.md`.
         field: &'static str,
         /// What is allowed.
         expected: &'static str,
@@ -155,7 +155,7 @@ pub enum FormatError {
     Integer {
         /// Index of the layer.
         layer: u16,
-        /// Name of the array in `docs/format.md`.
+        /// Name of the array in `docs/reference/format.md`.
         array: &'static str,
         /// Index in the array.
         index: usize,
@@ -182,7 +182,7 @@ pub enum FormatError {
     Feed {
         /// Its offset in FEED.
         offset: usize,
-        /// Name of the field in `docs/format.md`.
+        /// Name of the field in `docs/reference/format.md`.
         field: &'static str,
         /// What is allowed.
         expected: &'static str,

@@ -2,7 +2,7 @@
 //!
 //! One bit per binary weight, four bytes per real parameter, and under 1 KB around them. The reader borrows the bytes and
 //! copies nothing, so that weights stay in flash; it needs no `std` and no allocator, and refuses every damaged, truncated
-//! or hostile file with a [`FormatError`]. The byte table is in `docs/format.md`; this is its outline:
+//! or hostile file with a [`FormatError`]. The byte table is in `docs/reference/format.md`; this is its outline:
 //!
 //! ```text
 //! header    28 bytes   magic, version, endianness mark, length

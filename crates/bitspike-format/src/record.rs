@@ -1,4 +1,4 @@
-//! Sizes, offsets and codes of the byte table in `docs/format.md`.
+//! Sizes, offsets and codes of the byte table in `docs/reference/format.md`.
 
 /// First bytes of a file. The first has its high bit set and the line ends are of both kinds, so that a transfer as text
 /// damages it visibly.

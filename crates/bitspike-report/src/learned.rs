@@ -126,7 +126,7 @@ pub(crate) fn doubts(c: &Comparison, methods: &[&MethodResult]) -> Vec<String> {
 
 /// What speaks against drawing any conclusion from a finished run: a sentence each, with its remedy; none if nothing does.
 ///
-/// The thresholds are documented where they are defined, in `learned.rs`, and in `docs/method.md`.
+/// The thresholds are documented where they are defined, in `learned.rs`, and in `docs/concepts/method.md`.
 ///
 /// ```
 /// use bitspike_run::{RunInfo, Summary};

@@ -33,7 +33,7 @@ pub enum TrainError {
     /// A classic classifier that was to teach.
     #[error("distill.classic: {0}")]
     Classic(#[from] ClassicError),
-    /// The loss is no number any more.
+    /// The loss is NaN or infinite.
     #[error("the loss is {loss} at step {step} (epoch {epoch}): training has diverged")]
     Diverged {
         /// Step, from 1.

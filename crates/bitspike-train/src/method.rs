@@ -12,8 +12,8 @@ const FREEZE_ABOVE: f64 = 0.02;
 ///
 /// No method needs inputs of binary layers to be 0 and 1. AGMM, the controls and Freeze scale the current or the steps of a
 /// weight; ReCU, EDE and Q-SNN change what the sign is taken of (and Q-SNN the loss, by firing rates of neurons); Bop and BSO
-/// flip by the gradient alone, whatever it was made from; T-BSO sums its inputs over time, real numbers. So every pooling
-/// goes with every method, and every network too, but that T-BSO runs chains only.
+/// flip by the gradient alone, whatever it was made from; T-BSO sums its inputs over time, real numbers. So every method takes
+/// every pooling and every network. The exception is T-BSO, which takes chains only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {

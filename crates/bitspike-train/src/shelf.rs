@@ -1,8 +1,8 @@
 //! Data sets of several runs: read once, and held no longer than needed.
 //!
-//! Runs of the same [`Recipe::data_key`] share a set. A set that no run holds is let go, but for the one that was asked for
-//! last, so runs one after the other on the same data read it once, and at most one set more than runs are under way is in
-//! memory. Before another set is read, that one goes as well.
+//! Runs of the same [`Recipe::data_key`] share a set. A set that no run holds is dropped, except the one that was asked for
+//! last. So runs one after the other on the same data read it once, and memory holds at most one set more than there are
+//! runs. Before another set is read, that one is dropped too.
 
 use crate::recipe::Recipe;
 use bitspike_data::{DataConfig, DataError, DataSet};

@@ -28,7 +28,7 @@ pub enum Command {
     /// Write a recipe for a folder of recordings or images of your own
     #[command(after_help = "Examples:\n  bitspike new recordings\n  \
         bitspike new recordings --test anna,ben --yes && bitspike compare recordings.toml\n\n\
-        What it looks for, and what the presets are: docs/sensors.md.")]
+        What it looks for, and what the presets are: docs/guides/sensors.md.")]
     New(NewArgs),
     /// Train one network from a recipe into a run folder
     #[command(after_help = "Examples:\n  bitspike train my.toml --epochs 20 --lr 0.05\n  \
@@ -72,10 +72,10 @@ pub enum Command {
         after_help = "Examples:\n  bitspike bench my.bsnn --data fashion-mnist\n  bitspike bench train --net vgg11 --threads 1\n  \
         bitspike bench train --net small --against torch --python venv/bin/python\n  \
         bitspike bench kernels binary.fwd 64-64\n  \
-        bitspike bench events rec.raw --against python --python venv/bin/python\n\nWhat the figures mean: docs/performance.md."
+        bitspike bench events rec.raw --against python --python venv/bin/python\n\nWhat the figures mean: docs/reference/performance.md."
     )]
     Bench(BenchArgs),
-    /// Look at data sets
+    /// Look at data sets and recordings, check them, convert recordings of events
     #[command(subcommand)]
     Data(DataCommand),
     /// Make the report again from finished runs

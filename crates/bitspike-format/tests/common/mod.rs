@@ -2,7 +2,7 @@
 
 use bitspike_format::crc32c;
 
-/// Offsets of the front, see `docs/format.md`.
+/// Offsets of the front, see `docs/reference/format.md`.
 const CHECKSUM: usize = 92;
 pub const TABLE: usize = 28;
 

@@ -13,7 +13,7 @@ use super::SCHEMA;
 pub struct RunInfo {
     /// Version of this layout, [`SCHEMA`].
     pub schema: u32,
-    /// The run's name, normally the folder's.
+    /// The run's name: that of the recipe, which the folder's name begins with unless it was chosen.
     pub name: String,
     /// Training method: `agmm`, `bsnn` (the baseline) and so on. Reports group runs by it.
     pub method: String,
@@ -31,7 +31,7 @@ pub struct RunInfo {
     pub versions: BTreeMap<String, String>,
     /// The computer.
     pub machine: MachineInfo,
-    /// The device the tensors lived on, `cpu`.
+    /// The device the tensors lived on, as Burn prints it, such as `Device<Flex(Cpu)>`.
     pub device: String,
     /// The network.
     pub network: NetworkInfo,

@@ -31,11 +31,11 @@ use burn::tensor::Tensor;
 pub const UNIT: f64 = 1.0 / 16.0;
 
 /// Units by which a learning rate of 1 moves a weight whose gradient has the usual size. Measured: with it 0.1, which suits
-/// the other parameters, suits the binary ones too (docs/method.md).
+/// the other parameters, suits the binary ones too (docs/concepts/method.md).
 pub const STEP: f64 = 1.0 / 16.0;
 
 /// Factor on `weight_decay`. Measured: with the usual 1e-4 a weight forgets within 625 steps at a learning rate of 0.1
-/// (docs/method.md).
+/// (docs/concepts/method.md).
 pub const DECAY: f64 = 256.0;
 
 impl OptimConfig {

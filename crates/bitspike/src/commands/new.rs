@@ -186,7 +186,7 @@ fn validated(name: &str, folder: &Path, draft: Draft) -> Result<(String, DataSet
         };
         format!(
             "# Data of {}, as `bitspike new` found them:\n{why}\
-             # Keys that do not stand here are those of the preset: `bitspike recipe FILE` prints all. docs/recipe.md explains them.\n\
+             # Keys that do not stand here are those of the preset: `bitspike recipe FILE` prints all. docs/reference/recipe.md explains them.\n\
              name = {}\nmethod = \"agmm\"\npreset = \"{preset}\"\n\n[data]\nset = \"{}\"\npath = {}\n{held}{own}\n{tables}{batch}",
             folder.display(),
             toml_string(name),

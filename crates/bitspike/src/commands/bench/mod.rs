@@ -1,4 +1,4 @@
-//! `bitspike bench`: speed and memory on this machine. What each figure means: `docs/performance.md`.
+//! `bitspike bench`: speed and memory on this machine. What each figure means: `docs/reference/performance.md`.
 
 mod against;
 mod deployed;

@@ -97,7 +97,7 @@ fn text(f: &Findings, sha256: Option<&str>) -> String {
         text += &format!("# a guess: {g}\n");
     }
     let hash = sha256.map_or(String::new(), |h| format!(", SHA-256 {h}"));
-    text + &format!("\n{} bytes{hash}; how to go on: docs/sensors.md\n", f.bytes)
+    text + &format!("\n{} bytes{hash}; how to go on: docs/guides/sensors.md\n", f.bytes)
 }
 
 #[cfg(test)]
