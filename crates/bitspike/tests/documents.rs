@@ -22,7 +22,7 @@ const STANDS_FOR: [(&str, &str); 4] = [
     ("cargo run --release -- ", "bitspike "),
     ("target/release/bitspike ", "bitspike "),
     ("--data fashion-mnist ", "--data fashion-mnist-mini "),
-    (" PATH ", " recordings "),
+    (" PATH ", " events.csv "),
 ];
 
 /// Commands that are not run, only held against `--help`, and why.
@@ -273,7 +273,7 @@ fn commands_and_their_options_exist() {
     assert!(checked > 20, "only {checked} commands were found");
 }
 
-/// Recordings of two classes that differ in their frequency.
+/// Recordings of two classes that differ in their frequency, and one of events.
 fn recordings(folder: &Path) {
     for (class, step) in [("still", 0.02f64), ("shaking", 0.9)] {
         let of_class = folder.join("recordings").join(class);
@@ -288,6 +288,8 @@ fn recordings(folder: &Path) {
         }
     }
     fs::copy(folder.join("recordings/still/0.csv"), folder.join("new.csv")).unwrap();
+    let row = |i: usize| format!("{},{},{},{}\n", 130 * i, i % 34, 7 * i % 34, i % 2);
+    fs::write(folder.join("events.csv"), format!("t_us,x,y,p\n{}", (0..400).map(row).collect::<String>())).unwrap();
 }
 
 #[test]
@@ -313,6 +315,7 @@ fn commands_that_take_seconds_run() {
     fs::write(folder.join("recordings.toml"), SENSORS).unwrap();
     for (recipe, out) in [
         ("my.toml", "runs/my-agmm-seed1"),
+        ("my.toml", "run"),
         ("recordings.toml", "runs/mine-seed1"),
         ("recordings.toml", "runs/compare-recordings/agmm-seed1"),
     ] {
