@@ -2,16 +2,12 @@
 #![no_main]
 
 use bitspike_events::{Columns, Event, EventReader, Format, ReadOptions, TimeUnit};
+use bitspike_fuzz::quiet;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
-use std::sync::Once;
-
-/// Panics within the crate `parquet` are caught and become errors; the hook of libFuzzer would end the process before. Any
-/// other panic still does.
-static QUIET: Once = Once::new();
 
 fuzz_target!(|bytes: &[u8]| {
-    QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    quiet();
     let Some((first, rest)) = bytes.split_first() else { return };
     let mut options = ReadOptions::default().with_time_unit(TimeUnit::Micros);
     options.format = Format::ALL.get(usize::from(*first)).copied();

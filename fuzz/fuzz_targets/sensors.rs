@@ -1,12 +1,14 @@
 //! Recordings of sensors, read as the format that the first byte names, as a whole or as a stream.
 #![no_main]
 
+use bitspike_fuzz::quiet;
 use bitspike_sensors::{
     CsvFormat, Fitted, Format, Missing, RowKind, Scaler, SensorConfig, Streamed, TimeFaults, Window, decode,
 };
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    quiet();
     let Some((first, rest)) = bytes.split_first() else { return };
     let csv = CsvFormat {
         time_column: (first & 8 != 0).then(|| "t".into()),

@@ -1,10 +1,12 @@
 //! Writing events: EVT3, Event Stream, npz and CSV.
 //!
-//! Every writer works under a temporary name beside the target and renames it in [`EventWriter::finish`], so a file
-//! that has the target's name is whole. A writer that is dropped before removes what it wrote.
+//! Every writer works under a temporary name of its own beside the target ([`Aside`]) and renames it in
+//! [`EventWriter::finish`], so a file that has the target's name is whole, whoever else writes it. A writer that is dropped
+//! before removes what it wrote; what a killed process left, the next writer of the same target removes.
 
 use crate::format::{Format, es};
 use crate::{Event, EventError};
+use bitspike_files::Aside;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -34,8 +36,7 @@ use std::path::{Path, PathBuf};
 /// ```
 pub struct EventWriter {
     path: PathBuf,
-    temporary: PathBuf,
-    out: Option<BufWriter<File>>,
+    out: Part,
     encoder: Encoder,
     size: (u16, u16),
     /// Events and bytes so far.
@@ -63,19 +64,26 @@ enum Encoder {
     },
     /// Columns x, y, p wait in files of their own, because an archive holds one array after the other.
     Npz {
-        columns: Vec<(PathBuf, BufWriter<File>)>,
+        columns: Vec<Part>,
     },
     Csv,
 }
 
-const NPZ: [(&str, &str, u64); 4] = [("t", "<i8", 8), ("x", "<u2", 2), ("y", "<u2", 2), ("p", "|u1", 1)];
-
-/// A name in the same folder.
-pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(end);
-    path.with_file_name(name)
+/// A temporary file and the buffer before it. Dropped, it is removed.
+struct Part {
+    aside: Aside,
+    out: BufWriter<File>,
 }
+
+impl Part {
+    fn new(target: &Path) -> std::io::Result<Self> {
+        let aside = Aside::new(target)?;
+        let out = BufWriter::with_capacity(1 << 16, aside.file().try_clone()?);
+        Ok(Self { aside, out })
+    }
+}
+
+const NPZ: [(&str, &str, u64); 4] = [("t", "<i8", 8), ("x", "<u2", 2), ("y", "<u2", 2), ("p", "|u1", 1)];
 
 impl EventWriter {
     /// Begins a file. `size` is width and height of the sensor.
@@ -83,20 +91,18 @@ impl EventWriter {
     /// # Errors
     /// `Io`; `Option` for a format that is not written.
     pub fn create(path: &Path, format: Format, size: (u16, u16)) -> Result<Self, EventError> {
-        let temporary = beside(path, ".tmp");
-        let open = |p: &Path| match File::create(p) {
-            Ok(f) => Ok(BufWriter::with_capacity(1 << 16, f)),
-            Err(source) => Err(EventError::Io { path: p.into(), offset: 0, source }),
+        let open = |end: &str| {
+            let mut name = path.as_os_str().to_os_string();
+            name.push(end);
+            Part::new(Path::new(&name)).map_err(|source| EventError::Io { path: path.into(), offset: 0, source })
         };
         let encoder = match format {
             Format::Evt3 => Encoder::Evt3 { last: None, low: None, y: None },
             Format::Es => Encoder::Es { t: 0 },
             Format::Csv => Encoder::Csv,
-            Format::Npz => {
-                let columns = NPZ.iter().map(|(name, ..)| beside(path, &format!(".{name}.tmp")));
-                let columns = columns.map(|p| open(&p).map(|f| (p, f))).collect::<Result<_, _>>()?;
-                Encoder::Npz { columns }
-            }
+            Format::Npz => Encoder::Npz {
+                columns: NPZ.iter().map(|(name, ..)| open(&format!(".{name}"))).collect::<Result<_, _>>()?,
+            },
             other => {
                 return Err(EventError::Option {
                     key: "format",
@@ -105,8 +111,8 @@ impl EventWriter {
                 });
             }
         };
-        let out = Some(open(&temporary)?);
-        let mut w = Self { path: path.into(), temporary, out, encoder, size, events: 0, bytes: 0, buffer: Vec::new() };
+        let out = open("")?;
+        let mut w = Self { path: path.into(), out, encoder, size, events: 0, bytes: 0, buffer: Vec::new() };
         let (width, height) = size;
         match w.encoder {
             Encoder::Evt3 { .. } => w.buffer.extend_from_slice(
@@ -137,7 +143,11 @@ impl EventWriter {
                 Encoder::Evt3 { last, low, y } => evt3(&mut self.buffer, e, last, low, y),
                 Encoder::Es { t } => event_stream(&mut self.buffer, e, t, self.size),
                 Encoder::Csv => writeln!(self.buffer, "{},{},{},{}", e.t, e.x, e.y, u8::from(e.p)).map_err(io_never),
-                Encoder::Npz { columns } => npz_row(columns, e)?,
+                Encoder::Npz { columns } => npz_row(columns, e).map(Ok).map_err(|source| EventError::Io {
+                    path: self.path.clone(),
+                    offset: 0,
+                    source,
+                })?,
             };
             if let Err(w) = done {
                 wrong = Some(w);
@@ -166,50 +176,27 @@ impl EventWriter {
     ///
     /// # Errors
     /// `Io`.
-    pub fn finish(mut self) -> Result<(), EventError> {
-        let error = |path: &Path, offset| {
-            let path = path.to_path_buf();
-            move |source| EventError::Io { path, offset, source }
-        };
-        if let Encoder::Npz { columns } = &mut self.encoder {
-            let columns = std::mem::take(columns);
-            let (rows, temporary) = (self.events, self.temporary.clone());
-            if let Some(out) = &mut self.out {
-                archive(out, columns, rows).map_err(error(&temporary, self.bytes))?;
+    pub fn finish(self) -> Result<(), EventError> {
+        let Self { path, mut out, encoder, events, bytes, .. } = self;
+        let done = (|| {
+            if let Encoder::Npz { columns } = encoder {
+                archive(&mut out.out, columns, events)?;
             }
-        }
-        if let Some(out) = self.out.take() {
-            let file = out.into_inner().map_err(|e| error(&self.temporary, self.bytes)(e.into_error()))?;
-            file.sync_all().map_err(error(&self.temporary, self.bytes))?;
-        }
-        std::fs::rename(&self.temporary, &self.path).map_err(error(&self.path, self.bytes))
+            out.out.flush()?;
+            out.aside.replace()
+        })();
+        done.map_err(|source| EventError::Io { path, offset: bytes, source })
     }
 
     fn flush_buffer(&mut self) -> Result<(), EventError> {
-        if let Some(out) = &mut self.out {
-            out.write_all(&self.buffer).map_err(|source| EventError::Io {
-                path: self.temporary.clone(),
-                offset: self.bytes,
-                source,
-            })?;
-        }
+        self.out.out.write_all(&self.buffer).map_err(|source| EventError::Io {
+            path: self.path.clone(),
+            offset: self.bytes,
+            source,
+        })?;
         self.bytes += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
-    }
-}
-
-impl Drop for EventWriter {
-    /// Removes what is not finished. After `finish` nothing of these names is left.
-    fn drop(&mut self) {
-        let columns =
-            if let Encoder::Npz { columns } = &mut self.encoder { std::mem::take(columns) } else { Vec::new() };
-        for (path, file) in columns {
-            drop(file);
-            let _ = std::fs::remove_file(path);
-        }
-        drop(self.out.take());
-        let _ = std::fs::remove_file(&self.temporary);
     }
 }
 
@@ -289,21 +276,19 @@ fn event_stream(out: &mut Vec<u8>, e: &Event, t: &mut i64, (width, height): (u16
 }
 
 /// One event into the four waiting columns.
-fn npz_row(columns: &mut [(PathBuf, BufWriter<File>)], e: &Event) -> Result<Result<(), Wrong>, EventError> {
+fn npz_row(columns: &mut [Part], e: &Event) -> std::io::Result<()> {
     let (t, x, y, p) = (e.t.to_le_bytes(), e.x.to_le_bytes(), e.y.to_le_bytes(), [u8::from(e.p)]);
-    for ((path, file), bytes) in columns.iter_mut().zip([&t[..], &x, &y, &p]) {
-        file.write_all(bytes).map_err(|source| EventError::Io { path: path.clone(), offset: 0, source })?;
+    for (part, bytes) in columns.iter_mut().zip([&t[..], &x, &y, &p]) {
+        part.out.write_all(bytes)?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// The archive of the four arrays, stored, with 64-bit sizes as NumPy writes them.
-fn archive(out: &mut BufWriter<File>, columns: Vec<(PathBuf, BufWriter<File>)>, rows: u64) -> std::io::Result<()> {
+fn archive(out: &mut BufWriter<File>, columns: Vec<Part>, rows: u64) -> std::io::Result<()> {
     let (mut list, mut at) = (Vec::new(), 0u64);
-    for ((path, file), (name, dtype, width)) in columns.into_iter().zip(NPZ) {
-        let mut file = file.into_inner().map_err(|e| e.into_error())?;
-        file.flush()?;
-        drop(file);
+    for (mut part, (name, dtype, width)) in columns.into_iter().zip(NPZ) {
+        part.out.flush()?;
         let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({rows},), }}");
         // Data begins at a multiple of 64, after ten bytes of magic and length.
         while (header.len() + 11) % 64 != 0 {
@@ -329,7 +314,8 @@ fn archive(out: &mut BufWriter<File>, columns: Vec<(PathBuf, BufWriter<File>)>, 
         out.write_all(&head)?;
         let mut crc = flate2::Crc::new();
         crc.update(&head);
-        let (mut data, mut block) = (File::open(&path)?, vec![0; 1 << 16]);
+        let (mut data, mut block) = (part.aside.file(), vec![0; 1 << 16]);
+        data.rewind()?;
         loop {
             match data.read(&mut block)? {
                 0 => break,
@@ -339,8 +325,7 @@ fn archive(out: &mut BufWriter<File>, columns: Vec<(PathBuf, BufWriter<File>)>, 
                 }
             }
         }
-        drop(data);
-        std::fs::remove_file(&path)?;
+        drop(part);
         out.seek(SeekFrom::Start(start + 14))?;
         out.write_all(&crc.sum().to_le_bytes())?;
         at += local.len() as u64 + size;

@@ -98,3 +98,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn writers_of_one_target_do_not_meet_and_files_of_others_stay() {
+    for format in [Format::Csv, Format::Es, Format::Evt3, Format::Npz] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events");
+        // The name that writers once had for their temporary files.
+        let other = folder.path().join("events.tmp");
+        std::fs::write(&other, "of somebody else").unwrap();
+        let events = [Event::new(1, 2, 3, true), Event::new(9, 3, 2, false)];
+        let mut first = EventWriter::create(&path, format, (128, 128)).unwrap();
+        let mut second = EventWriter::create(&path, format, (128, 128)).unwrap();
+        first.write(&events).unwrap();
+        second.write(&events[..1]).unwrap();
+        first.finish().unwrap();
+        let read = || EventReader::open(&path, &ReadOptions::default()).unwrap().read_all().unwrap();
+        assert_eq!(read(), events, "{}", format.name());
+        second.finish().unwrap();
+        assert_eq!(read(), events[..1], "{}", format.name());
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "of somebody else");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "{}", format.name());
+    }
+}

@@ -64,7 +64,7 @@ impl Aside {
             let n = NEXT.fetch_add(1, Ordering::Relaxed);
             hidden.push(format!("{MARK}{}-{}-{n}{END}", *HOST, std::process::id()));
             let path = folder(target).join(hidden);
-            let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            let file = match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 // Left by a process of the same number.
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
                 other => other?,
@@ -80,7 +80,7 @@ impl Aside {
         }
     }
 
-    /// The file, to be written to.
+    /// The file, to be written to and read back.
     pub fn file(&self) -> &File {
         &self.file
     }

@@ -68,7 +68,8 @@ pub enum Front {
 /// frames = 1 + (L − frame)/hop, rounded down
 /// X[k]   = Σ_n w[n]·x[n]·e^(−2πikn/fft),  w[n] = 0.5 − 0.5·cos(2πn/frame), zeros up to fft
 /// E[m]   = Σ_k h_m(k·rate/fft)·|X[k]|²,   k = 0..fft/2, h_m triangles of height 1 between edges evenly spaced in mel
-/// y[m]   = ln(max(E[m]/P, floor))        P = 1, or the largest mean of E over the bands of a frame, at least 1e-20
+/// y[m]   = ln(max(E[m]/P, floor))        P = 1, or, at least 1e-20, the mean over the frames with
+///                                        M[t] ≥ max M / 100 of M[t], the mean of E over the bands of frame t
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogMel {
@@ -90,7 +91,7 @@ pub struct LogMel {
     pub slaney: bool,
     /// Whether bands are channels, `[C·mels, 1, frames]`: the same values in the same order.
     pub bands_are_channels: bool,
-    /// Whether P is that of the loudest frame of the window and channel, so that loud and soft sounds are alike, instead of 1.
+    /// Whether P is that of window and channel, so that loud and soft sounds are alike, instead of 1.
     pub by_window: bool,
 }
 

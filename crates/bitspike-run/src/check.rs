@@ -4,6 +4,7 @@ use std::{fs, io, path::Path};
 
 use crate::{
     INFO_FILE, METRICS_FILE, RECIPE_FILE, RunError, RunFolder, SUMMARY_FILE, Status,
+    folder::EVENTS,
     masked::masked_crc32c,
     seal::{Form, Seal},
 };
@@ -115,7 +116,7 @@ fn events(path: &Path) -> Result<Vec<String>, RunError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(RunError::io("read", path))? {
         let name = entry.map_err(RunError::io("read", path))?.file_name().to_string_lossy().into_owned();
-        if name.starts_with("events.out.tfevents.") {
+        if name.starts_with(EVENTS) {
             names.push(name);
         }
     }

@@ -33,6 +33,8 @@ pub const BEST_CHECKPOINT: &str = "checkpoints/best.safetensors";
 
 /// The folder of the two.
 const CHECKPOINTS: &str = "checkpoints";
+/// How files for TensorBoard begin.
+pub(crate) const EVENTS: &str = "events.out.tfevents.";
 
 /// Which checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,8 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes a new run folder, with parents, and `checkpoints` in it.
     ///
-    /// An existing folder is accepted if it is empty, but for what a process killed here has left. The folder counts as a run
-    /// once [`RunFolder::write_info`] has been called.
+    /// An existing folder is accepted if it is empty, but for what a run that ended before its first checkpoint has left. The folder
+    /// counts as a run once [`RunFolder::write_info`] has been called.
     ///
     /// # Errors
     /// [`RunError::NotEmpty`] if something is there already, [`RunError::NotAFolder`] for a file, [`RunError::Io`].
@@ -65,6 +67,7 @@ impl RunFolder {
         if let Some(first) = names.first().cloned() {
             return Err(RunError::NotEmpty { path, entries: names.len(), first });
         }
+        clear(&path)?;
         fs::create_dir_all(&checkpoints).map_err(RunError::io("create", &checkpoints))?;
         Ok(Self { path })
     }
@@ -252,8 +255,9 @@ impl RunFolder {
     }
 }
 
-/// Names in a folder that keep a run from beginning there, sorted. An empty folder of checkpoints, alone or with a recipe that has our checksum,
-/// is a run that was killed before it counted as one; temporary files are nobody's either.
+/// Names in a folder that keep a run from beginning there, sorted. Not in the way is a run that ended, killed or for want of
+/// disk, before its first checkpoint was whole and a line was in its metrics: nothing is lost with it. Neither are temporary files
+/// of nobody.
 fn in_the_way(path: &Path) -> Result<Vec<String>, RunError> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -266,13 +270,46 @@ fn in_the_way(path: &Path) -> Result<Vec<String>, RunError> {
         let name = entry.map_err(RunError::io("read", path))?.file_name().to_string_lossy().into_owned();
         names.push(name);
     }
-    let unbegun = fs::read_dir(path.join(CHECKPOINTS)).is_ok_and(|mut d| d.next().is_none());
-    if unbegun && !names.iter().any(|name| name == INFO_FILE) {
-        let ours = fs::read(path.join(RECIPE_FILE)).is_ok_and(|bytes| Form::Toml.check(&bytes).0 == Seal::Whole);
-        names.retain(|name| name != CHECKPOINTS && !(ours && name == RECIPE_FILE));
+    if unbegun(path) {
+        // What has our checksum is ours, and no file of somebody else's.
+        let sealed = |name: &str, form: Form| fs::read(path.join(name)).is_ok_and(|b| form.check(&b).0 == Seal::Whole);
+        let recipe = sealed(RECIPE_FILE, Form::Toml);
+        let info = sealed(INFO_FILE, Form::Json);
+        names.retain(|name| match &**name {
+            CHECKPOINTS => false,
+            RECIPE_FILE => !recipe,
+            INFO_FILE => !info,
+            METRICS_FILE => !info,
+            other => !(info && other.starts_with(EVENTS)),
+        });
     }
     names.sort();
     Ok(names)
+}
+
+/// Removes the files of a run that did not begin, where nothing is in the way: `run.json`, by which the others are known, after them.
+fn clear(path: &Path) -> Result<(), RunError> {
+    let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
+    let events = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let events: Vec<_> = events.filter(|name| name.starts_with(EVENTS)).collect();
+    for name in events.iter().map(String::as_str).chain([METRICS_FILE, INFO_FILE, RECIPE_FILE]) {
+        let file = path.join(name);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RunError::io("remove", &file)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder has an empty folder of checkpoints, no line in its metrics, and nobody who writes any.
+fn unbegun(path: &Path) -> bool {
+    let metrics = path.join(METRICS_FILE);
+    let unwritten = match fs::metadata(&metrics) {
+        Ok(found) => found.len() == 0 && !metrics::in_use(&metrics),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    unwritten && fs::read_dir(path.join(CHECKPOINTS)).is_ok_and(|mut d| d.next().is_none())
 }
 
 /// Removes what killed processes left in a run folder.
@@ -401,7 +438,28 @@ mod tests {
         assert!(!RunFolder::is_free(&path) && RunFolder::create(&path).is_err());
         folder.write_recipe("seed = 1\n").unwrap();
         folder.write_info(&RunInfo::default()).unwrap();
-        assert!(!RunFolder::is_free(&path) && RunFolder::create(&path).is_err());
+        // Until it has a checkpoint or a line of metrics, and as long as nobody is at work on it.
+        let (metrics, events) = (folder.append_metrics().unwrap(), folder.create_events().unwrap());
+        assert!(!RunFolder::is_free(&path), "a process is about to write");
+        drop((metrics, events));
+        assert!(RunFolder::is_free(&path) && RunFolder::create(&path).is_ok());
+        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, [CHECKPOINTS]);
+        folder.write_recipe("seed = 1\n").unwrap();
+        folder.write_info(&RunInfo::default()).unwrap();
+        let in_the_way = |name: &str, content: &str| {
+            fs::write(folder.file(name), content).unwrap();
+            assert!(!RunFolder::is_free(&path) && RunFolder::create(&path).is_err(), "{name}");
+            fs::remove_file(folder.file(name)).unwrap();
+        };
+        in_the_way(LAST_CHECKPOINT, "");
+        in_the_way(SUMMARY_FILE, "{}");
+        in_the_way(METRICS_FILE, "{");
+        in_the_way("notes.txt", "");
+        assert!(RunFolder::is_free(&path));
+        // Without our checksum it may be anybody's.
+        fs::write(folder.file(INFO_FILE), "{}").unwrap();
+        assert!(!RunFolder::is_free(&path));
     }
 
     /// What a killed process leaves: the folder it just made, and temporary files that nobody holds.

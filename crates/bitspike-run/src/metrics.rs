@@ -164,6 +164,12 @@ fn lock(file: &File, path: &Path) -> Result<(), RunError> {
     }
 }
 
+/// Whether a [`MetricsWriter`] is open on a file, in this process or another.
+pub(crate) fn in_use(path: &Path) -> bool {
+    // The lock goes with the handle.
+    File::open(path).is_ok_and(|file| lock(&file, path).is_err())
+}
+
 fn read_or_empty(path: &Path) -> Result<Vec<u8>, RunError> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

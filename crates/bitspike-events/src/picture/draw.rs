@@ -3,7 +3,7 @@
 use super::Picture;
 use super::font::{ADVANCE, HEIGHT, rows};
 use crate::EventError;
-use crate::writer::beside;
+use bitspike_files::Aside;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -219,19 +219,15 @@ impl Picture {
     }
 }
 
-/// Writes beside the target and renames; what is not finished is removed.
-fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), EventError> {
-    let temporary = beside(path, ".tmp");
-    let done = (|| {
-        let mut out = BufWriter::new(File::create(&temporary)?);
+/// Writes beside the target and puts that in its place; what is not finished is removed.
+fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>) -> Result<(), EventError> {
+    let done = Aside::new(path).and_then(|aside| {
+        let mut out = BufWriter::new(aside.file());
         write(&mut out)?;
-        out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    done.map_err(|source| {
-        let _ = std::fs::remove_file(&temporary);
-        EventError::Io { path: path.into(), offset: 0, source }
-    })
+        out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        aside.replace()
+    });
+    done.map_err(|source| EventError::Io { path: path.into(), offset: 0, source })
 }
 
 #[cfg(test)]

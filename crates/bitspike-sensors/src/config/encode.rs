@@ -76,7 +76,7 @@ pub enum Level {
     /// The unit of the samples: loud and soft sounds differ.
     #[default]
     Absolute,
-    /// The loudest frame of the window: loud and soft sounds are alike.
+    /// The frames of the window that are not silent beside its loudest: loud and soft sounds are alike.
     Window,
 }
 
