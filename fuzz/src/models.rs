@@ -5,7 +5,7 @@ use bitspike_format::{
     example, quantise, write, write_integers,
 };
 
-/// Offset of the table of sections; see `docs/format.md`.
+/// Offset of the table of sections; see `docs/reference/format.md`.
 const TABLE: usize = 28;
 
 /// Files of every version, and of every kind of layer.
