@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! layer              nodes
-//! block              conv: Conv2d (weight a · sign, bias b) → pool: AvgPool2d of the current → lif: LIF or IF → pool: AvgPool2d of spikes
-//! residual block     lif → conv, and shortcut_pool: AvgPool2d → shortcut: Conv2d 1×1 where shapes change
-//! head               pool: AvgPool2d of the whole map if averaged → flatten → head: Affine
+//! block              conv: Conv2d (weight a · sign, bias b) → pool of the current → lif: LIF or IF → pool of spikes
+//! residual block     lif → conv, and shortcut_pool → shortcut: Conv2d 1×1 where shapes change
+//! head               pool of the whole map if averaged → flatten → head: Affine
 //! ```
+//!
+//! A pooling is an `AvgPool2d` in the layout of signs. Norse and Sinabs read `SumPool2d` alone, snnTorch and SpikingJelly `AvgPool2d`
+//! alone, SpikingJelly no groups, and all of them `Conv2d`; so in the layout for them it is a convolution of 1/4 from each channel
+//! to itself.
 //!
 //! A shortcut is edges: a node computes from the sum of what comes in, so the neurons behind a residual block have an edge from its
 //! convolution and from everything that its own current was the sum of.
 //!
-//! λ v + z in steps of dt is Euler's form of `τ v' = −v + r z` with `τ = dt/(1 − λ)` and `r = 1/(1 − λ)`; without a leak `IF` with
-//! `r = 1/dt`. NIR fires above the threshold, bitspike from it on, so the threshold is the next smaller `f32`.
+//! u = λ v + z in steps of dt, times 1 − λ, is Euler's form of `τ v' = −v + z` with `τ = dt/(1 − λ)`; so the threshold is 1 − λ times
+//! that of the network, and r is 1, since Norse and Sinabs do not read it. Without a leak it is an `IF` with `r = 1/dt`. NIR fires above
+//! the threshold, bitspike from it on, so the threshold is the next smaller `f32`.
 
 use crate::graph::{Array, Conv2d, Graph, If, Lif, Metadata, Node, Op, Pool2d, Value};
 use crate::{DT, NirError};
@@ -22,10 +27,11 @@ use bitspike_format::{
 /// How binary weights are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// ±a, a being the slope of the channel, so that all neurons of a layer have one threshold, which most importers need.
+    /// ±a, a being the slope of the channel, so that all neurons of a layer have one threshold; and poolings as convolutions. What
+    /// importers take.
     #[default]
     Scaled,
-    /// ±1, as hardware has them: potentials and threshold of a channel are divided by a. In residual chains, whose currents are
+    /// ±1, as hardware has them: potentials and threshold of a channel are divided by a; and poolings as such. In residual chains, whose currents are
     /// added, a `Scale` node multiplies by a instead.
     Signs,
 }
@@ -92,7 +98,10 @@ fn about(model: &Model<'_>, options: &Options) -> Metadata {
         ("producer".to_owned(), Value::Text(format!("bitspike {}", env!("CARGO_PKG_VERSION")))),
         ("dt".to_owned(), Value::Number(DT)),
         ("steps".to_owned(), Value::Number(network.steps as f64)),
-        ("input".to_owned(), Value::Text(if network.sequence { "a frame per step" } else { "one frame for all steps" }.into())),
+        (
+            "input".to_owned(),
+            Value::Text(if network.sequence { "a frame per step" } else { "one frame for all steps" }.into()),
+        ),
         ("readout".to_owned(), Value::Text("mean over steps".into())),
         ("weights".to_owned(), Value::Text(options.weights.name().into())),
         ("spike".to_owned(), Value::Text(SPIKE.into())),
@@ -129,7 +138,12 @@ fn factor(name: &str, gate: &Gate<'_>, channels: usize, steps: usize) -> Result<
             if (1..steps).all(|t| row(t).eq(row(0))) {
                 return Ok(row(0).collect());
             }
-            refuse(name, "a factor that differs from step to step", "parameters of NIR nodes do not change with time", REMEDY)
+            refuse(
+                name,
+                "a factor that differs from step to step",
+                "parameters of NIR nodes do not change with time",
+                REMEDY,
+            )
         }
         Gate::Sample { .. } => refuse(
             name,
@@ -178,19 +192,42 @@ impl Build<'_> {
                 "train with network.pooling = \"current\" or \"spikes\"",
             );
         }
-        let pool = Op::AvgPool2d(Pool2d { kernel: b.window(), stride: b.window(), padding: [0, 0] });
         let scale = self.conv(name, &b.conv, &b.affine, factor(name, &b.gate, b.conv.channels, steps)?)?;
         let module = module(name);
         if b.pool == Pool::Current {
-            self.node(&format!("{module}_pool"), pool.clone(), Vec::new());
+            self.pool(&format!("{module}_pool"), b.conv.output(), b.window());
         }
         if let Some(neuron) = &b.neuron {
             self.neurons(name, neuron, b.neurons(), scale.as_deref())?;
         }
         if b.pool == Pool::Spikes {
-            self.node(&format!("{module}_pool"), pool, Vec::new());
+            self.pool(&format!("{module}_pool"), b.neurons(), b.window());
         }
         Ok(())
+    }
+
+    /// The mean of windows, as the module says.
+    fn pool(&mut self, name: &str, map: Map, window: [usize; 2]) {
+        let channels = map.channels;
+        let op = if self.options.weights == Layout::Signs {
+            Op::AvgPool2d(Pool2d { kernel: window, stride: window, padding: [0, 0] })
+        } else {
+            let places = window[0] * window[1];
+            let mut weight = Array::full([channels, channels, window[0], window[1]], 0.0);
+            for c in 0..channels {
+                weight.values[(c * channels + c) * places..][..places].fill(1.0 / places as f32);
+            }
+            Op::Conv2d(Conv2d {
+                weight,
+                bias: Array::full([channels], 0.0),
+                input: Some([map.rows, map.columns]),
+                stride: window,
+                padding: [0, 0],
+                dilation: [1, 1],
+                groups: 1,
+            })
+        };
+        self.node(name, op, vec![("pool".to_owned(), Value::Text("average".to_owned()))]);
     }
 
     fn residual(&mut self, name: &str, r: &Residual<'_>, steps: usize) -> Result<(), NirError> {
@@ -200,8 +237,7 @@ impl Build<'_> {
         self.conv(name, &r.conv, &r.affine, factor(name, &r.gate, r.conv.channels, steps)?)?;
         let convolved = std::mem::replace(&mut self.sources, current);
         if let Some(projection) = &r.projection {
-            let window = Pool2d { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
-            self.node(&format!("{module}_shortcut_pool"), Op::AvgPool2d(window), Vec::new());
+            self.pool(&format!("{module}_shortcut_pool"), r.conv.input, [2, 2]);
             let (from, to) = (r.conv.input, r.conv.output());
             let slope = |o: usize| projection.affine.slope.get(o).unwrap_or(1.0);
             let weight = |o: usize, i: usize| projection.weights.get(i * to.channels + o).unwrap_or(0.0);
@@ -305,22 +341,19 @@ impl Build<'_> {
         }
         let shape = [map.channels, map.rows, map.columns];
         let full = |value: f32| Array::full(shape, value);
-        let threshold = |c: usize| (n.threshold / scale.map_or(1.0, |scale| scale[c])).next_down();
+        let share = if n.decay == 1.0 { 1.0 } else { 1.0 - n.decay };
+        let threshold = |c: usize| (share * n.threshold / scale.map_or(1.0, |scale| scale[c])).next_down();
         let values = (0..map.channels).flat_map(|c| std::iter::repeat_n(threshold(c), map.pixels())).collect();
         let v_threshold = Array::new(shape, values);
         let dt = DT as f32;
         let (op, kind) = if n.decay == 1.0 {
             (Op::If(If { r: full(1.0 / dt), v_reset: full(0.0), v_threshold }), "if")
         } else {
-            let steps = 1.0 / (1.0 - n.decay);
-            let (tau, r) = (full(steps * dt), full(steps));
+            let (tau, r) = (full(dt / share), full(1.0));
             (Op::Lif(Lif { tau, r, v_leak: full(0.0), v_reset: full(0.0), v_threshold }), "lif")
         };
         let reset = if n.reset == Reset::Soft { "soft" } else { "hard" };
-        let facts = vec![
-            ("dt".to_owned(), Value::Number(DT)),
-            ("reset".to_owned(), Value::Text(reset.to_owned())),
-        ];
+        let facts = vec![("dt".to_owned(), Value::Number(DT)), ("reset".to_owned(), Value::Text(reset.to_owned()))];
         self.node(&format!("{}_{kind}", module(name)), op, facts);
         Ok(())
     }
@@ -330,10 +363,11 @@ impl Build<'_> {
         let mut shape = [map.channels, map.rows, map.columns];
         if h.features == Features::Average {
             let window = [map.rows, map.columns];
-            self.node("head_pool", Op::AvgPool2d(Pool2d { kernel: window, stride: window, padding: [0, 0] }), Vec::new());
+            self.pool("head_pool", map, window);
             shape = [map.channels, 1, 1];
         }
-        self.node("flatten", Op::Flatten { input: Some(shape.to_vec()), start: 0, end: -1 }, Vec::new());
+        // Counted from the end, so that libraries which have a batch in front flatten the same axes.
+        self.node("flatten", Op::Flatten { input: Some(shape.to_vec()), start: -3, end: -1 }, Vec::new());
         // Features are channels-last in the file, and channels-first in NIR.
         let pixels = shape[1] * shape[2];
         let feature = |f: usize| f % pixels * map.channels + f / pixels;

@@ -11,8 +11,8 @@
 //!
 //! A file in memory may become what [`bitspike_files::most`] allows for its size, whatever its numbers say.
 
-use crate::graph::{Array, Conv2d, CubaLif, Graph, If, Lif, Metadata, Node, Op, Pool2d, Value};
 use crate::NirError;
+use crate::graph::{Array, Conv2d, CubaLif, Graph, If, Lif, Metadata, Node, Op, Pool2d, Value};
 use bitspike_files::{Aside, Beyond, most};
 use hdf5_pure::{DType, Dataset, Error, File, FileBuilder, GroupBuilder, VlenStringReadOptions};
 use std::io::Write;
@@ -398,7 +398,9 @@ impl Reader {
                     let of = |axis: usize| dilation[axis].checked_mul(weight.shape[2 + axis].saturating_sub(1));
                     match (of(0), of(1)) {
                         (Some(a), Some(b)) if a % 2 == 0 && b % 2 == 0 => [a / 2, b / 2],
-                        _ => return Err(NirError::field(node, "padding", "\"same\" with an odd kernel", "an even one")),
+                        _ => {
+                            return Err(NirError::field(node, "padding", "\"same\" with an odd kernel", "an even one"));
+                        }
                     }
                 }
                 other => return Err(NirError::field(node, "padding", "numbers, \"valid\" or \"same\"", other)),

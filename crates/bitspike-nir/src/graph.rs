@@ -352,7 +352,8 @@ fn output(node: &Node, input: &[usize]) -> Result<Vec<usize>, NirError> {
                 return Err(wrong("input_shape", format!("[{h}, {w}]"), format!("{:?}", conv.input)));
             }
             let extent = |k: usize, d: usize| k.checked_sub(1)?.checked_mul(d).filter(|_| d > 0)?.checked_add(1);
-            let side = |n, axis: usize, k| places(n, conv.padding[axis], extent(k, conv.dilation[axis])?, conv.stride[axis]);
+            let side =
+                |n, axis: usize, k| places(n, conv.padding[axis], extent(k, conv.dilation[axis])?, conv.stride[axis]);
             match (side(h, 0, kh), side(w, 1, kw)) {
                 (Some(h), Some(w)) => Ok(vec![out, h, w]),
                 _ => Err(wrong("weight", format!("a kernel that fits a map of {h}x{w}"), format!("{kh}x{kw}"))),
@@ -403,9 +404,11 @@ fn output(node: &Node, input: &[usize]) -> Result<Vec<usize>, NirError> {
             };
             match (side(h, 0), side(w, 1)) {
                 (Some(h), Some(w)) => Ok(vec![c, h, w]),
-                _ => {
-                    Err(wrong("kernel_size", format!("windows that fit a map of {h}x{w}"), format!("{:?}", pool.kernel)))
-                }
+                _ => Err(wrong(
+                    "kernel_size",
+                    format!("windows that fit a map of {h}x{w}"),
+                    format!("{:?}", pool.kernel),
+                )),
             }
         }
         Op::Flatten { input: stated, start, end } => {

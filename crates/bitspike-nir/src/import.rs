@@ -14,7 +14,7 @@
 //! current = s (Σ w x + b)                         stem and classifier
 //! ```
 //!
-//! with s = r dt/τ · v/v_threshold, v being the threshold of the recipe, and 4 where a `SumPool2d` adds. The norm has γ/√(var + ε) and β
+//! with s = v · (r dt/τ)/v_threshold, v being the threshold of the recipe (that of the first neurons, divided by r dt/τ), and 4 where a `SumPool2d` adds. The norm has γ/√(var + ε) and β
 //! of that, with the mean and variance that a layer has whose inputs are independent: spikes in a fifth of the steps, and an image
 //! of mean 0 and variance 1. Training replaces these statistics, and since they are of the right order the current stays about what it was.
 
@@ -150,15 +150,17 @@ fn float(v: f64) -> String {
 pub fn start(graph: &Graph, options: &ReadOptions) -> Result<Start, NirError> {
     let chain = chain(graph)?;
     let shapes = graph.shapes()?;
-    let dt = options.dt.or_else(|| number(&graph.metadata, "dt")).or_else(|| {
-        graph.nodes.iter().find_map(|node| number(&node.metadata, "dt"))
-    });
+    let dt = options
+        .dt
+        .or_else(|| number(&graph.metadata, "dt"))
+        .or_else(|| graph.nodes.iter().find_map(|node| number(&node.metadata, "dt")));
     let dt = dt.unwrap_or(DT);
     if !(dt.is_finite() && dt > 0.0) {
         return Err(NirError::graph("metadata", format!("dt is {dt}; expected seconds above 0")));
     }
     let exact = text(&graph.metadata, "spike") == Some(SPIKE);
-    let mut walk = Walk { options, dt, exact, soft: None, decay: None, threshold: None, pool_spikes: None, layers: Vec::new() };
+    let mut walk =
+        Walk { options, dt, exact, soft: None, decay: None, threshold: None, pool_spikes: None, layers: Vec::new() };
     let mut notes = Vec::new();
     let mut input = [0; 3];
     let mut head = None;
@@ -170,7 +172,10 @@ pub fn start(graph: &Graph, options: &ReadOptions) -> Result<Start, NirError> {
         let (node, next) = (&graph.nodes[i], chain.get(at + 1).map(|&n| &graph.nodes[n]));
         let incoming = at.checked_sub(1).map_or(&[][..], |k| &shapes[chain[k]][..]);
         at += 1;
-        match &node.op {
+        // A convolution of equal weights from each channel to itself is a pooling.
+        let averaging = if let Op::Conv2d(conv) = &node.op { averaging(conv).map(Op::AvgPool2d) } else { None };
+        let op = averaging.as_ref().unwrap_or(&node.op);
+        match op {
             Op::Input(shape) => input = frame(node, shape)?,
             Op::Output(_) => {}
             Op::Flatten { .. } => {
@@ -182,19 +187,18 @@ pub fn start(graph: &Graph, options: &ReadOptions) -> Result<Start, NirError> {
             }
             Op::Conv2d(_) | Op::Linear(_) | Op::Affine(..) => {
                 if head.is_some() {
-                    return refuse(node, "the classifier stands in front of it", "a network ends with one Linear or Affine");
+                    return refuse(
+                        node,
+                        "the classifier stands in front of it",
+                        "a network ends with one Linear or Affine",
+                    );
                 }
-                let behind = chain[at..].iter().map(|&n| &graph.nodes[n]);
-                let mut neurons = behind.take_while(|n| {
-                    !matches!(n.op, Op::Conv2d(_) | Op::Linear(_) | Op::Affine(..) | Op::Output(_))
-                });
-                let spikes = neurons.any(|n| fires(&n.op));
-                let last = !chain[at..].iter().any(|&n| {
-                    matches!(graph.nodes[n].op, Op::Conv2d(_) | Op::Linear(_) | Op::Affine(..))
-                });
+                let behind = || chain[at..].iter().map(|&n| &graph.nodes[n]);
+                let spikes = behind().take_while(|n| !weighs(&n.op)).any(|n| fires(&n.op));
+                let last = !behind().any(|n| weighs(&n.op));
                 if last {
                     head = Some(classifier(node, gain)?);
-                    if let Some(neurons) = chain[at..].iter().map(|&n| &graph.nodes[n]).find(|n| fires(&n.op)) {
+                    if let Some(neurons) = behind().find(|n| fires(&n.op)) {
                         notes.push(format!(
                             "{}: neurons behind the classifier are left out; its currents are the logits",
                             neurons.name
@@ -214,7 +218,7 @@ pub fn start(graph: &Graph, options: &ReadOptions) -> Result<Start, NirError> {
             Op::Lif(_) | Op::If(_) | Op::CubaLif(_) if head.is_some() => {}
             Op::Lif(_) | Op::If(_) | Op::CubaLif(_) => walk.neurons(node, &shapes[i])?,
             Op::AvgPool2d(pool) | Op::SumPool2d(pool) if head.is_none() => {
-                let sum = matches!(node.op, Op::SumPool2d(_));
+                let sum = matches!(op, Op::SumPool2d(_));
                 let size = (pool.kernel[0] * pool.kernel[1]) as f64;
                 let whole = matches!(*incoming, [_, h, w] if pool.kernel == [h, w]) && pool.padding == [0, 0];
                 let flat = next.is_some_and(|n| matches!(n.op, Op::Flatten { .. }));
@@ -227,7 +231,8 @@ pub fn start(graph: &Graph, options: &ReadOptions) -> Result<Start, NirError> {
                 walk.pool(node, pool, incoming, if sum { size } else { 1.0 }, &mut gain)?;
             }
             op => {
-                let remedy = "a chain of Conv2d, AvgPool2d or SumPool2d, LIF or IF, Flatten, Linear or Affine can be read";
+                let remedy =
+                    "a chain of Conv2d, AvgPool2d or SumPool2d, LIF or IF, Flatten, Linear or Affine can be read";
                 return refuse(node, format!("a {} has no place here in a binary network", op.kind()), remedy);
             }
         }
@@ -250,6 +255,28 @@ fn fires(op: &Op) -> bool {
     matches!(op, Op::Lif(_) | Op::If(_) | Op::CubaLif(_))
 }
 
+/// Whether a node has weights, and is no pooling.
+fn weighs(op: &Op) -> bool {
+    match op {
+        Op::Conv2d(conv) => averaging(conv).is_none(),
+        op => matches!(op, Op::Linear(_) | Op::Affine(..)),
+    }
+}
+
+/// The pooling that a convolution is.
+fn averaging(conv: &Conv2d) -> Option<Pool2d> {
+    let [out, c, kh, kw] = conv.weight.shape[..] else { return None };
+    let (places, plain) = (kh * kw, conv.groups == 1 && conv.padding == [0, 0] && conv.dilation == [1, 1]);
+    // A kernel of one place would be no pooling.
+    if !plain || out != c || places < 2 || conv.stride != [kh, kw] || conv.bias.values.iter().any(|b| *b != 0.0) {
+        return None;
+    }
+    let share = 1.0 / places as f32;
+    let mut kernels = conv.weight.values.chunks_exact(places).enumerate();
+    let right = kernels.all(|(i, k)| k.iter().all(|w| *w == if i / c == i % c { share } else { 0.0 }));
+    right.then_some(Pool2d { kernel: [kh, kw], stride: [kh, kw], padding: [0, 0] })
+}
+
 /// The nodes from input to output, each with one edge in and one out.
 fn chain(graph: &Graph) -> Result<Vec<usize>, NirError> {
     // First what is no chain for another reason: unknown types and circles have better messages.
@@ -270,7 +297,8 @@ fn chain(graph: &Graph) -> Result<Vec<usize>, NirError> {
         return Err(NirError::graph("?", "expected one node of type Input"));
     };
     for (i, node) in graph.nodes.iter().enumerate() {
-        let (ins, outs) = graph.edges.iter().fold((0, 0), |(a, b), e| (a + usize::from(e.1 == i), b + usize::from(e.0 == i)));
+        let (ins, outs) =
+            graph.edges.iter().fold((0, 0), |(a, b), e| (a + usize::from(e.1 == i), b + usize::from(e.0 == i)));
         if ins > 1 || outs > 1 {
             let reason = format!("{ins} edges lead to it and {outs} away; a chain has one of each");
             return refuse(node, reason, "residual networks are not read: start from the chain without shortcuts");
@@ -303,7 +331,13 @@ fn classifier(node: &Node, gain: f64) -> Result<(Array, Vec<f32>), NirError> {
     let (weight, bias) = match &node.op {
         Op::Linear(weight) => (weight, vec![0.0; weight.shape.first().copied().unwrap_or(0)]),
         Op::Affine(weight, bias) => (weight, bias.values.clone()),
-        _ => return refuse(node, "the last layer with weights is a convolution", "end with Flatten and Linear or Affine"),
+        _ => {
+            return refuse(
+                node,
+                "the last layer with weights is a convolution",
+                "end with Flatten and Linear or Affine",
+            );
+        }
     };
     let values = weight.values.iter().map(|w| (f64::from(*w) * gain) as f32).collect();
     Ok((Array::new(weight.shape.clone(), values), bias))
@@ -373,7 +407,9 @@ impl Walk<'_> {
     }
 
     fn refuse_conv(&self, node: &Node, conv: &Conv2d, input: &[usize]) -> Result<(), NirError> {
-        let [_, _, kh, kw] = conv.weight.shape[..] else { return refuse(node, "weights of another rank", "use [out, in, rows, columns]") };
+        let [_, _, kh, kw] = conv.weight.shape[..] else {
+            return refuse(node, "weights of another rank", "use [out, in, rows, columns]");
+        };
         let reason = format!(
             "a kernel of {kh}x{kw} with stride {:?}, padding {:?}, dilation {:?} and {} groups on {input:?}",
             conv.stride, conv.padding, conv.dilation, conv.groups
@@ -406,7 +442,8 @@ impl Walk<'_> {
             Op::CubaLif(CubaLif { lif, tau_syn, w_in }) => {
                 // A synapse whose time constant is the step hands on what comes in.
                 if let Some(tau) = tau_syn.values.iter().find(|tau| (f64::from(**tau) / self.dt - 1.0).abs() > 1e-5) {
-                    let reason = format!("tau_syn is {tau}: a synapse that remembers, which binary networks do not have");
+                    let reason =
+                        format!("tau_syn is {tau}: a synapse that remembers, which binary networks do not have");
                     return refuse(node, reason, "use LIF, or a tau_syn of one time step");
                 }
                 let (share, mut gain) = self.leak(lif, &full);
@@ -421,7 +458,8 @@ impl Walk<'_> {
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * a.abs().max(b.abs());
         let decay = 1.0 - share[0];
         if let Some(other) = share.iter().find(|s| !close(**s, share[0])) {
-            let reason = format!("time constants differ from neuron to neuron: {} and {} steps", 1.0 / share[0], 1.0 / other);
+            let reason =
+                format!("time constants differ from neuron to neuron: {} and {} steps", 1.0 / share[0], 1.0 / other);
             return refuse(node, reason, "use one for all neurons");
         }
         if !(0.0..=1.0).contains(&decay) {
@@ -437,17 +475,23 @@ impl Walk<'_> {
         if *self.soft.get_or_insert(soft) != soft {
             return refuse(node, "another reset than the neurons before it", "use one for all neurons of a network");
         }
-        let thresholds = full(v_threshold).into_iter().map(|v| if self.exact { v.next_up() } else { v });
-        let thresholds: Vec<f32> = thresholds.collect();
-        if let Some(v) = thresholds.iter().find(|v| **v <= 0.0) {
-            return refuse(node, format!("a threshold of {v}; expected one above 0"), "use thresholds above 0");
+        let stated = full(v_threshold).into_iter().map(|v| f64::from(if self.exact { v.next_up() } else { v }));
+        // What u = λ v + x is compared with.
+        let thresholds: Vec<f64> = stated.zip(&gain).map(|(v, gain)| v / gain).collect();
+        if let Some(v) = thresholds.iter().find(|v| !(v.is_finite() && **v > 0.0)) {
+            let reason = format!("a threshold of {v} for a current that is not scaled; expected one above 0");
+            return refuse(node, reason, "use thresholds and resistances above 0");
         }
-        let unit = f64::from(*self.threshold.get_or_insert(thresholds[0]));
+        let unit = f64::from(*self.threshold.get_or_insert(thresholds[0] as f32));
         let Some(layer) = self.layers.last_mut().filter(|layer| !layer.neurons) else {
-            return refuse(node, "no layer with weights in front of these neurons", "put a Conv2d or Linear in front of them");
+            return refuse(
+                node,
+                "no layer with weights in front of these neurons",
+                "put a Conv2d or Linear in front of them",
+            );
         };
         for c in 0..channels {
-            let of = |i: usize| gain[i] * unit / f64::from(thresholds[i]);
+            let of = |i: usize| unit / thresholds[i];
             let first = of(c * pixels);
             if (0..pixels).any(|p| !close(of(c * pixels + p), first)) {
                 let reason = format!("neurons of channel {c} have different thresholds or resistances");
@@ -478,7 +522,11 @@ impl Walk<'_> {
         let window = [rows.min(2), 2];
         if pool.kernel != window || pool.stride != window || pool.padding != [0, 0] {
             let reason = format!("windows of {:?}, stride {:?}, padding {:?}", pool.kernel, pool.stride, pool.padding);
-            return refuse(node, reason, "binary networks pool 2x2 windows (1x2 of one row), or the whole map before the classifier");
+            return refuse(
+                node,
+                reason,
+                "binary networks pool 2x2 windows (1x2 of one row), or the whole map before the classifier",
+            );
         }
         let Some(layer) = self.layers.last_mut() else {
             return refuse(node, "a pooling of the input", "pool the inputs before they come in");
@@ -507,7 +555,10 @@ impl Walk<'_> {
         end: &str,
     ) -> Result<Start, NirError> {
         if self.layers.len() < 2 {
-            let reason = format!("{} layers with weights and neurons; a binary network has a stem and at least one more", self.layers.len());
+            let reason = format!(
+                "{} layers with weights and neurons; a binary network has a stem and at least one more",
+                self.layers.len()
+            );
             return Err(NirError::graph(end, reason));
         }
         let classes = bias.len();

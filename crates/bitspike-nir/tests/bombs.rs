@@ -18,7 +18,11 @@ fn packed(count: usize) -> Vec<u8> {
     let mut node = nodes.create_group("w");
     node.create_dataset("type").with_vlen_strings(&["Linear"]).with_shape(&[]);
     let shape = [count as u64 / 1000, 1000];
-    node.create_dataset("weight").with_f32_data(&vec![0.0; count]).with_shape(&shape).with_chunks(&shape).with_deflate(9);
+    node.create_dataset("weight")
+        .with_f32_data(&vec![0.0; count])
+        .with_shape(&shape)
+        .with_chunks(&shape)
+        .with_deflate(9);
     nodes.add_group(node.finish());
     graph.add_group(nodes.finish());
     graph.create_dataset("edges").with_i64_data(&[]).with_shape(&[0]);

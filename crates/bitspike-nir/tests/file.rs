@@ -3,7 +3,9 @@
 mod common;
 
 use bitspike_format::{Model, Neuron, Reset, write};
-use bitspike_nir::{Array, CubaLif, Graph, Interpreter, Layout, Lif, NirError, Node, Op, Options, ReadOptions, Value, export, start};
+use bitspike_nir::{
+    Array, CubaLif, Graph, Interpreter, Layout, Lif, NirError, Node, Op, Options, ReadOptions, Value, export, start,
+};
 use common::{KINDS, network, with_neurons};
 use proptest::prelude::*;
 
@@ -44,7 +46,8 @@ fn every_graph_is_read_as_it_was_written() {
 
 #[test]
 fn all_types_and_facts_go_through_a_file() {
-    let node = |name: &str, op| Node { name: name.into(), op, metadata: vec![("about".into(), Value::Text("ä".into()))] };
+    let node =
+        |name: &str, op| Node { name: name.into(), op, metadata: vec![("about".into(), Value::Text("ä".into()))] };
     let lif = Lif {
         tau: Array::full([3], 2e-4),
         r: Array::full([3], 1.0),
@@ -86,7 +89,7 @@ fn every_cut_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_damage_makes_it_panic(
