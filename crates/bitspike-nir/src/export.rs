@@ -15,8 +15,9 @@
 //! convolution and from everything that its own current was the sum of.
 //!
 //! u = λ v + z in steps of dt, times 1 − λ, is Euler's form of `τ v' = −v + z` with `τ = dt/(1 − λ)`; so the threshold is 1 − λ times
-//! that of the network, and r is 1, since Norse and Sinabs do not read it. Without a leak it is an `IF` with `r = 1/dt`. NIR fires above
-//! the threshold, bitspike from it on, so the threshold is the next smaller `f32`.
+//! that of the network, and r is 1, since Norse and Sinabs do not read it. Without a leak it is an `IF` with `r = 1/dt` in the layout of
+//! signs, else a `LIF` whose λ is 1 in `f32`. NIR fires above the threshold, bitspike from it on, so the threshold is the next
+//! smaller `f32`.
 
 use crate::graph::{Array, Conv2d, Graph, If, Lif, Metadata, Node, Op, Pool2d, Value};
 use crate::{DT, NirError};
@@ -114,6 +115,9 @@ fn about(model: &Model<'_>, options: &Options) -> Metadata {
 
 /// What metadata says of a threshold that is the next smaller number than that of the neurons.
 pub(crate) const SPIKE: &str = "from the next larger float32 than v_threshold on";
+
+/// A share of the potential whose loss is less than rounding: `1 − 2^-25` is 1 in `f32`.
+pub(crate) const NO_LEAK: f32 = 1.0 / (1 << 25) as f32;
 
 /// What makes inputs of pixels from 0 to 1.
 fn normalisation(network: &Network<'_>) -> Metadata {
@@ -341,12 +345,14 @@ impl Build<'_> {
         }
         let shape = [map.channels, map.rows, map.columns];
         let full = |value: f32| Array::full(shape, value);
-        let share = if n.decay == 1.0 { 1.0 } else { 1.0 - n.decay };
+        // snnTorch makes a leak of 0.1 of every IF. One of 2^-25 is none in `f32`, and the same for all.
+        let integrates = n.decay == 1.0 && self.options.weights == Layout::Signs;
+        let share = if integrates { 1.0 } else { (1.0 - n.decay).max(NO_LEAK) };
         let threshold = |c: usize| (share * n.threshold / scale.map_or(1.0, |scale| scale[c])).next_down();
         let values = (0..map.channels).flat_map(|c| std::iter::repeat_n(threshold(c), map.pixels())).collect();
         let v_threshold = Array::new(shape, values);
         let dt = DT as f32;
-        let (op, kind) = if n.decay == 1.0 {
+        let (op, kind) = if integrates {
             (Op::If(If { r: full(1.0 / dt), v_reset: full(0.0), v_threshold }), "if")
         } else {
             let (tau, r) = (full(dt / share), full(1.0));

@@ -255,8 +255,8 @@ fn what_does_not_fit_is_refused_by_node() {
     let put = |i: usize, op: Op| -> Change { Box::new(move |g: &mut Graph| g.nodes[i].op = op.clone()) };
     let one = |v| Array::new([], vec![v]);
     let windows = Pool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
-    let strided = match conv([6, 4, 3, 3], 1) {
-        Op::Conv2d(c) => Op::Conv2d(Conv2d { stride: [2, 2], padding: [2, 2], ..c }),
+    let dilated = match conv([6, 4, 3, 3], 1) {
+        Op::Conv2d(c) => Op::Conv2d(Conv2d { dilation: [2, 2], padding: [2, 2], ..c }),
         _ => panic!(),
     };
     let cuba = |tau_syn| Op::CubaLif(CubaLif { lif: lif(), tau_syn: one(tau_syn), w_in: one(1.0) });
@@ -278,12 +278,19 @@ fn what_does_not_fit_is_refused_by_node() {
         ),
         ("1", "a synapse that remembers", put(2, cuba(5e-4))),
         ("0", "a kernel of 4x4", put(1, conv([4, 1, 4, 4], 2))),
-        ("3", "stride [2, 2]", put(4, strided)),
+        ("3", "dilation [2, 2]", put(4, dilated)),
         ("2", "windows of [3, 3]", put(3, Op::AvgPool2d(windows))),
         ("1", "nothing of this type", put(2, Op::Other("LI".into()))),
-        ("8", "no place here", put(9, Op::Scale(one(2.0)))),
+        (
+            "1b",
+            "no place here",
+            Box::new(|g| {
+                g.nodes.insert(3, node("1b", Op::Scale(Array::new([], vec![2.0]))));
+                *g = chained(std::mem::take(&mut g.nodes));
+            }),
+        ),
         ("4", "another reset", Box::new(|g| g.nodes[5].metadata = vec![("reset".into(), Value::Text("soft".into()))])),
-        ("4", "2 edges lead to it", Box::new(|g| g.edges.push((4, 5)))),
+        ("3", "1 edges lead to it and 2 away", Box::new(|g| g.edges.push((4, 5)))),
         ("0", "depends on itself", Box::new(|g| g.edges.push((5, 1)))),
         (
             "input",
@@ -316,14 +323,12 @@ fn what_does_not_fit_is_refused_by_node() {
             }),
         ),
         (
-            "5",
+            "2b",
             "two poolings",
             Box::new(|g| {
-                g.nodes.insert(5, node("4b", Op::AvgPool2d(pool())));
-                g.nodes[7].op = Op::AvgPool2d(Pool2d { kernel: [1, 2], ..pool() });
+                g.nodes.insert(4, node("2b", Op::AvgPool2d(pool())));
                 g.nodes.remove(7);
-                g.nodes.insert(7, node("5", Op::AvgPool2d(pool())));
-                g.nodes[9].op = linear(20, 6);
+                g.nodes[8].op = linear(20, 24);
                 *g = chained(std::mem::take(&mut g.nodes));
             }),
         ),
