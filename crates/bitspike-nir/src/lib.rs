@@ -37,6 +37,7 @@ mod file;
 mod graph;
 mod import;
 mod interpret;
+mod kernels;
 
 pub use error::NirError;
 pub use export::{Layout, Options, export};

@@ -15,8 +15,11 @@ fn graph(kind: &str, weights: Layout, decay: f32) -> Graph {
     export(&Model::parse(&bytes).unwrap(), &Options { weights, soft_reset: true }).unwrap()
 }
 
+/// Nodes, edges by name, facts.
+type Parts = (Vec<Node>, Vec<(String, String)>, Vec<(String, Value)>);
+
 /// The same graph with nodes, facts and edges in one order, whatever the file's.
-fn sorted(graph: &Graph) -> (Vec<Node>, Vec<(String, String)>, Vec<(String, Value)>) {
+fn sorted(graph: &Graph) -> Parts {
     let name = |i: usize| graph.nodes[i].name.clone();
     let mut edges: Vec<_> = graph.edges.iter().map(|&(a, b)| (name(a), name(b))).collect();
     let (mut nodes, mut facts) = (graph.nodes.clone(), graph.metadata.clone());

@@ -27,7 +27,7 @@ fn no_gate(_: usize, _: usize, _: &mut Numbers) -> GateSpec {
 
 /// A constant that is the same in every step.
 fn half(steps: usize, channels: usize, _: &mut Numbers) -> GateSpec {
-    GateSpec::Fixed((0..steps * channels).map(|i| if i % channels % 2 == 0 { 0.5 } else { 2.0 }).collect())
+    GateSpec::Fixed((0..steps * channels).map(|i| if (i % channels).is_multiple_of(2) { 0.5 } else { 2.0 }).collect())
 }
 
 /// A dense layer of five channels in front of the head.
