@@ -197,12 +197,10 @@ pub fn start(graph: &Graph, options: &ReadOptions) -> Result<Start, NirError> {
                 let last = !behind().any(|n| weighs(&n.op));
                 if last {
                     head = Some(classifier(node, gain)?);
-                    if let Some(neurons) = behind().find(|n| fires(&n.op)) {
-                        notes.push(format!(
-                            "{}: neurons behind the classifier are left out; its currents are the logits",
-                            neurons.name
-                        ));
-                    }
+                    let extra = behind().find(|n| fires(&n.op));
+                    notes.extend(extra.map(|n| {
+                        format!("{}: neurons behind the classifier are left out; its currents are the logits", n.name)
+                    }));
                     continue;
                 }
                 if !spikes {
@@ -363,8 +361,7 @@ impl Walk<'_> {
                 }
                 _ => return self.refuse_conv(node, conv, input),
             },
-            Op::Linear(weight) | Op::Affine(weight, _) if stem => {
-                let _ = weight;
+            Op::Linear(_) | Op::Affine(..) if stem => {
                 let remedy = "put a Conv2d in front of the dense layers";
                 return refuse(node, "the first layer of a binary network is a convolution", remedy);
             }
