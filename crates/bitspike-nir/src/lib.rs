@@ -8,7 +8,7 @@
 //! | [`Graph`] | nodes and edges, HDF5 in and out without a C library |
 //! | [`Interpreter`] | runs a graph in plain loops: what export is tested against |
 //!
-//! What is computed, what is refused and which libraries agree: `docs/nir.md`.
+//! What is computed, what is refused and which libraries agree: `docs/guides/nir.md`.
 //!
 //! ```
 //! use bitspike_format::{Features, GateSpec, LayerSpec, Model, Pool, Reset, example};

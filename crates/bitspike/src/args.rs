@@ -5,7 +5,7 @@ mod deploy;
 
 pub use bench::{Against, BenchArgs, Net, What};
 use clap::{Args as ClapArgs, Parser, Subcommand};
-pub use deploy::{ExportArgs, InferArgs, PredictArgs, VerifyArgs, VerifyRunArgs};
+pub use deploy::{ExportArgs, ImportArgs, InferArgs, PredictArgs, VerifyArgs, VerifyRunArgs};
 use std::path::PathBuf;
 
 /// Train, compare and inspect binary spiking networks (1-bit weights, 1-bit spikes) with AGMM.
@@ -55,6 +55,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  bitspike export runs/my-agmm-seed1 -o my.bsnn --c firmware/\n  \
         bitspike export runs/my-agmm-seed1 --onnx my.onnx --safetensors my.safetensors")]
     Export(ExportArgs),
+    /// Take a NIR graph as starting weights of a binary network
+    #[command(after_help = "Example:\n  bitspike import net.nir -o start && bitspike train start/recipe.toml --data mnist --data-dir DIR\n\n\
+        What is taken and what is refused: docs/guides/nir.md.")]
+    Import(ImportArgs),
     /// Compare a .bsnn file with its run, layer by layer, on test images
     Verify(VerifyArgs),
     /// Check every file of a run folder: checksums, content, whether they belong together; exit code 1 if one is wrong

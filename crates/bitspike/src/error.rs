@@ -65,6 +65,9 @@ pub enum CliError {
     /// A network without an ONNX form.
     #[error(transparent)]
     Onnx(#[from] bitspike_train::onnx::OnnxError),
+    /// A network without a NIR form, or a graph that is no network.
+    #[error(transparent)]
+    Nir(#[from] bitspike_nir::NirError),
     /// A description that is no network.
     #[error(transparent)]
     Write(#[from] bitspike_format::WriteError),
@@ -133,10 +136,14 @@ impl CliError {
             Self::Onnx(bitspike_train::onnx::OnnxError::Sequence) => {
                 Some("export it with -o as a packed file, or as C".to_owned())
             }
+            Self::Nir(e) => e.hint().map(str::to_owned),
             Self::C(e) => Some(e.hint().to_owned()),
             Self::Infer(e) => Some(e.hint().to_owned()),
             Self::Interrupted { resume } => Some(format!("to go on: {resume}")),
-            Self::Read { .. } => Some("bitspike train --help shows how a recipe is named".to_owned()),
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some("check the path; bitspike COMMAND --help shows what is expected".to_owned())
+            }
+            Self::Read { .. } => Some("check who owns it, and whether it is a file or a folder".to_owned()),
             _ => None,
         }
     }

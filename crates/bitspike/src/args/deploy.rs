@@ -9,7 +9,7 @@ pub struct ExportArgs {
     /// Run folder
     pub run_folder: PathBuf,
     /// The packed file to write
-    #[arg(long, short, value_name = "FILE.bsnn", required_unless_present_any = ["c", "onnx", "safetensors"])]
+    #[arg(long, short, value_name = "FILE.bsnn", required_unless_present_any = ["c", "onnx", "safetensors", "nir"])]
     pub out: Option<PathBuf>,
     /// Which checkpoint: best or last
     #[arg(long, default_value = "last", value_parser = ["last", "best"])]
@@ -32,6 +32,15 @@ pub struct ExportArgs {
     /// Write the folded parameters by name, for PyTorch and others
     #[arg(long, value_name = "FILE.safetensors")]
     pub safetensors: Option<PathBuf>,
+    /// Write the folded network as a NIR graph, for snnTorch, SpikingJelly, Norse and others
+    #[arg(long, value_name = "FILE.nir")]
+    pub nir: Option<PathBuf>,
+    /// Binary weights of that graph: scaled by the slope of their channel, as importers take them, or signs, as hardware has them
+    #[arg(long, default_value = "scaled", value_parser = ["scaled", "signs"], requires = "nir")]
+    pub nir_weights: String,
+    /// Write neurons that subtract their threshold too, which NIR cannot say and importers do not know
+    #[arg(long, requires = "nir")]
+    pub nir_soft_reset: bool,
     /// Write the network as self-contained C99 into this folder, with a test
     #[arg(long, value_name = "DIR")]
     pub c: Option<PathBuf>,
@@ -48,6 +57,22 @@ pub struct ExportArgs {
     /// Print machine-readable JSON on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `import`.
+#[derive(ClapArgs, Debug)]
+pub struct ImportArgs {
+    /// The NIR graph
+    pub file: PathBuf,
+    /// Folder for the recipe and the starting weights
+    #[arg(long, short, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seconds of a time step; without it, what the file says, else 1e-4
+    #[arg(long, value_name = "SECONDS")]
+    pub nir_dt: Option<f64>,
+    /// Take its neurons as ones that subtract their threshold
+    #[arg(long)]
+    pub nir_soft_reset: bool,
 }
 
 /// Arguments of `verify-run`.

@@ -7,6 +7,7 @@ use crate::output;
 use bitspike_data::evenly;
 use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
 use bitspike_infer::c99::{self, Target};
+use bitspike_nir::Layout;
 use bitspike_run::{atomic_write, write_text_atomic};
 use bitspike_train::{device, export, onnx, parameters};
 use serde::Serialize;
@@ -28,6 +29,7 @@ struct Written {
     arena_bytes_step: usize,
     c: Option<String>,
     onnx: Option<Other>,
+    nir: Option<Other>,
     safetensors: Option<Other>,
 }
 
@@ -57,6 +59,10 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     }
     // Everything is made before anything is written.
     let onnx = args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, onnx::export(&spec)?))).transpose()?;
+    let weights = if args.nir_weights == "signs" { Layout::Signs } else { Layout::Scaled };
+    let options = bitspike_nir::Options { weights, soft_reset: args.nir_soft_reset };
+    let graph = |path| Ok::<_, CliError>((path, bitspike_nir::export(&model, &options)?.to_bytes()?));
+    let nir = args.nir.as_deref().map(graph).transpose()?;
     let named =
         args.safetensors.as_deref().map(|path| Ok::<_, CliError>((path, parameters::export(&spec)?))).transpose()?;
     let c = args.c.as_deref().map(|folder| Ok::<_, CliError>((folder, c_files(&model, &data.test, folder, args)?)));
@@ -86,6 +92,7 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         arena_bytes_step: 4 * bitspike_infer::step_words(&model)?,
         c,
         onnx: other(onnx)?,
+        nir: other(nir)?,
         safetensors: other(named)?,
     };
     if args.json {
@@ -109,6 +116,7 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         }
         for (other, what) in [
             (&result.onnx, format!("ONNX, opset {}, bytes of images in, logits out", onnx::OPSET)),
+            (&result.nir, format!("NIR, binary weights as {}", weights.name())),
             (&result.safetensors, "folded parameters by name".to_owned()),
         ] {
             if let Some(other) = other {

@@ -7,6 +7,7 @@ mod data;
 mod eval;
 mod export;
 mod follow;
+mod import;
 mod infer;
 mod inspect;
 mod new;
@@ -44,6 +45,7 @@ pub fn run(args: Args) -> Result<bool, CliError> {
         Command::Train(a) => train::run(&a),
         Command::Eval(a) => eval::run(&a),
         Command::Export(a) => export::run(&a),
+        Command::Import(a) => import::run(&a),
         Command::Verify(a) => verify::run(&a),
         Command::VerifyRun(a) => verify_run::run(&a),
         Command::Infer(a) => infer::run(&a),
