@@ -56,8 +56,10 @@ pub enum Command {
         bitspike export runs/my-agmm-seed1 --onnx my.onnx --safetensors my.safetensors")]
     Export(ExportArgs),
     /// Take a NIR graph as starting weights of a binary network
-    #[command(after_help = "Example:\n  bitspike import net.nir -o start && bitspike train start/recipe.toml --data mnist --data-dir DIR\n\n\
-        What is taken and what is refused: docs/guides/nir.md.")]
+    #[command(
+        after_help = "Example:\n  bitspike import net.nir -o start && bitspike train start/recipe.toml --data mnist --data-dir DIR\n\n\
+        What is taken and what is refused: docs/guides/nir.md."
+    )]
     Import(ImportArgs),
     /// Compare a .bsnn file with its run, layer by layer, on test images
     Verify(VerifyArgs),

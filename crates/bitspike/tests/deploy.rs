@@ -194,6 +194,33 @@ fn other_forms_are_written_and_predictions_and_inputs_come_out() {
     assert!(scores["energy_measured_mj"].is_number() != scores["energy_not_measured"].is_string(), "{scores}");
 }
 
+/// A run goes out as a NIR graph and comes back as the weights that another training starts from; a gate that NIR cannot say is
+/// refused by layer, and what is no graph by what it is.
+#[test]
+fn a_nir_graph_goes_out_and_comes_back() {
+    let dir = trained(&["method=bsnn", "neuron.reset=hard"]);
+    let export = |more: &[&str]| bitspike(dir.path(), &[&["export", "run", "--nir", "net.nir"], more].concat());
+    let out = export(&["--json"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let bytes = std::fs::read(dir.path().join("net.nir")).expect("the graph");
+    assert_eq!(json(&out)["nir"]["bytes"], bytes.len());
+    let out = export(&["--nir-weights", "signs"]);
+    assert!(out.status.success() && text(&out.stdout).contains("binary weights as signs"), "{}", text(&out.stderr));
+    assert!(export(&[]).status.success());
+    let out = bitspike(dir.path(), &["import", "net.nir", "-o", "start"]);
+    assert!(out.status.success() && text(&out.stdout).contains("8-P-16-P-12"), "{}", text(&out.stderr));
+    let limits = ["data.train_limit=256", "data.test_limit=60"].map(|set| ["--set", set]).concat();
+    let train = ["train", "start/recipe.toml", "--epochs", "1", "--out", "again", "--quiet"];
+    let out = bitspike(dir.path(), &[&train[..], &limits].concat());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let gated = trained(&["method=agmm", "neuron.reset=hard"]);
+    let out = bitspike(gated.path(), &["export", "run", "--nir", "net.nir"]);
+    assert!(out.status.code() == Some(2) && text(&out.stderr).contains("gate"), "{}", text(&out.stderr));
+    assert!(!gated.path().join("net.nir").exists());
+    let out = bitspike(dir.path(), &["import", "r.toml", "-o", "other"]);
+    assert!(out.status.code() == Some(2) && text(&out.stderr).contains("r.toml"), "{}", text(&out.stderr));
+}
+
 #[test]
 fn a_file_is_benchmarked() {
     let dir = trained(&[]);
