@@ -1,0 +1,115 @@
+"""The ``bitspike`` program: found, run, stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bitspike._errors import ProgramError
+
+Arg = str | os.PathLike[str] | int | float
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while the program trained: it has saved, and goes on where it stopped with ``train(resume=...)`` or the same call again."""
+
+
+def find(program: str | os.PathLike[str] | None = None) -> str:
+    """The path of the program: the argument, else the environment variable ``BITSPIKE``, else what ``PATH`` has."""
+    for where, given in (("program", program), ("the environment variable BITSPIKE", os.environ.get("BITSPIKE"))):
+        if given:
+            path = shutil.which(os.fspath(given))
+            if path is None:
+                raise ProgramError(f"{where}: expected the path of the program bitspike, found {os.fspath(given)!r}, which cannot be run")
+            return path
+    path = shutil.which("bitspike")
+    if path is None:
+        raise ProgramError(
+            "the program bitspike, which trains, is not in PATH, and neither program=... nor the environment variable BITSPIKE names it\n"
+            "hint: it is a program of its own; `cargo install --path crates/bitspike` in a checkout of the repository builds it in minutes"
+        )
+    return path
+
+
+class Lines:
+    """Progress as lines on standard error, or as a display of a notebook that is replaced."""
+
+    def __init__(self) -> None:
+        self.latest: dict[str, str] = {}
+        self.handle = None
+        try:
+            from IPython import get_ipython  # type: ignore[import-not-found, unused-ignore]
+            from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
+
+            shell = get_ipython()
+            if shell is not None and "IPKernelApp" in shell.config:
+                self.handle = display({"text/plain": ""}, raw=True, display_id=True)
+        except ImportError:
+            pass
+
+    def __call__(self, line: str) -> None:
+        if self.handle is None:
+            print(line, file=sys.stderr, flush=True)
+            return
+        run, _, rest = line.partition(": ")
+        # One line for each run, of its last epoch.
+        self.latest[run if rest.startswith("epoch ") else line] = line
+        self.handle.update({"text/plain": "\n".join(self.latest.values())}, raw=True)
+
+
+def run(
+    args: Sequence[Arg],
+    program: str | os.PathLike[str] | None = None,
+    progress: Callable[[str], None] | None = None,
+    accept: tuple[int, ...] = (0,),
+) -> str:
+    """Standard output of the program. Ctrl-C is passed on: a run saves and ends, a second one ends it at once."""
+    command = [find(program), *(os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in args)]
+    windows = sys.platform == "win32"
+    new_group = {"creationflags": 0x200} if windows else {"start_new_session": True}
+    child = subprocess.Popen(  # type: ignore[call-overload]
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
+        **new_group,
+    )  # fmt: skip
+    said: list[str] = []
+    out: list[str] = []
+
+    def errors() -> None:
+        for line in child.stderr:
+            said.append(line.rstrip("\n"))
+            if progress is not None:
+                progress(said[-1])
+
+    threads = [threading.Thread(target=errors, daemon=True), threading.Thread(target=lambda: out.append(child.stdout.read()), daemon=True)]
+    for thread in threads:
+        thread.start()
+    stop = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT) if windows else signal.SIGINT
+    stopped = False
+    try:
+        while True:
+            try:
+                code = child.wait(0.2)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+            except KeyboardInterrupt:
+                child.send_signal(stop)
+                stopped = True
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    for thread in threads:
+        thread.join()
+    if stopped:
+        raise Interrupted("\n".join(said[-3:]))
+    if code not in accept:
+        shown = "\n".join(said[-20:]) or f"exit code {code}"
+        raise ProgramError(f"{Path(command[0]).name} {' '.join(command[1:3])}: {shown}")
+    return "".join(out)
