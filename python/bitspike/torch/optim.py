@@ -103,7 +103,7 @@ def to_unit(net: nn.Module) -> nn.Module:
     rule.
 
     >>> from bitspike.torch import BinaryLinear
-    >>> float(_rms(to_unit(BinaryLinear(64, 64)).weight))
+    >>> float(_rms(to_unit(BinaryLinear(64, 64)).weight.detach()))
     0.0625
     """
     for p in binary_parameters(net):
