@@ -35,17 +35,17 @@ def as_numpy(x: Any, name: str, expected: str) -> NDArray[Any]:
         raise InputTypeError(f"{name}: expected {expected}, found a {kind} that cannot be shared: {e}") from e
 
 
-def checked(x: Any, name: str, dtypes: Sequence[Any], shapes: str) -> NDArray[Any]:
-    """An array of one of these dtypes in C order; ``shapes`` is what the message says of its shape."""
+def checked(x: Any, name: str, dtypes: Sequence[Any], shapes: str, expected: str = "", any_order: bool = False) -> NDArray[Any]:
+    """An array of one of these dtypes in C order; ``shapes`` is what the message says of its shape, ``expected`` of everything."""
     kinds = " or ".join(str(np.dtype(d)) for d in dtypes)
-    expected = f"{kinds} {shapes}"
+    expected = expected or f"{kinds} {shapes}"
     a = as_numpy(x, name, expected)
     if not any(a.dtype == np.dtype(d) and a.dtype.isnative for d in dtypes):
         remedy = f"use {name}.astype(numpy.{np.dtype(dtypes[0])})"
         if a.dtype.kind in "biuf" or a.dtype.kind == "V":
             raise InputTypeError(f"{name}: expected {expected}, found {shown(a)}; {remedy}")
         raise InputTypeError(f"{name}: expected {expected}, found {shown(a)}")
-    if not (a.flags.c_contiguous and a.flags.aligned):
+    if not any_order and not (a.flags.c_contiguous and a.flags.aligned):
         raise InputTypeError(
             f"{name}: expected {expected} in C order, found {shown(a)} with strides {list(a.strides)}; use numpy.ascontiguousarray({name})"
         )

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from bitspike._errors import ProgramError
 
@@ -42,14 +43,15 @@ class Lines:
 
     def __init__(self) -> None:
         self.latest: dict[str, str] = {}
-        self.handle = None
+        self.handle: Any = None
         try:
             from IPython import get_ipython  # type: ignore[import-not-found, unused-ignore]
             from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
 
             shell = get_ipython()
             if shell is not None and "IPKernelApp" in shell.config:
-                self.handle = display({"text/plain": ""}, raw=True, display_id=True)
+                show: Any = display
+                self.handle = show({"text/plain": ""}, raw=True, display_id=True)
         except ImportError:
             pass
 
@@ -72,8 +74,8 @@ def run(
     """Standard output of the program. Ctrl-C is passed on: a run saves and ends, a second one ends it at once."""
     command = [find(program), *(os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in args)]
     windows = sys.platform == "win32"
-    new_group = {"creationflags": 0x200} if windows else {"start_new_session": True}
-    child = subprocess.Popen(  # type: ignore[call-overload]
+    new_group: dict[str, Any] = {"creationflags": 0x200} if windows else {"start_new_session": True}
+    child: Any = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
         **new_group,
     )  # fmt: skip

@@ -70,7 +70,7 @@ def _sets(keys: Mapping[str, Any]) -> list[str]:
 
 
 def _labels(y: Any, name: str, n: int) -> NDArray[np.int64]:
-    a = np.asarray(y) if isinstance(y, (list, tuple)) else checked(y, name, (np.int64, np.int32, np.uint8, np.int16, np.uint32), "[N]")
+    a = np.asarray(y) if isinstance(y, (list, tuple)) else checked(y, name, (np.int64, np.int32, np.uint8, np.int16, np.uint32), "[N]", any_order=True)
     if a.shape != (n,) or a.dtype.kind not in "iu" or (a.size and int(a.min()) < 0):
         raise InputError(f"{name}: expected integers from 0, [{n}], found {shown(a)}")
     return a.astype(np.int64)
@@ -84,7 +84,7 @@ def _write_arrays(data: Sequence[Any], classes: Sequence[str] | None) -> tuple[P
     if len(data) != 4:
         raise InputError(f"data: expected a folder, or (x_train, y_train, x_test, y_test), found {len(data)} values")
     what = "uint8 [N, C, H, W] with C 1 or 3 (images), or float32 [N, C, L] (windows of sensors)"
-    xs = [checked(x, name, (np.float32, np.uint8), what) for x, name in ((data[0], "x_train"), (data[2], "x_test"))]
+    xs = [checked(x, name, (np.float32, np.uint8), "", what, any_order=True) for x, name in ((data[0], "x_train"), (data[2], "x_test"))]
     for x, name in zip(xs, ("x_train", "x_test")):
         fits = (x.dtype == np.uint8 and x.ndim == 4 and x.shape[1] in (1, 3)) or (x.dtype == np.float32 and x.ndim == 3)
         if not fits or 0 in x.shape:
@@ -103,8 +103,8 @@ def _write_arrays(data: Sequence[Any], classes: Sequence[str] | None) -> tuple[P
     if len(set(names)) != count:
         raise InputError(f"classes: expected {count} different names, found {names}")
     digest = hashlib.sha256(json.dumps([names, [shown(x) for x in xs]]).encode())
-    for part in (*xs, *ys):
-        digest.update(part.tobytes())
+    for array in (*xs, *ys):
+        digest.update(array.tobytes())
     folder = Path(tempfile.gettempdir()) / f"bitspike-data-{digest.hexdigest()[:16]}"
     width = len(str(count - 1))
     # Folders of classes are sorted by name: the number in front keeps the order of the labels.

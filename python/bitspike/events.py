@@ -72,7 +72,7 @@ class Events:
 
 
 def read(
-    file: str | os.PathLike[str] | bytes,
+    file: str | os.PathLike[str] | bytes | bytearray | memoryview,
     *,
     format: str | None = None,
     camera: str | None = None,
@@ -88,10 +88,11 @@ def read(
 
     Raises :class:`bitspike.DataError` with the byte offset, :class:`OSError` for what cannot be opened.
     """
-    data = None
     if isinstance(file, (bytes, bytearray, memoryview)):
-        file, data = "bytes", bytes(file)
-    found, kind, size = _core.read_events(Path(file), data, format, camera, stream, columns, time_unit)
+        path, data = Path("bytes"), bytes(file)
+    else:
+        path, data = Path(file), None
+    found, kind, size = _core.read_events(path, data, format, camera, stream, columns, time_unit)
     return Events(*found, size=size, format=kind)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_values_as_toml() -> None:
 
 WRONG = [
     (lambda x, y: (x, y), "found 2 values"),
-    (lambda x, y: (x.astype(np.float64), y, x, y), "x_train: expected float32 or uint8"),
+    (lambda x, y: (x.astype(np.float64), y, x, y), r"x_train: expected uint8 \[N, C, H, W\] .* found float64"),
     (lambda x, y: (x[:, 0], y, x, y), r"x_train: expected uint8 \[N, C, H, W\] .* found uint8 \[6, 8, 8\]"),
     (lambda x, y: (x, y, x[:, :, :4], y), r"x_test: expected uint8 \[N, 1, 8, 8\] as x_train, found uint8 \[6, 1, 4, 8\]"),
     (lambda x, y: (x, y[:3], x, y), r"y_train: expected integers from 0, \[6\], found int64 \[3\]"),
@@ -94,7 +95,7 @@ def test_ctrl_c_is_passed_on_and_errors_are_shown(tmp_path) -> None:
         _program.run(["train"], script, progress)
     assert (tmp_path / "saved").exists(), "the program was waited for"
     assert seen[0] == "started" and issubclass(bs.Interrupted, KeyboardInterrupt)
-    with pytest.raises(bs.ProgramError, match="bitspike report .*error: no runs"):
+    with pytest.raises(bs.ProgramError, match="(?s)bitspike report .*error: no runs"):
         bs.report([tmp_path], program=script)
 
 
@@ -114,6 +115,30 @@ def test_train_on_arrays_export_and_run(tmp_path, capsys) -> None:
     pandas = pytest.importorskip("pandas")
     table = run.to_pandas()
     assert isinstance(table, pandas.DataFrame) and len(table) == 6 and "flips.per_weight" in table
+
+
+@needs_program
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal to oneself")
+def test_an_interrupted_run_goes_on(tmp_path) -> None:
+    (x, y), (xt, yt) = images(200, 1), images(60, 2)
+    folder, keys = tmp_path / "run", {**QUICK, "train.epochs": 60}
+
+    def press() -> None:
+        for _ in range(600):
+            path = folder / "metrics.jsonl"
+            if path.exists() and '"kind":"epoch"' in path.read_text().replace(" ", ""):
+                break
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+    with pytest.raises(KeyboardInterrupt, match="--resume"):
+        bs.train(keys, data=(x, y, xt, yt), out=folder, threads=1, progress=False, program=PROGRAM)
+    stopped = bs.Run(folder)
+    done = len(stopped.epochs)
+    assert 1 <= done < 60 and stopped.info["status"] == "interrupted" and "not finished" in repr(stopped)
+    finished = bs.train(resume=stopped, threads=1, progress=False, program=PROGRAM)
+    assert len(finished.epochs) == 60 and finished.summary["epochs"] == 60
 
 
 @needs_program
