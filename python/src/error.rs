@@ -9,9 +9,13 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use std::path::Path;
 
-pyo3::import_exception!(bitspike._errors, FormatError);
-pyo3::import_exception!(bitspike._errors, DataError as PyDataError);
-pyo3::import_exception!(bitspike._errors, InputError);
+/// Classes of the Python part, whose names are those of errors of the crates.
+mod python {
+    pyo3::import_exception!(bitspike._errors, FormatError);
+    pyo3::import_exception!(bitspike._errors, DataError);
+    pyo3::import_exception!(bitspike._errors, InputError);
+}
+use python::{DataError as PyDataError, FormatError, InputError};
 
 /// An error on the way out of a function.
 pub(crate) struct Error(PyErr);

@@ -157,7 +157,8 @@ impl Camera {
         let mut camera = self.inner.try_lock().map_err(|_| {
             PyRuntimeError::new_err("the camera is in use by another thread; make one for each")
         })?;
-        let mut events = Vec::new();
+        // The guard itself must not leave its thread.
+        let (camera, mut events) = (&mut *camera, Vec::new());
         py.detach(|| camera.frame(t, image, &mut events)).map_err(Error::from)?;
         Ok(columns(py, &events))
     }

@@ -98,7 +98,7 @@ pub(crate) fn encode<'py>(
     let shape = [n, encoder.stored_steps(), channels, rows, columns];
     let each = encoder.features_len();
     let key = |i: usize| Key { seed: run_seed, epoch, test: false, sample: first.wrapping_add(i as u64) };
-    let samples = || if each == 0 { [].chunks_exact(1) } else { values.chunks_exact(each) };
+    let samples = || if each == 0 { values[..0].chunks_exact(1) } else { values.chunks_exact(each) };
     let made = py.detach(|| {
         if encoder.is_bytes() {
             let mut out = vec![0; n * encoder.sample_len()];
