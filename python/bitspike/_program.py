@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,43 +75,48 @@ def run(
     command = [find(program), *(os.fspath(a) if isinstance(a, os.PathLike) else str(a) for a in args)]
     windows = sys.platform == "win32"
     new_group: dict[str, Any] = {"creationflags": 0x200} if windows else {"start_new_session": True}
-    child: Any = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
-        **new_group,
-    )  # fmt: skip
     said: list[str] = []
-    out: list[str] = []
-
-    def errors() -> None:
-        for line in child.stderr:
-            said.append(line.rstrip("\n"))
-            if progress is not None:
-                progress(said[-1])
-
-    threads = [threading.Thread(target=errors, daemon=True), threading.Thread(target=lambda: out.append(child.stdout.read()), daemon=True)]
-    for thread in threads:
-        thread.start()
     stop = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT) if windows else signal.SIGINT
     stopped = False
-    try:
-        while True:
+    # What it says goes to files that this thread looks into: no thread, and no read that waits, is there for Ctrl-C to come amiss.
+    with tempfile.TemporaryDirectory(prefix="bitspike-", ignore_cleanup_errors=True) as folder:
+        results, notes = Path(folder, "out"), Path(folder, "err")
+        with results.open("ab") as out, notes.open("ab") as err:
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **new_group)
+        with notes.open("rb") as err:
+            rest = b""
+
+            def show(last: bool) -> None:
+                nonlocal rest
+                rest += err.read()
+                *lines, rest = rest.split(b"\n")
+                if last and rest:
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    said.append(line.decode("utf-8", "replace"))
+                    if progress is not None:
+                        progress(said[-1])
+
+            code = None
             try:
-                code = child.wait(0.2)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-            except KeyboardInterrupt:
-                child.send_signal(stop)
-                stopped = True
-    except BaseException:
-        child.kill()
-        child.wait()
-        raise
-    for thread in threads:
-        thread.join()
+                while code is None:
+                    try:
+                        try:
+                            code = child.wait(0.1)
+                        except subprocess.TimeoutExpired:
+                            pass
+                        show(code is not None)
+                    except KeyboardInterrupt:
+                        child.send_signal(stop)
+                        stopped = True
+            except BaseException:
+                child.kill()
+                child.wait()
+                raise
+        result = results.read_text(encoding="utf-8", errors="replace")
     if stopped:
         raise Interrupted("\n".join(said[-3:]))
     if code not in accept:
         shown = "\n".join(said[-20:]) or f"exit code {code}"
         raise ProgramError(f"{Path(command[0]).name} {' '.join(command[1:3])}: {shown}")
-    return "".join(out)
+    return result
