@@ -1,4 +1,4 @@
-"""Packed ``.bsnn`` files, version 1 to 3 without integers: ``docs/reference/format.md`` of the repository is the byte table.
+"""Packed ``.bsnn`` files without integers, version 1 to 5: ``docs/reference/format.md`` of the repository is the byte table.
 
 :func:`write` makes the bytes that the Rust writer makes of the same description. It checks lengths, order and ranges of fields; the
 runtime's reader checks everything again. NumPy is all it needs.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bitspike._errors import FormatError
 
 Array = NDArray[np.float32]
 Pool = Literal["none", "current", "spikes", "max-spikes"]
@@ -24,8 +27,7 @@ Reset = Literal["soft", "hard"]
 _POOLS = ("none", "current", "spikes", "max-spikes")
 
 
-class FormatError(ValueError):
-    """A description that cannot be written; the message has layer and array or field."""
+__all__ = ["Block", "FormatError", "Gate", "Head", "LogMel", "Neuron", "Residual", "Signal", "Spec", "crc32c", "write"]
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,20 @@ class Neuron:
 
 @dataclass(frozen=True)
 class Gate:
-    """The factor of a current: ``values`` ``[T, 1]`` or ``[T, C]`` are the factor itself (``"fixed"``) or α (``"sample"``)."""
+    """The factor of a current: ``values`` ``[T, 1]`` or ``[T, C]`` are the factor itself (``"fixed"``) or α.
 
-    kind: Literal["fixed", "sample"]
+    ``"sample"``: one for each sample, from the mean of its currents. ``"element"``: one for each current, from that current, always with
+    the hard function ``min(max(x/4 + ½, 0), 1)``.
+    """
+
+    kind: Literal["fixed", "sample", "element"]
     values: Array
     per_channel: bool = False
     """``"sample"``: whether every channel has its own mean."""
     inside: bool = False
-    """``"sample"``: whether α stands inside σ."""
+    """Whether α stands inside the function."""
+    hard: bool = False
+    """``"sample"``: whether the function is the hard one instead of σ."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,71 @@ class Head:
 
 
 @dataclass(frozen=True)
+class LogMel:
+    """A logarithmic mel spectrogram in front of the network: ``[C, L]`` to ``[C, mels, frames]``."""
+
+    frame: int
+    """Samples of a frame."""
+    hop: int
+    fft: int
+    """Points of the Fourier transform, from ``frame`` on."""
+    mels: int
+    low_hz: float
+    high_hz: float
+    """At most half the rate."""
+    floor: float = 1e-10
+    """Energy below which the logarithm is not taken."""
+    slaney: bool = False
+    bands_are_channels: bool = False
+
+
+@dataclass(frozen=True)
+class Signal:
+    """How a sample is made of a recording: what a device does before the network."""
+
+    channels: Sequence[str]
+    """Their names."""
+    window: int
+    """Samples of a window, per channel."""
+    hop: int
+    centre: Array
+    """Subtracted, one for each row of features: ``[C]``, with log-mel ``[C · mels]``."""
+    scale: Array
+    """What the rest is divided by, above 0."""
+    rate_hz: float | None = None
+    per_count: float = 1.0
+    """What a count of a converter is worth, as 1/32768 for 16-bit audio."""
+    front: LogMel | None = None
+    clip: float | None = None
+    encoder: Literal["whole", "segments", "rate", "latency", "delta", "population"] = "whole"
+    parameters: tuple[float, ...] = ()
+    """Of the encoder. Rate: gain. Latency: silent_below. Delta: threshold. Population: low, high, beta, silent_below."""
+    count: int = 0
+    """Delta: the largest count, 1 to 255. Population: curves, 3 to 256."""
+    seed: int = 0
+    """Rate."""
+    signed: bool = False
+    """Rate: whether negative values have channels of their own."""
+    values: bool = False
+    """Population: whether activations go in, instead of spikes."""
+
+    def frames(self, steps: int) -> tuple[bool, tuple[int, int, int]]:
+        """Whether a sample is T frames, and the shape ``(C, H, W)`` of one."""
+        rows, columns = 1, self.window
+        if self.front is not None:
+            rows, columns = self.front.mels, 1 + (self.window - self.front.frame) // self.front.hop
+        c = len(self.channels)
+        c, r = (c * rows, 1) if self.front is not None and self.front.bands_are_channels else (c, rows)
+        if self.encoder in ("segments", "delta"):
+            if columns % steps:
+                raise FormatError(f"feed, encoder: expected a number of columns that {steps} steps divide, found {columns}")
+            columns //= steps
+        factor = {"rate": 2 if self.signed else 1, "delta": 2, "population": self.count}.get(self.encoder, 1)
+        whole = self.encoder == "whole" or (self.encoder == "population" and self.values)
+        return not whole, (c * factor, r, columns)
+
+
+@dataclass(frozen=True)
 class Spec:
     """A network to be written; the head is the last layer."""
 
@@ -105,6 +178,10 @@ class Spec:
     normalise: tuple[Array, Array] | None = None
     """Mean and deviation per channel that make floats of bytes."""
     meta: dict[str, str] = field(default_factory=dict)
+    classes: Sequence[str] | None = None
+    """Names of the classes, in the order of the logits; with them the file has version 5."""
+    signal: Signal | None = None
+    """How samples are made of recordings; needs ``classes``."""
 
     def to_bytes(self) -> bytes:
         """The bytes of the file."""
@@ -166,7 +243,7 @@ class _Body:
     def __init__(self, spec: Spec) -> None:
         self.spec, self.map = spec, spec.input
         self.records: list[dict[str, float]] = []
-        self.rows = False
+        self.rows = self.hard = False
         self.signs, self.reals = bytearray(), bytearray()
 
     def record(self, where: str, kind: int, out: int) -> dict[str, float]:
@@ -209,9 +286,15 @@ class _Body:
         if b.gate is not None:
             wide = b.gate.values.shape[-1] != 1
             shape = (self.spec.steps, out if wide else 1)
-            self.reals += _reals(where, "factor" if b.gate.kind == "fixed" else "alpha", b.gate.values, shape)
-            record["gate"] = 1 if b.gate.kind == "fixed" else 3 if b.gate.per_channel else 2
-            record["gate_flags"] = int(wide and out > 1) + 2 * int(b.gate.inside)
+            kind_of = b.gate.kind
+            if kind_of not in ("fixed", "sample", "element"):
+                raise FormatError(f'{where}, gate: expected "fixed", "sample" or "element", found {kind_of!r}')
+            self.reals += _reals(where, "factor" if kind_of == "fixed" else "alpha", b.gate.values, shape)
+            hard = b.gate.hard and kind_of == "sample"
+            self.hard |= hard or kind_of == "element"
+            record["gate"] = {"fixed": 1, "element": 4}.get(kind_of, 3 if b.gate.per_channel else 2)
+            inside = b.gate.inside and kind_of != "fixed"
+            record["gate_flags"] = int(wide and out > 1) + 2 * int(inside) + 4 * int(hard)
         high, wide_out = b.sums(*self.map[1:])
         self.map = (out, high // window[0], wide_out // window[1])
         return record
@@ -293,13 +376,84 @@ def write(spec: Spec) -> bytes:
     flags = int(spec.normalise is not None) + 2 * int(spec.sequence)
     classes = spec.layers[-1].weight.shape[0]
     layers = struct.pack("<8H", spec.steps, *spec.input, classes, len(spec.layers), flags, 0)
-    layers += b"".join(_record(r, body.rows) for r in body.records)
+    fed = spec.classes is not None or spec.signal is not None
+    layers += b"".join(_record(r, body.rows or body.hard or fed) for r in body.records)
     meta = ""
     for key, value in spec.meta.items():
         if "=" in key or any(end in text for text in (key, value) for end in "\n\r"):
             raise FormatError(f"meta key {key!r}: a key has no '=', and neither has a line end")
         meta += f"{key}={value}\n"
-    return _frame(3 if body.rows else 1, [layers, bytes(body.signs), bytes(body.reals), meta.encode()])
+    sections = [(1, layers), (2, bytes(body.signs)), (3, bytes(body.reals)), (4, meta.encode())]
+    if fed:
+        sections.append((6, _feed(spec, classes)))
+    return _frame(5 if fed else 4 if body.hard else 3 if body.rows else 1, sections)
+
+
+_ENCODERS = ("whole", "segments", "rate", "latency", "delta", "population")
+_PARAMETERS = {"rate": 1, "latency": 1, "delta": 1, "population": 4}
+
+
+def _feed(spec: Spec, classes: int) -> bytes:
+    """Section FEED."""
+    if spec.classes is None or len(spec.classes) != classes:
+        found = "none" if spec.classes is None else len(spec.classes)
+        raise FormatError(f"feed: expected {classes} names of classes, found {found}")
+    out, names = bytes(4), list(spec.classes)
+    if spec.signal is not None:
+        out = _signal(spec.signal, spec)
+        names += list(spec.signal.channels)
+    for name in names:
+        raw = name.encode()
+        if len(raw) > 255 or any(unicodedata.category(c) == "Cc" for c in name):
+            raise FormatError(f"feed, name {name!r}: expected at most 255 bytes without control characters")
+        out += bytes([len(raw)]) + raw
+    return out
+
+
+def _signal(s: Signal, spec: Spec) -> bytes:
+    """The fixed part of FEED, centres and scales."""
+    where, most = "feed", 1 << 24
+    _within(where, "channels", len(s.channels), 1, 65535)
+    for name, value in (("window", s.window), ("hop", s.hop)):
+        _within(where, name, value, 1, most)
+    if s.rate_hz is not None and not 0 < s.rate_hz < float("inf"):
+        raise FormatError(f"{where}, rate_hz: expected a finite number above 0, found {s.rate_hz}")
+    if s.per_count == 0 or not np.isfinite(s.per_count):
+        raise FormatError(f"{where}, per_count: expected a finite number that is not 0, found {s.per_count}")
+    if s.clip is not None and not 0 < s.clip < float("inf"):
+        raise FormatError(f"{where}, clip: expected a finite number above 0, found {s.clip}")
+    if s.encoder not in _ENCODERS:
+        raise FormatError(f"{where}, encoder: expected one of {', '.join(_ENCODERS)}, found {s.encoder!r}")
+    wanted = _PARAMETERS.get(s.encoder, 0)
+    if len(s.parameters) != wanted:
+        raise FormatError(f"{where}, parameters: expected {wanted} of encoder {s.encoder!r}, found {len(s.parameters)}")
+    rows, mel = 1, (0, 0, 0, 0, 0.0, 0.0, 0.0)
+    if s.front is not None:
+        f = s.front
+        _within(where, "mels", f.mels, 1, 1024)
+        _within(where, "frame", f.frame, 2, s.window)
+        _within(where, "mel hop", f.hop, 1, most)
+        _within(where, "fft", f.fft, f.frame, 1 << 20)
+        if s.rate_hz is None or not 0 <= f.low_hz < f.high_hz <= s.rate_hz / 2 or not f.floor > 0:
+            raise FormatError(f"{where}, front: expected a rate, 0 <= low_hz < high_hz <= rate/2 and a floor above 0, found {f}, {s.rate_hz}")
+        rows, mel = f.mels, (f.mels, f.frame, f.hop, f.fft, f.low_hz, f.high_hz, f.floor)
+    sequence, shape = s.frames(spec.steps)
+    if shape != spec.input or (sequence and spec.steps > 1) != (spec.sequence and spec.steps > 1):
+        kind = "sequences" if spec.sequence else "single frames"
+        raise FormatError(f"{where}: expected {kind} {list(spec.input)} as the network takes, found {list(shape)} of encoder {s.encoder!r}")
+    flags = 1 * bool(s.front and s.front.slaney) + 2 * bool(s.front and s.front.bands_are_channels)
+    flags += 4 * (s.encoder == "rate" and s.signed) + 8 * (s.encoder == "population" and s.values)
+    count = s.count if s.encoder in ("delta", "population") else 0
+    low, high = {"delta": (1, 255), "population": (3, 256)}.get(s.encoder, (0, 0))
+    _within(where, "count", count, low, high)
+    parameters = [*s.parameters, *[0.0] * (4 - len(s.parameters))]
+    out = struct.pack("<4B2H2I", 1, int(s.front is not None), _ENCODERS.index(s.encoder), flags, len(s.channels), mel[0], s.window, s.hop)
+    out += struct.pack("<2df3I3d", s.rate_hz or 0.0, s.per_count, s.clip or 0.0, *mel[1:4], *mel[4:])
+    out += struct.pack("<I4f4xQ", count, *parameters, s.seed if s.encoder == "rate" else 0)
+    n = len(s.channels) * rows
+    if not (np.asarray(s.scale) > 0).all():
+        raise FormatError(f"{where}, scale: expected numbers above 0")
+    return out + _reals(where, "centre", np.asarray(s.centre), (n,)) + _reals(where, "scale", np.asarray(s.scale), (n,))
 
 
 def _record(r: Mapping[str, float], rows: bool) -> bytes:
@@ -323,13 +477,13 @@ def _record(r: Mapping[str, float], rows: bool) -> bytes:
     )
 
 
-def _frame(version: int, sections: list[bytes]) -> bytes:
+def _frame(version: int, sections: list[tuple[int, bytes]]) -> bytes:
     """Header, table of sections, sections at multiples of 16."""
     front = 28 + 16 * len(sections) + 4
     data, table = bytearray(front), b""
-    for i, section in enumerate(sections):
+    for kind, section in sections:
         data += bytes(-len(data) % 16)
-        table += struct.pack("<4I", i + 1, len(data), len(section), crc32c(section))
+        table += struct.pack("<4I", kind, len(data), len(section), crc32c(section))
         data += section
     head = b"\x89BSNN\r\n\x1a" + struct.pack("<2H2I8x", version, len(sections), 0x0A0B0C0D, len(data)) + table
     data[:front] = head + struct.pack("<I", crc32c(head))

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import bitspike
 from bitspike import format as fmt
 from bitspike import torch as bt
 
@@ -222,6 +223,8 @@ def program(*args: object) -> None:
 RECIPES = {
     "vgg": 'method = "agmm"\n[network]\nlayers = "8-P-33-16-P"\nT = 2\npooling = "spikes"\nweight_scale = "mean-abs"\n',
     "vgg-hw": 'method = "agmm-hw"\n[network]\nlayers = "4-P-40-P"\nT = 3\nhead = "average"\n[neuron]\nkind = "plif"\nreset = "hard"\n',
+    "vgg-element": 'method = "agmm"\n[agmm]\nalpha_inside = true\n[network]\nlayers = "8-P-12-16-P"\nT = 2\n',
+    "vgg-hard-hw": 'method = "agmm-hw"\n[agmm]\ngate = "hard"\nalpha = "step-channel"\n[network]\nlayers = "4-16"\nT = 2\n',
     "bi-real": 'method = "agmm"\n[network]\nfamily = "bi-real"\nlayers = "8-8-16"\nT = 2\nhead = "average"\n',
 }
 
@@ -263,9 +266,11 @@ def test_the_writer_makes_the_bytes_of_the_rust_writer(trained) -> None:
             layers.append(neuron)
             continue
         gate = None
-        if layer["gate"]["kind"] == "sample":
-            alpha = arrays[f"{name}.alpha"].reshape(net["T"], -1)
-            gate = fmt.Gate("sample", alpha, layer["gate"]["per_channel"], layer["gate"]["inside"])
+        kind = layer["gate"]["kind"]
+        if kind in ("sample", "element"):
+            alpha, about = arrays[f"{name}.alpha"].reshape(net["T"], -1), layer["gate"]
+            hard = kind == "sample" and about.get("hard", False)
+            gate = fmt.Gate(kind, alpha, about.get("per_channel", False), about["inside"], hard)
         block = fmt.Block(
             arrays[f"{name}.weight"], name != "stem", arrays[f"{name}.slope"], arrays[f"{name}.offset"],
             layer["stride"], (layer["padding"],) * 2, gate, layer.get("pool", "none"), neuron,
@@ -279,7 +284,9 @@ def test_the_writer_makes_the_bytes_of_the_rust_writer(trained) -> None:
         else:
             layers.append(block)
     rust = (trained / "rust.bsnn").read_bytes()
-    spec = fmt.Spec(net["T"], tuple(net["input"]), layers, net["sequence"], (arrays["input.mean"], arrays["input.std"]), meta_of(rust))
+    means, classes = (arrays["input.mean"], arrays["input.std"]), bitspike.Model.load(rust).class_names
+    assert classes is not None and len(classes) == 10
+    spec = fmt.Spec(net["T"], tuple(net["input"]), layers, net["sequence"], means, meta_of(rust), classes)
     assert spec.to_bytes() == rust
 
 
@@ -331,8 +338,11 @@ def rebuild(trained: Path) -> tuple[nn.Module, fmt.Spec]:
         conv.weight.data = weight
         modules += [over(conv) if name == "stem" else conv, normed(name)]
         if f"{name}.gate.alpha" in p:
-            gate = bt.Agmm(steps, out, pool="hw" if layer["gate"]["per_channel"] else "chw")
-            gate.alpha.data = p[f"{name}.gate.alpha"]
+            about_gate = layer["gate"]
+            pool_of = "none" if about_gate["kind"] == "element" else "hw" if about_gate["per_channel"] else "chw"
+            gate = bt.Agmm(steps, out, pool=pool_of, gate="hard" if about_gate.get("hard") else "sigmoid")
+            gate.alpha_inside = about_gate["inside"]
+            gate.alpha.data = p[f"{name}.gate.alpha"].reshape(steps, -1)
             modules.append(gate)
         pool = {"none": [], "current": [over(nn.AvgPool2d(2))], "spikes": [over(nn.AvgPool2d(2))]}[layer.get("pool", "none")]
         if layer["kind"] == "residual":

@@ -29,13 +29,14 @@ from bitspike.torch.fold import FoldError, fold, run
 from bitspike.torch.loss import mean_output_loss, tet_loss
 from bitspike.torch.neuron import IF, LIF, PLIF, Neuron, lif, spike
 from bitspike.torch.norm import TimeBatchNorm
-from bitspike.torch.optim import TBSO, Bop, binary_parameters, param_groups
+from bitspike.torch.optim import TBSO, Bop, RelativeSGD, binary_parameters, param_groups, to_unit
 from bitspike.torch.time import TimeDistributed, repeat_steps
 
 __all__ = [
     "IF",
     "LIF",
     "PLIF",
+    "RelativeSGD",
     "TBSO",
     "Agmm",
     "BinaryConv1d",
@@ -63,4 +64,5 @@ __all__ = [
     "run",
     "spike",
     "tet_loss",
+    "to_unit",
 ]

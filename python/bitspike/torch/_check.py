@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from bitspike._errors import InputError as _InputError
 
-class InputError(ValueError):
+
+class InputError(_InputError):
     """An input that a layer cannot take; the message has the layer, and dtype and shape expected and found."""
 
 

@@ -6,6 +6,7 @@
     y[t] = α[t] · σ(m[t]) · x[t]                  default
     y[t] = σ(α[t] · m[t]) · x[t]                  alpha_inside
     y[t] = x[t], and dx[t] = α[t] σ(m[t]) dy[t]   apply="gradient"
+    h(m) = min(max(m/4 + ½, 0), 1) in place of σ  gate="hard", ours
 
 Source: Liang et al., "Towards Accurate Binary Spiking Neural Networks: Learning with Adaptive Gradient Modulation Mechanism", AAAI
 2025. **Known from the paper:** a forward gate from a time-dependent factor α[t] and σ(E(X[t])), right after every pair of binary
@@ -25,6 +26,7 @@ Pool = Literal["chw", "hw", "nchw", "none", "const"]
 Alpha = Literal["step", "step-channel", "fixed"]
 Apply = Literal["forward", "gradient"]
 EvalGate = Literal["sample", "ema"]
+Function = Literal["sigmoid", "hard"]
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -39,6 +41,29 @@ class _ScaleGradient(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         (factor,) = ctx.saved_tensors
         return grads[0] * factor, None
+
+
+class _Hard(torch.autograd.Function):
+    """min(max(x/4 + ½, 0), 1), whose derivative is ¼ for |x| < 2 and 0 else, also at the corners."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x * 0.25 + 0.5).clamp(0.0, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return grads[0] * torch.where(x.abs() < 2.0, 0.25, 0.0).to(grads[0].dtype)
+
+
+def hard(x: Tensor) -> Tensor:
+    """The hard σ, min(max(x/4 + ½, 0), 1).
+
+    >>> hard(torch.tensor([-3.0, 0.0, 1.0, 5.0]))
+    tensor([0.0000, 0.5000, 0.7500, 1.0000])
+    """
+    return cast(Tensor, _Hard.apply(x))
 
 
 def pooled_mean(x: Tensor, pool: Pool) -> Tensor:
@@ -63,6 +88,8 @@ class Agmm(nn.Module):
         channels: C; needed for ``alpha="step-channel"``, and for ``pool="hw"`` with ``eval_gate="ema"``.
         pool: ``"chw"`` one gate per sample and time step; ``"hw"`` one per channel too; ``"nchw"`` one per time step over the whole
             batch, by a running mean at evaluation; ``"none"`` each element is its own gate; ``"const"`` the constant ½, a control.
+        gate: ``"sigmoid"``, or ``"hard"``, min(max(m/4 + ½, 0), 1): value and slope of σ at 0 without an exponential, so that a device
+            computes it for every element too, and files hold it with every pool. Its derivative is ¼ for |m| < 2, else 0.
         alpha: ``"step"`` learned, one per time step; ``"step-channel"`` learned, one per time step and channel; ``"fixed"``.
         alpha_init: start of α. 1 halves activations and gradients at the start, since σ(0) = ½; 2 changes neither.
         alpha_inside: σ(α m) in place of α σ(m).
@@ -91,6 +118,7 @@ class Agmm(nn.Module):
         channels: int | None = None,
         *,
         pool: Pool = "chw",
+        gate: Function = "sigmoid",
         alpha: Alpha = "step",
         alpha_init: float = 1.0,
         alpha_inside: bool = False,
@@ -102,6 +130,7 @@ class Agmm(nn.Module):
         super().__init__()
         for key, value, kind in (
             ("pool", pool, Pool),
+            ("gate", gate, Function),
             ("alpha", alpha, Alpha),
             ("apply", apply, Apply),
             ("eval_gate", eval_gate, EvalGate),
@@ -123,7 +152,7 @@ class Agmm(nn.Module):
             key = 'alpha="step-channel"' if alpha == "step-channel" else 'pool="hw" with eval_gate="ema"'
             raise ValueError(f"Agmm: {key} needs channels")
         self.steps, self.channels = steps, channels
-        self.pool, self.alpha_kind, self.alpha_inside = pool, alpha, alpha_inside
+        self.pool, self.gate, self.alpha_kind, self.alpha_inside = pool, gate, alpha, alpha_inside
         self.detach_gate, self.apply_to, self.eval_gate = detach_gate, apply, eval_gate
         self.ema_momentum = ema_momentum
         width = channels if alpha == "step-channel" and channels is not None else 1
@@ -137,6 +166,7 @@ class Agmm(nn.Module):
         text = f"{self.steps}" + (f", {self.channels}" if self.channels is not None else "")
         for key, value, default in (
             ("pool", self.pool, "chw"),
+            ("gate", self.gate, "sigmoid"),
             ("alpha", self.alpha_kind, "step"),
             ("alpha_inside", self.alpha_inside, False),
             ("detach_gate", self.detach_gate, False),
@@ -151,7 +181,8 @@ class Agmm(nn.Module):
         return values.view(self.steps, 1, -1, *[1] * (dims - 3))
 
     def _gate(self, mean: Tensor, alpha: Tensor) -> Tensor:
-        return torch.sigmoid(alpha * mean) if self.alpha_inside else alpha * torch.sigmoid(mean)
+        function = hard if self.gate == "hard" else torch.sigmoid
+        return function(alpha * mean) if self.alpha_inside else alpha * function(mean)
 
     def fixed_factor(self) -> Tensor | None:
         """The factor ``[T, 1 or C]`` that the gate is at evaluation, where it is a constant there: then it folds."""

@@ -14,9 +14,9 @@ flattened map or its mean. Anything else is refused by the name of the layer. Fo
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,15 +25,16 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bitspike import format as fmt
+from bitspike._errors import BitspikeError
 from bitspike.torch._check import label_layers
-from bitspike.torch.agmm import Agmm
+from bitspike.torch.agmm import Agmm, hard
 from bitspike.torch.binary import BinaryConv1d, BinaryConv2d, BinaryLayer
 from bitspike.torch.neuron import Neuron, lif
 from bitspike.torch.norm import TimeBatchNorm, fold_norm
 from bitspike.torch.time import TimeDistributed
 
 
-class FoldError(ValueError):
+class FoldError(BitspikeError, ValueError):
     """A layer that the format does not have; the message names it."""
 
 
@@ -261,11 +262,14 @@ class _Fold:
             else:
                 conv = replace(conv, gate=fmt.Gate("fixed", _array(k)))
             return replace(x, conv=conv, node=node)
-        if m.pool not in ("chw", "hw"):
-            raise refuse(f'pool="{m.pool}": a gate per element would need a logistic function for every neuron; use "chw" or "hw"')
+        if m.pool not in ("chw", "hw") and not (m.pool == "none" and m.gate == "hard"):
+            raise refuse(
+                f'pool="{m.pool}": a gate per element would need a logistic function for every neuron; use gate="hard", or pool "chw" or "hw"'
+            )
         if conv.pool != "none":
             raise refuse("a gate from the sample stands in front of the pooling in the format")
-        gate = fmt.Gate("sample", _array(m.alpha), m.pool == "hw", m.alpha_inside)
+        kind: Literal["sample", "element"] = "element" if m.pool == "none" else "sample"
+        gate = fmt.Gate(kind, _array(m.alpha), m.pool == "hw", m.alpha_inside, m.gate == "hard" and kind == "sample")
         return replace(x, conv=replace(conv, gate=gate), node=node)
 
     def _neuron(self, m: nn.Module, x: _Value, node: fx.Node, refuse: Callable[[str], FoldError]) -> _Value:
@@ -397,12 +401,15 @@ def fold(
     sequence: bool = False,
     normalise: tuple[Any, Any] | None = None,
     meta: dict[str, str] | None = None,
+    classes: Sequence[str] | None = None,
+    signal: fmt.Signal | None = None,
 ) -> fmt.Spec:
     """The description of a trained network as a ``.bsnn`` file; ``.save(path)`` writes it.
 
     ``net`` maps ``[T, N, *input]`` to logits ``[T, N, classes]`` (or their mean over T); ``input`` is ``(C, H, W)`` or ``(C, L)``.
     ``sequence``: whether inputs are T frames; otherwise one image stands for all steps. ``normalise``: mean and deviation per channel
-    that make network inputs of values from 0 to 1. The network is read as it is at evaluation, whatever its mode.
+    that make network inputs of values from 0 to 1. ``classes``: names of the classes, which the file carries; ``signal``: how samples are
+    made of recordings. The network is read as it is at evaluation, whatever its mode.
 
     Raises :class:`FoldError` with the first layer that the format does not have, :class:`bitspike.format.FormatError` for sizes beyond
     its fields.
@@ -427,7 +434,7 @@ def fold(
     if normalise is not None:
         mean, std = (np.asarray(v, dtype=np.float32) for v in normalise)
         means = (mean, std)
-    spec = fmt.Spec(T, walk.shape, walk.layers, sequence, means, dict(meta or {}))
+    spec = fmt.Spec(T, walk.shape, walk.layers, sequence, means, dict(meta or {}), classes, signal)
     spec.to_bytes()  # refuses what does not fit now, not when it is saved
     return spec
 
@@ -462,9 +469,11 @@ def run(spec: fmt.Spec, x: Tensor, dtype: torch.dtype = torch.float64) -> Tensor
         z = per_channel(b.slope) * s + per_channel(b.offset)
         if b.gate is not None:
             values = tensor(b.gate.values).view(spec.steps, 1, -1, 1, 1)
-            if b.gate.kind == "sample":
-                m = z.mean((3, 4) if b.gate.per_channel else (2, 3, 4), keepdim=True)
-                values = torch.sigmoid(values * m) if b.gate.inside else values * torch.sigmoid(m)
+            if b.gate.kind != "fixed":
+                element = b.gate.kind == "element"
+                m = z if element else z.mean((3, 4) if b.gate.per_channel else (2, 3, 4), keepdim=True)
+                function = hard if element or b.gate.hard else torch.sigmoid
+                values = function(values * m) if b.gate.inside else values * function(m)
             z = values * z
         return window(z, True) if b.pool == "current" else z
 

@@ -6,7 +6,10 @@
     T-BSO   at every time step t:
             M ← (1 − r₁) M + r₁ G[t];  v[t] ← (1 − r₂) v[t] + r₂ mean(G[t]²);  w ← −w where w M > γ √(v[t] + ε)
 
-Bop: Helwegen et al., "Latent Weights Do Not Exist", NeurIPS 2019; it is also the rule of BSO (Liang et al., "Binary Spiking Online
+    Relative at the start  V ← V · u / rms(V),  u = 1/16
+            every step    ĝ = g / rms(g);  v ← β v + ĝ + 256 · decay · V/u;  V/u ← V/u − (lr / 16) v
+
+Relative is ours: the step of latent weights in units of the weights themselves, the default of the Rust trainer. Bop: Helwegen et al., "Latent Weights Do Not Exist", NeurIPS 2019; it is also the rule of BSO (Liang et al., "Binary Spiking Online
 Optimization Algorithm", ICML 2025), with the gradient of all time steps at once. T-BSO is of the same paper. Both keep no latent
 weights: at the first step the weights become their signs.
 """
@@ -77,6 +80,89 @@ def binary_parameters(net: nn.Module) -> list[nn.Parameter]:
 
 def _sign(w: Tensor) -> Tensor:
     return torch.where(w >= 0, 1.0, -1.0).to(w.dtype)
+
+
+UNIT = 1.0 / 16.0
+"""Root mean square of the latent weights of a layer at the start; 16 of them are the window of the straight-through gradient."""
+STEP = 1.0 / 16.0
+"""Units by which a learning rate of 1 moves a weight whose gradient has the usual size."""
+DECAY = 256.0
+"""Factor on the weight decay of binary weights: in units of the weights, as their step is."""
+_TINY = 1e-30
+
+
+def _rms(x: Tensor) -> Tensor:
+    return x.square().mean().sqrt()
+
+
+@torch.no_grad()
+def to_unit(net: nn.Module) -> nn.Module:
+    """Brings the latent weights of every binary layer to a root mean square of 1/16; returns ``net``.
+
+    :class:`RelativeSGD` does it by itself. With Adam and its like, which divide by the size of the gradient already, this is all of the
+    rule.
+
+    >>> from bitspike.torch import BinaryLinear
+    >>> float(_rms(to_unit(BinaryLinear(64, 64)).weight.detach()))
+    0.0625
+    """
+    for p in binary_parameters(net):
+        p.mul_(UNIT / (_rms(p) + _TINY))
+    return net
+
+
+class RelativeSGD(torch.optim.Optimizer):
+    """SGD with momentum whose step of binary weights is in units of the weights themselves (ours, ``docs/method.md``).
+
+    Takes :func:`param_groups`: the group named ``"binary"`` has the relative step, all others the ordinary one, ``v ← β v + g + decay · w;
+    w ← w − lr v``. Schedules act on ``group["lr"]`` of both. At construction the binary weights of every layer are brought to their unit.
+
+    Two laws, both tested: a power of two in front of the starting weights of any layer changes no bit of a run, and a factor on the loss
+    changes nothing but last bits.
+
+    >>> from bitspike.torch import BinaryLinear
+    >>> net = nn.Sequential(BinaryLinear(8, 4), nn.Linear(4, 2))
+    >>> opt = RelativeSGD(param_groups(net, lr=0.1), momentum=0.9)
+    >>> net(torch.randn(3, 8)).sum().backward()
+    >>> opt.step()
+    """
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 1e-4) -> None:
+        for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
+            if not value >= 0.0:
+                raise ValueError(f"RelativeSGD: {name}: expected a number from 0, found {value}")
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        if not any(g.get("name") == "binary" for g in self.param_groups):
+            raise ValueError('RelativeSGD: expected param_groups(net, ...), with a group named "binary", found none')
+        with torch.no_grad():
+            for group in self.param_groups:
+                if group.get("name") == "binary":
+                    for p in group["params"]:
+                        p.mul_(UNIT / (_rms(p) + _TINY))
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Moves weights; ``closure`` as in every optimiser of PyTorch."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            relative = group.get("name") == "binary"
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(p)
+                v = state["momentum_buffer"].mul_(group["momentum"])
+                if relative:
+                    v.add_(p.grad / (_rms(p.grad) + _TINY)).add_(p, alpha=group["weight_decay"] * DECAY / UNIT)
+                    p.sub_(v, alpha=group["lr"] * STEP * UNIT)
+                else:
+                    v.add_(p.grad).add_(p, alpha=group["weight_decay"])
+                    p.sub_(v, alpha=group["lr"])
+        return loss
 
 
 class _FlipOptimizer(torch.optim.Optimizer):

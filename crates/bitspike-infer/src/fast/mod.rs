@@ -43,12 +43,14 @@ mod lists;
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 #[allow(unsafe_code)]
 mod neon;
+mod owned;
 mod path;
 mod portable;
 mod prepare;
 mod residual;
 
 pub use bitspike_cpu::{KernelPath, PathError, Setting};
+pub use owned::{OpenError, OwnedEngine};
 
 use crate::arena::by_steps;
 use crate::block::{self, put};
@@ -111,6 +113,12 @@ impl<'m> Engine<'m> {
         let other = |(layer, prepared)| matches!((layer, prepared), (Layer::Residual(_), &Prepared::Other));
         let portable = by_steps(model) && (model.is_integer() || model.layers().zip(&layers).any(other));
         Ok(Self { model: *model, path, layers, portable })
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn model(&self) -> &Model<'m> {
+        &self.model
     }
 
     /// The kernels in use.

