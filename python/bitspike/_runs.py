@@ -222,7 +222,7 @@ class Run:
 
     @property
     def epochs(self) -> list[dict[str, Any]]:
-        """A record for each epoch, as ``docs/run-folder.md`` has it."""
+        """A record for each epoch, as ``docs/reference/run-folder.md`` has it."""
         lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         return [r for r in map(json.loads, lines) if r.get("kind") == "epoch"]
 
@@ -314,7 +314,7 @@ class Comparison:
             return list(csv.DictReader(f))
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row for each run; columns as in ``docs/run-folder.md``, section ``runs.csv``."""
+        """A row for each run; columns as in ``docs/reference/run-folder.md``, section ``runs.csv``."""
         import pandas as pd
 
         return pd.read_csv(self.path / "runs.csv")

@@ -50,7 +50,7 @@ class DataSet:
 def load(set: str = "fashion-mnist-mini", path: str | os.PathLike[str] | None = None, *, steps: int = 1, **keys: Any) -> DataSet:
     """Reads a set; without arguments the 8,000 + 2,000 images that the package carries. Nothing is fetched over a network.
 
-    ``set`` and ``keys`` are those of ``[data]`` in ``docs/recipe.md``; ``path`` is the folder of the files. ``steps``: frames T of sets of
+    ``set`` and ``keys`` are those of ``[data]`` in ``docs/reference/recipe.md``; ``path`` is the folder of the files. ``steps``: frames T of sets of
     events.
 
     >>> data = load(train_limit=1000)

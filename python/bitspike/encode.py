@@ -1,7 +1,7 @@
 """Encoders: normalised features into frames for a spiking network.
 
 Every function takes float32 ``[N, C, R, L]``, also ``[N, C, L]`` (R is 1 then): N samples of C channels with R rows and L columns. It
-gives ``[N, T, C', H, W]``: ``uint8`` spikes or counts, ``float32`` values. Formulas: ``docs/sensors.md`` of the repository; results are bit
+gives ``[N, T, C', H, W]``: ``uint8`` spikes or counts, ``float32`` values. Formulas: ``docs/reference/sensors.md`` of the repository; results are bit
 for bit those of training and of the exported C.
 """
 

@@ -1,6 +1,6 @@
 """Recordings of sensors and sound: files into NumPy, and whole folders into arrays for a spiking network.
 
-Keys are those of a recipe's table ``[data.sensors]``, see ``docs/sensors.md`` of the repository.
+Keys are those of a recipe's table ``[data.sensors]``, see ``docs/reference/sensors.md`` of the repository.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def small(**more) -> Spec:
     return Spec(2, (1, 4, 6), [block(1, 4, False), block(4, 40, True, pool="current"), head(40 * 2 * 3)], **more)
 
 
-# The runtime of a file in NumPy, from the definition in docs/format.md: nothing of the package's own.
+# The runtime of a file in NumPy, from the definition in docs/reference/format.md: nothing of the package's own.
 
 
 def conv(x: np.ndarray, w: np.ndarray) -> np.ndarray:

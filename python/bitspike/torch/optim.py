@@ -112,7 +112,7 @@ def to_unit(net: nn.Module) -> nn.Module:
 
 
 class RelativeSGD(torch.optim.Optimizer):
-    """SGD with momentum whose step of binary weights is in units of the weights themselves (ours, ``docs/method.md``).
+    """SGD with momentum whose step of binary weights is in units of the weights themselves (ours, ``docs/concepts/method.md``).
 
     Takes :func:`param_groups`: the group named ``"binary"`` has the relative step, all others the ordinary one, ``v ← β v + g + decay · w;
     w ← w − lr v``. Schedules act on ``group["lr"]`` of both. At construction the binary weights of every layer are brought to their unit.
