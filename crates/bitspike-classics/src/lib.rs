@@ -190,12 +190,6 @@ pub struct Model {
     classes: usize,
 }
 
-impl std::fmt::Debug for Model {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("note", &self.note).finish_non_exhaustive()
-    }
-}
-
 enum Kind {
     MostFrequent(usize),
     Ridge(Features, Ridge),
@@ -228,11 +222,6 @@ impl Model {
             out.extend(scores);
         }
         Ok(out)
-    }
-
-    /// Number of classes K.
-    pub fn classes(&self) -> usize {
-        self.classes
     }
 
     /// Bytes of what has to be kept to classify: numbers in `f32`, nodes of trees in 16 bytes.

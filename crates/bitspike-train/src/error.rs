@@ -3,7 +3,6 @@
 use crate::checkpoint::CheckpointError;
 use crate::recipe::RecipeError;
 use crate::start::StartError;
-use bitspike_classics::ClassicError;
 use bitspike_data::DataError;
 use bitspike_nn::network::PlanError;
 use bitspike_run::RunError;
@@ -30,9 +29,6 @@ pub enum TrainError {
     /// The starting point.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A classic classifier that was to teach.
-    #[error("distill.classic: {0}")]
-    Classic(#[from] ClassicError),
     /// The loss is NaN or infinite.
     #[error("the loss is {loss} at step {step} (epoch {epoch}): training has diverged")]
     Diverged {

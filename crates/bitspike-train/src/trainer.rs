@@ -128,7 +128,7 @@ impl Trainer {
         let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
         let optimizer = Optimizer::new(recipe.optim_config());
         let network = optimizer.prepare(start::apply(&recipe.init, network)?);
-        let teacher = Teacher::load(recipe, data, device)?;
+        let teacher = Teacher::load(&recipe.distill, data, device)?;
         let folder = RunFolder::create(folder)?;
         let info = RunInfo {
             name: recipe.name.clone(),
@@ -221,7 +221,7 @@ impl Trainer {
         info.status = Status::Running;
         folder.write_info(&info)?;
         let loaders = Loaders::new(&recipe, data)?;
-        let teacher = Teacher::load(&recipe, data, device)?;
+        let teacher = Teacher::load(&recipe.distill, data, device)?;
         let device = device.clone();
         Ok(Self {
             recipe,

@@ -6,7 +6,6 @@
 use super::Recipe;
 use super::error::{Origin, RecipeError};
 use super::preset::{Preset, lay_under};
-use crate::distill::Classic;
 use crate::optim::{BinaryRule, OptimizerKind};
 use bitspike_data::{DataError, SetName};
 use bitspike_nn::Loss;
@@ -357,12 +356,6 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
             "a finite number above 0",
         ),
         (
-            "distill.classic",
-            d.classic == Classic::None || d.teacher.is_none(),
-            "a second teacher".to_owned(),
-            "\"none\" beside distill.teacher",
-        ),
-        (
             "name",
             !recipe.name.is_empty() && !recipe.name.contains(['/', '\\']) && !recipe.name.starts_with('.'),
             format!("{:?}", recipe.name),
@@ -424,13 +417,6 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
         );
         return Some(("augment.random_resized_crop", reason));
     }
-    if recipe.distill.classic != Classic::None && set != SetName::Sensors {
-        let reason = format!(
-            "distill.classic with data.set = \"{set}\": classic classifiers are of windows of sensors; set it to \"none\", or train a \
-             network and give its folder as distill.teacher"
-        );
-        return Some(("distill.classic", reason));
-    }
     if optim.nesterov && (optim.kind != OptimizerKind::Sgd || optim.momentum == 0.0) {
         let reason = "optim.nesterov looks ahead along the momentum of SGD: it needs optim.kind = \"sgd\" and optim.momentum above \
                       0; or set it to false";
@@ -477,11 +463,6 @@ fn contradiction(recipe: &Recipe) -> Option<(&'static str, String)> {
             recipe.distill.teacher.is_some(),
             "has no output over all time steps; remove distill.teacher",
         ),
-        (
-            "distill.classic",
-            recipe.distill.classic != Classic::None,
-            "has no output over all time steps; set distill.classic = \"none\"",
-        ),
     ];
     rows.into_iter().find(|row| row.1).map(|(key, _, reason)| (key, because(&format!("online training {reason}"))))
 }
@@ -500,13 +481,6 @@ mod tests {
             ("[optim]\nmomentun = 0.9\n", &[], &["r.toml:2", "did you mean \"optim.momentum\"?"]),
             ("epochs = 3\n", &[], &["r.toml:1", "did you mean \"train.epochs\"?"]),
             ("[augment.signals]\nnoise = -1\n", &[], &["r.toml:2", "augment.signals.noise", "0 to 10"]),
-            ("[distill]\nclassic = 'rocket'\n", &[], &["r.toml:2", "distill.classic", "data.set", "distill.teacher"]),
-            ("[distill]\nclassic = 'svm'\n", &[], &["r.toml:2", "rocket"]),
-            (
-                "[data]\nset = 'sensors'\n[distill]\nclassic = 'ridge'\nteacher = 'runs/a'\n",
-                &[],
-                &["r.toml:4", "distill.classic", "beside distill.teacher"],
-            ),
             ("[agm]\npool = 'hw'\n", &[], &["r.toml:1", "did you mean \"agmm\"?"]),
             ("[optim]\nlr = 'fast'\n", &[], &["r.toml:2", "optim.lr", "string"]),
             ("[optim]\nlr = -1\n", &[], &["r.toml:2", "optim.lr is -1", "above 0"]),
