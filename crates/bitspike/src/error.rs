@@ -65,9 +65,17 @@ pub enum CliError {
     /// A network without an ONNX form.
     #[error(transparent)]
     Onnx(#[from] bitspike_train::onnx::OnnxError),
-    /// A network without a NIR form, or a graph that is no network.
+    /// A network without a NIR form.
     #[error(transparent)]
     Nir(#[from] bitspike_nir::NirError),
+    /// A NIR graph that is no binary network.
+    #[error("{}: {source}", path.display())]
+    Graph {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: bitspike_nir::NirError,
+    },
     /// A description that is no network.
     #[error(transparent)]
     Write(#[from] bitspike_format::WriteError),
@@ -136,7 +144,7 @@ impl CliError {
             Self::Onnx(bitspike_train::onnx::OnnxError::Sequence) => {
                 Some("export it with -o as a packed file, or as C".to_owned())
             }
-            Self::Nir(e) => e.hint().map(str::to_owned),
+            Self::Nir(e) | Self::Graph { source: e, .. } => e.hint().map(str::to_owned),
             Self::C(e) => Some(e.hint().to_owned()),
             Self::Infer(e) => Some(e.hint().to_owned()),
             Self::Interrupted { resume } => Some(format!("to go on: {resume}")),
