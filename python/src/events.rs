@@ -116,8 +116,7 @@ pub(crate) fn event_frames<'py>(
     if size.iter().try_fold(1usize, |n, side| n.checked_mul(*side)).is_none_or(|n| n > most) {
         return Err(argument("steps", "frames of at most 2^31 values", format!("{size:?}")).into());
     }
-    let events: Vec<Event> =
-        t.iter().zip(x).zip(y).zip(p).map(|(((t, x), y), p)| Event::new(*t, *x, *y, *p)).collect();
+    let events: Vec<Event> = t.iter().zip(x).zip(y).zip(p).map(|(((t, x), y), p)| Event::new(*t, *x, *y, *p)).collect();
     let framing = Framing { bins: steps, width, height, by, kind };
     let made = py.detach(|| match within {
         Some(within) => framing.frames_within(&events, within),
@@ -154,9 +153,10 @@ impl Camera {
     /// Events between the image before and this one, seen at `t` microseconds; brightness 0 to 1, `[H, W]`.
     fn frame<'py>(&self, py: Python<'py>, t: i64, image: PyReadonlyArrayDyn<'py, f32>) -> PyResult<Columns<'py>> {
         let image = image.as_slice().map_err(|_| argument("image", "an array in C order", "another order"))?;
-        let mut camera = self.inner.try_lock().map_err(|_| {
-            PyRuntimeError::new_err("the camera is in use by another thread; make one for each")
-        })?;
+        let mut camera = self
+            .inner
+            .try_lock()
+            .map_err(|_| PyRuntimeError::new_err("the camera is in use by another thread; make one for each"))?;
         // The guard itself must not leave its thread.
         let (camera, mut events) = (&mut *camera, Vec::new());
         py.detach(|| camera.frame(t, image, &mut events)).map_err(Error::from)?;

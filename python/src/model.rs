@@ -150,15 +150,10 @@ impl Model {
     }
 
     /// Bytes as the floats that stand for them: normalised as the file says.
-    fn pixels<'py>(
-        &self,
-        py: Python<'py>,
-        x: PyReadonlyArrayDyn<'py, u8>,
-    ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    fn pixels<'py>(&self, py: Python<'py>, x: PyReadonlyArrayDyn<'py, u8>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let (n, bytes) = (self.engine.model().network(), values(&x)?);
         // A table per channel: 256 divisions in place of one for each pixel.
-        let table: Vec<f32> =
-            (0..n.input.channels).flat_map(|c| (0..=255).map(move |v| n.pixel(c, v))).collect();
+        let table: Vec<f32> = (0..n.input.channels).flat_map(|c| (0..=255).map(move |v| n.pixel(c, v))).collect();
         let out: Vec<f32> =
             bytes.iter().enumerate().map(|(k, v)| table[n.channel(k) * 256 + usize::from(*v)]).collect();
         out.into_pyarray(py).reshape(x.as_array().shape().to_vec())
@@ -368,9 +363,10 @@ pub(crate) struct Stream {
 
 impl Stream {
     fn with<R>(&self, run: impl FnOnce(&mut Vec<u32>) -> R) -> PyResult<R> {
-        let mut arena = self.arena.try_lock().map_err(|_| {
-            PyRuntimeError::new_err("the stream is in use by another thread; make one stream for each")
-        })?;
+        let mut arena = self
+            .arena
+            .try_lock()
+            .map_err(|_| PyRuntimeError::new_err("the stream is in use by another thread; make one stream for each"))?;
         Ok(run(&mut arena))
     }
 }
