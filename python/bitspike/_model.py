@@ -97,7 +97,7 @@ class Model:
     >>> head = Head(np.ones((3, 8), np.float32), np.zeros(3, np.float32))
     >>> model = Model.load(Spec(4, (1, 2, 2), [block, head], classes=["a", "b", "c"]).to_bytes())
     >>> model
-    Model(1x2x2 -> 3 classes (a, b, c), T = 4, 2 layers, 0 binary weights, 352 bytes)
+    Model(1x2x2 -> 3 classes (a, b, c), T = 4, 2 layers, 0 binary weights, 346 bytes)
     >>> x = np.ones((5, 1, 2, 2), np.float32)
     >>> model(x).shape, [s.counts.shape for s in model.spikes(x)]
     ((5, 3), [(5, 4, 2, 2, 2)])
@@ -160,6 +160,15 @@ class Model:
     def _input(self, x: Any) -> tuple[NDArray[np.float32], bool]:
         a, single = batched(x, "x", (np.float32, np.uint8), self.sample_shape)
         return (self._core.pixels(a) if a.dtype == np.uint8 else a), single
+
+    def normalised(self, x: Any) -> NDArray[np.float32]:
+        """Measured values, float32 ``[N, *sample_shape]``, as inputs of the network: ``(x − mean) / std`` per channel with what the file
+        says, in float32. Windows of sensors come to the file so, behind the normalisation that ``feed`` says."""
+        a, single = batched(x, "x", (np.float32,), self.sample_shape)
+        if self.normalise is not None:
+            mean, std = (np.array(v, np.float32)[:, None, None] for v in self.normalise)
+            a = np.ascontiguousarray((a - mean) / std)
+        return a[0] if single else a
 
     def __call__(self, x: Any, threads: int = 0) -> NDArray[np.float32]:
         """Logits ``[N, classes]`` of ``x`` ``[N, *sample_shape]``; of one sample ``[*sample_shape]``, ``[classes]``.
