@@ -79,7 +79,7 @@ for python in $PYTHONS; do
   "${clean[@]}" "$env/bin/python" -m pytest -q -p no:cacheprovider --doctest-modules --pyargs "${modules[@]}"
   if [ "$python" = "$newest" ]; then
     echo "== stubs against the extension"
-    "${clean[@]}" "$env/bin/python" -m mypy.stubtest bitspike._core
+    "${clean[@]}" "$env/bin/python" -m mypy.stubtest --ignore-disjoint-bases bitspike._core
   fi
 done
 echo "all of it passed"

@@ -1,10 +1,15 @@
 """The compiled part. Arguments were checked by the Python around it."""
 
 import os
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+__all__ = [
+    "Camera", "Model", "Stream", "encode", "event_formats", "event_frames", "load_images", "load_sensors", "newest_format", "read_events",
+    "read_recordings", "saccades", "version",
+]  # fmt: skip
 
 version: str
 newest_format: int
@@ -14,6 +19,7 @@ _U8 = NDArray[np.uint8]
 _Columns = tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
 _Counts = tuple[int, _U8, float]
 
+@final
 class Model:
     def __new__(cls, file: bytes, kernels: str | None = None) -> Model: ...
     def run(self, x: _F32, threads: int = 0) -> _F32: ...
@@ -23,11 +29,13 @@ class Model:
     def file(self) -> bytes: ...
     def info(self) -> dict[str, Any]: ...
 
+@final
 class Stream:
     def step(self, frame: _F32, spikes: bool = False) -> tuple[_F32, list[_Counts] | None]: ...
     def reset(self) -> None: ...
     def done(self) -> int: ...
 
+@final
 class Camera:
     def __new__(
         cls,

@@ -83,12 +83,12 @@ def run(
         results, notes = Path(folder, "out"), Path(folder, "err")
         with results.open("ab") as out, notes.open("ab") as err:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **new_group)
-        with notes.open("rb") as err:
+        with notes.open("rb") as written:
             rest = b""
 
             def show(last: bool) -> None:
                 nonlocal rest
-                rest += err.read()
+                rest += written.read()
                 *lines, rest = rest.split(b"\n")
                 if last and rest:
                     lines, rest = [*lines, rest], b""
