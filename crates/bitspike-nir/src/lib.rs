@@ -3,7 +3,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`export`], [`write`] | a network as a graph, or as a file; refuses by layer what NIR has no words for |
+//! | [`export`], [`write()`] | a network as a graph, or as a file; refuses by layer what NIR has no words for |
 //! | [`start`], [`read`] | a graph, or a file, as named parameters and a recipe; refuses by node what is no binary network |
 //! | [`Graph`] | nodes and edges, HDF5 in and out without a C library |
 //! | [`Interpreter`] | runs a graph in plain loops: what export is tested against |

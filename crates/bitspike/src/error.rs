@@ -67,14 +67,14 @@ pub enum CliError {
     Onnx(#[from] bitspike_train::onnx::OnnxError),
     /// A network without a NIR form.
     #[error(transparent)]
-    Nir(#[from] bitspike_nir::NirError),
+    Nir(Box<bitspike_nir::NirError>),
     /// A NIR graph that is no binary network.
     #[error("{}: {source}", path.display())]
     Graph {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: bitspike_nir::NirError,
+        source: Box<bitspike_nir::NirError>,
     },
     /// A description that is no network.
     #[error(transparent)]
@@ -103,6 +103,12 @@ pub enum CliError {
     /// Signals.
     #[error("cannot handle signals: {0}")]
     Signal(#[from] ctrlc::Error),
+}
+
+impl From<bitspike_nir::NirError> for CliError {
+    fn from(e: bitspike_nir::NirError) -> Self {
+        Self::Nir(Box::new(e))
+    }
 }
 
 macro_rules! through_train {

@@ -11,8 +11,8 @@ pub fn run(args: &ImportArgs) -> Result<bool, CliError> {
     let options = ReadOptions { dt: args.nir_dt, soft_reset: args.nir_soft_reset.then_some(true) };
     let refuse = |source| match source {
         // It says which file by itself.
-        NirError::Io { .. } => CliError::Nir(source),
-        source => CliError::Graph { path: args.file.clone(), source },
+        NirError::Io { .. } => CliError::from(source),
+        source => CliError::Graph { path: args.file.clone(), source: source.into() },
     };
     let start = bitspike_nir::read(&args.file, &options).map_err(refuse)?;
     let bytes = start.safetensors().map_err(refuse)?;
