@@ -20,6 +20,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// What a case does with a device and x `[T, N, C, H, W]`.
 type Case = Box<dyn Fn(&Device, [usize; 5]) -> Vec<f32>>;
 
+/// A call without a map of features.
+type Make<'a> = Box<dyn Fn() -> Vec<f32> + 'a>;
+
 const RIGHT: [usize; 5] = [2, 3, 4, 6, 6];
 
 fn host<const D: usize>(t: Tensor<D>) -> Vec<f32> {
@@ -194,7 +197,7 @@ fn every_wrong_axis_is_refused_with_both_shapes() {
         }
         let d = &device;
         let labels = |n: i32| Tensor::<1, Int>::zeros([n as usize], d);
-        let vectors: [(&str, Box<dyn Fn() -> Vec<f32>>); 12] = [
+        let vectors: [(&str, Make); 12] = [
             (
                 "BinaryLinear",
                 Box::new(|| {

@@ -26,13 +26,14 @@ const STANDS_FOR: [(&str, &str); 4] = [
 ];
 
 /// Commands that are not run, only held against `--help`, and why.
-const NOT_RUN: [(&str, &str); 12] = [
+const NOT_RUN: [(&str, &str); 13] = [
     (" DIR", "needs data that is not here"),
     (" FILE", "needs recordings that are not here"),
     (" recipes/", "of the repository, not of the folder of the test"),
     (" --nir ", "needs a run without a gate; deploy.rs has one"),
     ("bitspike import", "needs a graph that is not here; deploy.rs has one"),
     ("--set neuron.reset=hard", "trains for minutes"),
+    (" chain.bsnn", "of a network that trains for minutes"),
     ("bitspike compare", "takes minutes; cli.rs runs small ones"),
     ("bitspike sweep", "takes minutes; cli.rs runs small ones"),
     ("bitspike bench train", "measures"),

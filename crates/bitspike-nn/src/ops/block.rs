@@ -4,8 +4,8 @@
 //! s' = neuron(gate(avg_pool(batch_norm(conv(s, W)))))        pooling and gate where there are any
 //! ```
 //!
-//! The formulas, gradients and sources are those of [`conv`](super::conv), [`norm`](super::norm), [`pool`](super::pool),
-//! [`gate`](super::gate) and [`neuron`](super::neuron); the composed form is exactly that chain. On the CPU backend the
+//! The formulas, gradients and sources are those of [`conv`], [`norm`](super::norm), [`pool`](super::pool),
+//! [`gate`](super::gate) and [`neuron`]; the composed form is exactly that chain. On the CPU backend the
 //! chain runs fused: the sums of the convolution are kept as 16-bit integers, everything after it is one pass over all
 //! time steps, and nothing else is kept for the backward pass.
 //!
