@@ -56,6 +56,7 @@ pub fn fed() -> Vec<Vec<u8>> {
         floor: 1e-10,
         slaney: false,
         bands_are_channels: false,
+        by_window: false,
     };
     let delta = signal(Chain { encoder: Encoder::Delta { threshold: 0.5, most: 3 }, ..chain }, 2, 4);
     let fields = Encoder::Population { fields: 3, low: -1.0, high: 1.0, beta: 1.5, silent_below: 0.1, values: false };
