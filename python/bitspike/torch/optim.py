@@ -82,6 +82,14 @@ def _sign(w: Tensor) -> Tensor:
     return torch.where(w >= 0, 1.0, -1.0).to(w.dtype)
 
 
+def _evaluate(closure: Callable[[], Any] | None) -> Any:
+    """The loss of a closure, which may compute gradients; None without one."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()
+
+
 UNIT = 1.0 / 16.0
 """Root mean square of the latent weights of a layer at the start; 16 of them are the window of the straight-through gradient."""
 STEP = 1.0 / 16.0
@@ -96,6 +104,11 @@ def _rms(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def _bring_to_unit(params: Iterable[Tensor]) -> None:
+    for p in params:
+        p.mul_(UNIT / (_rms(p) + _TINY))
+
+
 def to_unit(net: nn.Module) -> nn.Module:
     """Brings the latent weights of every binary layer to a root mean square of 1/16; returns ``net``.
 
@@ -103,11 +116,12 @@ def to_unit(net: nn.Module) -> nn.Module:
     rule.
 
     >>> from bitspike.torch import BinaryLinear
-    >>> float(_rms(to_unit(BinaryLinear(64, 64)).weight.detach()))
+    >>> layer = BinaryLinear(64, 64)
+    >>> _ = layer.weight.data.fill_(-0.5)       # random weights would be off by a last bit now and then
+    >>> float(_rms(to_unit(layer).weight.detach()))
     0.0625
     """
-    for p in binary_parameters(net):
-        p.mul_(UNIT / (_rms(p) + _TINY))
+    _bring_to_unit(binary_parameters(net))
     return net
 
 
@@ -134,19 +148,14 @@ class RelativeSGD(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         if not any(g.get("name") == "binary" for g in self.param_groups):
             raise ValueError('RelativeSGD: expected param_groups(net, ...), with a group named "binary", found none')
-        with torch.no_grad():
-            for group in self.param_groups:
-                if group.get("name") == "binary":
-                    for p in group["params"]:
-                        p.mul_(UNIT / (_rms(p) + _TINY))
+        for group in self.param_groups:
+            if group.get("name") == "binary":
+                _bring_to_unit(group["params"])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Moves weights; ``closure`` as in every optimiser of PyTorch."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = _evaluate(closure)
         for group in self.param_groups:
             relative = group.get("name") == "binary"
             for p in group["params"]:
@@ -174,10 +183,7 @@ class _FlipOptimizer(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Flips weights; ``closure`` as in every optimiser of PyTorch."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = _evaluate(closure)
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
