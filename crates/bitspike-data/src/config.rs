@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 /// Which data set: the value of `data.set`.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SetName {
@@ -135,6 +136,7 @@ impl std::fmt::Display for SetName {
 /// does with two passes, at the cost of the T steps that are there anyway. Ours; mirrored views in evaluation are old practice
 /// (Krizhevsky et al., NIPS 2012).
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Views {
@@ -159,6 +161,7 @@ pub enum Views {
 /// assert!(toml::from_str::<DataConfig>("sett = 'cifar10'").is_err());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// Which data set.
@@ -330,6 +333,7 @@ pub const MAX_SIDE: usize = 4096;
 
 /// Learned augmentation policy: the value of `augment.auto_augment`.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AutoAugment {
@@ -346,6 +350,7 @@ pub enum AutoAugment {
 ///
 /// With pixel p in 0..=255 and channel c: `x = (p / 255 − mean[c]) / std[c]`.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Normalize {
@@ -375,6 +380,7 @@ pub enum Normalize {
 /// assert_eq!(cfg.normalize, Normalize::Fixed { mean: vec![0.5], std: vec![0.25] });
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Smallest share of an image's area that a random resized crop keeps, up to 1; 0 = off. Usual for ImageNet: 0.08.

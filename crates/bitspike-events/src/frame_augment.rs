@@ -197,6 +197,7 @@ pub fn event_mix(frames: &mut [u8], other: &[u8], shape: FrameShape, r: &mut Ran
 /// # Ok::<(), bitspike_events::EventError>(())
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct FrameAugment {
     /// Mirror left and right with probability one half.

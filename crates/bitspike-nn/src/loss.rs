@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// Temporal efficient training: the mean of the cross entropies of every step.

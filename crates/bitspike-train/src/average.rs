@@ -11,36 +11,35 @@
 //! networks on the way, not of the averaged one. Training itself does not see the average.
 
 use crate::param::{self, ParamMapper, ParamVisitor, plain};
-use bitspike_nn::network::Network;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 
 /// The averaged network, on a device without autodiff.
 #[derive(Debug)]
-pub(crate) struct Average {
-    network: Network,
+pub(crate) struct Average<N> {
+    network: N,
     decay: f64,
 }
 
-impl Average {
+impl<N: Module> Average<N> {
     /// Starts at a network in training; `None` for a decay of 0.
-    pub fn new(network: &Network, decay: f64) -> Option<Self> {
+    pub fn new(network: &N, decay: f64) -> Option<Self> {
         (decay > 0.0).then(|| Self { network: network.valid(), decay })
     }
 
     /// Goes on from an average.
-    pub fn from_network(network: Network, decay: f64) -> Self {
+    pub fn from_network(network: N, decay: f64) -> Self {
         Self { network, decay }
     }
 
     /// What is evaluated and exported.
-    pub fn network(&self) -> &Network {
+    pub fn network(&self) -> &N {
         &self.network
     }
 
     /// Moves towards the network after step `k`, counted from 1.
-    pub fn update(&mut self, network: &Network, k: u64) {
+    pub fn update(&mut self, network: &N, k: u64) {
         let decay = self.decay.min((1.0 + k as f64) / (10.0 + k as f64));
         let mut collect = Collect(BTreeMap::new());
         param::visit(network, &mut collect);
@@ -75,7 +74,7 @@ impl ParamMapper for Move {
 mod tests {
     use super::*;
     use bitspike_nn::Init;
-    use bitspike_nn::network::NetworkOptions;
+    use bitspike_nn::network::{Network, NetworkOptions};
     use burn::tensor::Device;
 
     struct Shift;

@@ -10,11 +10,11 @@
 use crate::error::TrainError;
 use crate::evaluate::count_correct;
 use crate::flips::FlipTracker;
+use crate::flips::observe_module;
 use crate::machine::peak_resident_bytes;
 use crate::online;
 use crate::optim::{BinaryRule, Optimizer};
 use crate::recipe::Recipe;
-use crate::trainer::observe;
 use bitspike_nn::network::{Ignore, Network};
 use bitspike_nn::{Init, Targets};
 use burn::module::Module;
@@ -96,7 +96,7 @@ pub fn measure(
     let autodiff = device.clone().autodiff();
     let (mut optimizer, mut flips) = (Optimizer::new(recipe.optim_config()), FlipTracker::new());
     let mut network = optimizer.prepare(Network::new(&plan, &Init::new(1), &autodiff));
-    observe(&network, recipe.estimator(), &mut flips);
+    observe_module(&network, recipe.estimator(), &mut flips);
     let n = recipe.train.batch_size;
     let (pixels, labels) = random_batch(n, input, classes);
     let image = |n: usize, device: &Device| -> Tensor<5> {
@@ -148,7 +148,7 @@ fn train_step(
             return Err(TrainError::Diverged { step, epoch: 1, loss: out.loss });
         }
         let backward = lap();
-        observe(&out.network, recipe.estimator(), flips);
+        observe_module(&out.network, recipe.estimator(), flips);
         std::hint::black_box(count_correct(out.logits, labels));
         return Ok((out.network, [start.elapsed().as_secs_f64(), 0.0, backward, 0.0, lap()]));
     }
@@ -163,7 +163,7 @@ fn train_step(
     let backward = lap();
     network = optimizer.step(network, &mut grads, recipe.optim.lr);
     let update = lap();
-    observe(&network, recipe.estimator(), flips);
+    observe_module(&network, recipe.estimator(), flips);
     std::hint::black_box(count_correct(logits.inner(), labels));
     let tracking = lap();
     Ok((network, [start.elapsed().as_secs_f64(), forward, backward, update, tracking]))

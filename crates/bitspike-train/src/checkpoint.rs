@@ -24,8 +24,8 @@ use crate::flips::{FlipCounts, FlipTracker, LayerHistory, WHEEL};
 use crate::optim::{MOMENT, Optimizer};
 use crate::param::{self, ParamMapper};
 use crate::seal;
-use bitspike_nn::network::Network;
 use bitspike_run::{RunError, atomic_write};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -192,10 +192,10 @@ fn words(values: &[u64]) -> Raw {
 ///
 /// # Errors
 /// [`CheckpointError::Write`] with the path.
-pub fn save(
+pub fn save<M: Module>(
     path: &Path,
-    network: &Network,
-    average: Option<&Network>,
+    network: &M,
+    average: Option<&M>,
     optimizer: &Optimizer,
     flips: &FlipTracker,
     progress: &Progress,
@@ -336,7 +336,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Mismatch`] if a parameter is missing, has another shape, or is left over.
-    pub fn network(&self, network: Network) -> Result<Network, CheckpointError> {
+    pub fn network<M: Module>(&self, network: M) -> Result<M, CheckpointError> {
         self.load_into(network, PARAM)
     }
 
@@ -344,11 +344,11 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`network`](Self::network); there are no averages in a checkpoint of a run without.
-    pub fn averaged(&self, network: Network) -> Result<Network, CheckpointError> {
+    pub fn averaged<M: Module>(&self, network: M) -> Result<M, CheckpointError> {
         self.load_into(network, EMA)
     }
 
-    fn load_into(&self, network: Network, prefix: &'static str) -> Result<Network, CheckpointError> {
+    fn load_into<M: Module>(&self, network: M, prefix: &'static str) -> Result<M, CheckpointError> {
         let mut load = Load { from: self, prefix, used: 0, wrong: None };
         let network = param::map(network, &mut load);
         let params = self.tensors.keys().filter(|n| n.starts_with(prefix)).count();

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 /// The `[distill]` table of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillConfig {
     /// Run folder of the teacher; its last checkpoint teaches. Without it there is no distillation.

@@ -15,7 +15,7 @@
 //! the comparison does not rest on the constants. A static image passes the stem once. Estimates, not measurements.
 
 use bitspike_format::{Conv, Layer, Model, Weights};
-use bitspike_nn::network::{LayerSummary, Plan, Summary};
+use bitspike_nn::network::{LayerSummary, Summary};
 use bitspike_run::Energy;
 use std::collections::BTreeMap;
 
@@ -44,8 +44,8 @@ pub struct LayerCost {
     pub rate: Option<f64>,
 }
 
-/// The estimate for a network whose layers fire at `rates` (spikes per neuron and time step, by layer name).
-pub fn estimate(plan: &Plan, summary: &Summary, rates: &BTreeMap<String, f64>) -> Energy {
+/// The estimate for a network of `steps` time steps whose layers fire at `rates` (spikes per neuron and time step, by layer name).
+pub fn estimate(steps: usize, summary: &Summary, rates: &BTreeMap<String, f64>) -> Energy {
     let cost = |l: &LayerSummary| {
         let outputs: f64 = l.output.iter().map(|&d| d as f64).product();
         LayerCost {
@@ -59,7 +59,7 @@ pub fn estimate(plan: &Plan, summary: &Summary, rates: &BTreeMap<String, f64>) -
             rate: l.source.as_ref().and_then(|s| rates.get(s)).copied(),
         }
     };
-    estimate_costs(&summary.layers.iter().map(cost).collect::<Vec<_>>(), plan.options.network.steps as f64)
+    estimate_costs(&summary.layers.iter().map(cost).collect::<Vec<_>>(), steps as f64)
 }
 
 /// The costs of a deployed file's layers, of which layer i fires at `rates[i]` (rates of pooled spikes after the pooling).
@@ -158,7 +158,7 @@ mod tests {
         options.network.head = bitspike_nn::network::Head::Average;
         let plan = options.plan([1, 4, 4], 3).unwrap();
         let rates = BTreeMap::from([("stem".to_owned(), 0.5), ("blocks.0".to_owned(), 0.25)]);
-        let e = estimate(&plan, &plan.summary(), &rates);
+        let e = estimate(2, &plan.summary(), &rates);
         // Stem: 1·2·9·16 = 288 MAC once; block: 2·4·9·16 = 1152 MAC, T = 2; head: 12 MAC, T = 2.
         let compute = 4.6 * 288.0 + 0.9 * (0.5 * 2.0 * 1152.0 + 0.25 * 2.0 * 12.0);
         assert!((e.compute_pj - compute).abs() < 1e-6, "{}", e.compute_pj);

@@ -60,6 +60,12 @@ pub enum TrainError {
         /// Bytes that this process may still take.
         available: u64,
     },
+    /// An update after every time step in a network that is not the library's own.
+    #[error("method {method} trains with an update after every time step, which only networks of the library can")]
+    Online {
+        /// The method.
+        method: String,
+    },
     /// Neither test nor validation part to evaluate.
     #[error("train.test is \"never\", and there is no validation part to evaluate in its place")]
     NoValidation,
@@ -104,6 +110,7 @@ impl TrainError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Data(e) => Some(e.hint()),
+            Self::Start(StartError::Foreign { remedy, .. }) => Some((*remedy).to_owned()),
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Diverged { .. } => Some("lower optim.lr, or add schedule.warmup_epochs".to_owned()),
             Self::BatchSize { .. } => Some("lower train.batch_size or raise data.train_limit".to_owned()),
@@ -115,6 +122,9 @@ impl TrainError {
                     (*need as f64 / *available as f64).ceil()
                 ),
             }),
+            Self::Online { .. } => {
+                Some("use method = \"agmm\", \"bsnn\" or another that back-propagates through time".to_owned())
+            }
             Self::NoValidation => Some("hold samples out, such as with data.validation = 1000".to_owned()),
             Self::Frames { frames, steps } => {
                 Some(format!("set network.T = {frames}, or encode the data in {steps} steps"))

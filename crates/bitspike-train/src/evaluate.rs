@@ -1,8 +1,9 @@
 //! Evaluation: accuracy, loss, firing rates and gates over a data set.
 
+use crate::architecture::Spiking;
 use crate::confusion::Confusion;
 use bitspike_data::{Batch, DataError, Loader};
-use bitspike_nn::network::{Network, Observer};
+use bitspike_nn::network::Observer;
 use bitspike_nn::{Loss, Targets};
 use burn::tensor::{Device, Tensor, TensorData, activation::sigmoid};
 use std::collections::BTreeMap;
@@ -143,7 +144,7 @@ fn predictions(logits: Tensor<3>) -> Vec<usize> {
 ///
 /// # Errors
 /// [`DataError`] if an image file is gone or damaged.
-pub fn evaluate(network: &Network, loader: &Loader, loss: Loss, device: &Device) -> Result<Evaluation, DataError> {
+pub fn evaluate(network: &impl Spiking, loader: &Loader, loss: Loss, device: &Device) -> Result<Evaluation, DataError> {
     let mut activity = Activity::default();
     let confusion = Confusion::of(loader.set().classes.len(), []);
     let mut result = Evaluation { confusion, ..Evaluation::default() };

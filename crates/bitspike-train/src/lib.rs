@@ -1,7 +1,8 @@
 //! Trains, compares and diagnoses binary spiking networks.
 //!
 //! A [`Recipe`](recipe::Recipe) says everything about a run, a [`Trainer`](trainer::Trainer) carries it out into a run
-//! folder. [`flips`] and [`optim`] stand on their own and work with any Burn module.
+//! folder, with the network of the recipe or [your own](architecture). [`flips`] and [`optim`] stand on their own and work with any
+//! Burn module.
 //!
 //! ```no_run
 //! use bitspike_train::{device, recipe::Recipe, trainer::{Quiet, Trainer}};
@@ -13,6 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod architecture;
 mod average;
 pub mod bench;
 pub mod check_run;
@@ -27,6 +29,7 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod flips;
+pub mod fold;
 pub mod folded;
 mod loaders;
 pub mod machine;
@@ -46,5 +49,6 @@ pub mod start;
 pub mod trainer;
 pub mod verify;
 
+pub use architecture::{Architecture, Spiking};
 pub use error::TrainError;
 pub use loaders::eval_loader;

@@ -5,7 +5,7 @@
 //! (`ulimit -v`) less its size. Elsewhere it is not known, and nothing is refused.
 
 use crate::error::TrainError;
-use bitspike_nn::network::Plan;
+use bitspike_nn::network::TrainingMemory;
 use std::fs::read_to_string;
 use std::path::Path;
 
@@ -24,8 +24,7 @@ pub fn available() -> Option<u64> {
 ///
 /// # Errors
 /// [`TrainError::Memory`] with both figures.
-pub(crate) fn check(plan: &Plan, batch_size: usize) -> Result<(), TrainError> {
-    let memory = plan.training_memory(batch_size);
+pub(crate) fn check(memory: &TrainingMemory, batch_size: usize) -> Result<(), TrainError> {
     let (need, parameters) = (memory.total(), memory.parameters);
     match available() {
         Some(available) if need > available => Err(TrainError::Memory { need, parameters, batch_size, available }),

@@ -15,6 +15,7 @@ const FREEZE_ABOVE: f64 = 0.02;
 /// flip by the gradient alone, whatever it was made from; T-BSO sums its inputs over time, real numbers. So every method takes
 /// every pooling and every network. The exception is T-BSO, which takes chains only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// The same spiking network with float weights: the upper landmark.

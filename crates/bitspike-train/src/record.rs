@@ -3,23 +3,23 @@
 use crate::checkpoint::Progress;
 use crate::evaluate::Evaluation;
 use crate::flips::{FlipCounts, FlipReport};
-use crate::param::{ParamVisitor, host, layer_of, plain, visit};
+use crate::param::{ParamVisitor, host, layer_of, plain, snapshot, visit};
 use crate::recipe::Recipe;
-use bitspike_nn::network::{Network, Plan};
+use bitspike_nn::network::Summary as Size;
 use bitspike_run::{Energy, EpochRecord, FlipTotals, LayerInfo, LayerRecord, NetworkInfo, Status, Summary};
-use burn::module::Param;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Layers and sizes of a network.
-pub fn network_info(plan: &Plan) -> NetworkInfo {
-    let s = plan.summary();
+/// Layers and sizes of a network of `steps` time steps.
+pub fn network_info(s: Size, steps: usize) -> NetworkInfo {
     NetworkInfo {
         binary_weights: s.binary_weights,
         real_parameters: s.real_parameters,
         bytes_1bit: s.bytes_1bit(),
         bytes_f32: s.bytes_f32(),
-        t: plan.options.network.steps,
+        t: steps,
         layers: s
             .layers
             .into_iter()
@@ -76,8 +76,8 @@ impl ParamVisitor for Scales {
 }
 
 /// The record of the epoch that was just trained, and of its evaluation with the name of the part, if it was evaluated.
-pub fn epoch_record(
-    network: &Network,
+pub fn epoch_record<M: Module>(
+    network: &M,
     progress: &Progress,
     evaluation: Option<(&str, &Evaluation)>,
     flips: &FlipReport,
@@ -152,14 +152,14 @@ fn layer_order(name: &str) -> (u8, usize, String) {
 /// The outcome of a finished run. `last` is the evaluation after the last epoch, on the test part if `tested`.
 pub fn summary(
     recipe: &Recipe,
-    plan: &Plan,
+    size: &Size,
     progress: &Progress,
     last: &Evaluation,
     tested: bool,
     energy: Energy,
     evaluated_on: &str,
 ) -> Summary {
-    let (size, flips) = (plan.summary(), &progress.flips);
+    let flips = &progress.flips;
     Summary {
         name: recipe.name.clone(),
         method: recipe.method.to_string(),
@@ -191,4 +191,27 @@ pub fn summary(
         eval_milliseconds_per_sample: 1e3 * last.seconds / last.samples.max(1) as f64,
         ..Summary::default()
     }
+}
+
+/// What makes runs of equal bits equal: the SHA-256 of [`Summary::content`].
+pub fn content<M: Module>(networks: &[&M], summary: &Summary) -> String {
+    let mut hash = Sha256::new();
+    for network in networks {
+        for (name, data) in snapshot(*network) {
+            hash.update(name.as_bytes());
+            hash.update([0]);
+            data.shape().iter().for_each(|d| hash.update((*d as u64).to_le_bytes()));
+            let values = data.try_to_vec::<f32>().expect("parameters are f32");
+            values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        }
+    }
+    let figures = Summary {
+        name: String::new(),
+        content: String::new(),
+        train_seconds: 0.0,
+        eval_milliseconds_per_sample: 0.0,
+        ..summary.clone()
+    };
+    hash.update(serde_json::to_vec(&figures).expect("plain numbers and names"));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -17,8 +17,9 @@
 use crate::checkpoint::EMA;
 use crate::param::{self, ParamMapper};
 use crate::seal;
-use bitspike_nn::network::Network;
+use bitspike_files::Foreign;
 use bitspike_run::{Checkpoint as Which, RunFolder};
+use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 /// Where a network starts from: the `[init]` table of a recipe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct StartConfig {
     /// A run folder (its last checkpoint), a checkpoint, or a safetensors file; without it, random values.
@@ -57,6 +59,16 @@ pub enum StartError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A file of another program.
+    #[error("{path}: {what}; expected a run folder or a safetensors file", path = .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// How its weights get here.
+        remedy: &'static str,
     },
     /// Names or shapes do not fit the network.
     #[error("{path} does not fit this network:{}\n\n{HINT}", list(.missing, .shapes, .unused), path = .path.display())]
@@ -95,7 +107,7 @@ fn list(missing: &[String], shapes: &[(String, Vec<usize>, Vec<usize>)], unused:
 ///
 /// # Errors
 /// [`StartError`]: unreadable or damaged files, and one error for everything that does not fit.
-pub fn apply(config: &StartConfig, network: Network) -> Result<Network, StartError> {
+pub fn apply<M: Module>(config: &StartConfig, network: M) -> Result<M, StartError> {
     let Some(from) = &config.from else { return Ok(network) };
     let path = if from.is_dir() {
         let open =
@@ -126,7 +138,10 @@ pub fn apply(config: &StartConfig, network: Network) -> Result<Network, StartErr
 fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, StartError> {
     let bytes = std::fs::read(path).map_err(|source| StartError::Io { path: path.to_owned(), source })?;
     let format = |reason: String| StartError::Format { path: path.to_owned(), reason };
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| format(format!("not a whole safetensors file: {e}")))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| match bitspike_files::foreign(&bytes) {
+        Some(Foreign { what, remedy }) => StartError::Foreign { path: path.to_owned(), what, remedy },
+        None => format(format!("not a whole safetensors file: {e}")),
+    })?;
     let has = |prefix: &str| file.names().iter().any(|name| name.starts_with(prefix));
     // Of a run with averages, what it is evaluated and exported with.
     let prefix = if has(EMA) { EMA } else { "param." };
@@ -256,6 +271,7 @@ mod tests {
     use super::*;
     use crate::recipe::Recipe;
     use bitspike_nn::Init;
+    use bitspike_nn::network::Network;
     use burn::tensor::Device;
     use safetensors::tensor::TensorView;
 
@@ -291,6 +307,16 @@ mod tests {
         assert_eq!(found["blocks.0.conv.latent"], float["blocks.0.conv.weight"]);
         assert_eq!(found["head.weight"], float["head.weight"]);
         assert_eq!(found["blocks.0.gate.alpha"].shape().to_vec(), [2, 1]); // stays at its start
+    }
+
+    #[test]
+    fn a_file_of_another_program_is_named_with_the_way_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("net.pt");
+        std::fs::write(&path, b"PK\x03\x04 and so on").unwrap();
+        let error = crate::TrainError::from(apply(&config(&path), network("method = 'agmm'", 1)).unwrap_err());
+        assert!(error.to_string().contains("net.pt: a zip archive, as PyTorch"), "{error}");
+        assert!(error.hint().unwrap().contains("safetensors.torch"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! threads, and a run that was interrupted and resumed gives the bits of one that was not. Wall-clock seconds are the only
 //! figures that differ.
 
+use crate::architecture::{Architecture, Spiking};
 use crate::average::Average;
 use crate::checkpoint::{self, Checkpoint, CheckpointError, EpochSums, Progress};
 use crate::diagnose::Diagnostics;
@@ -15,26 +16,24 @@ use crate::distill::Teacher;
 use crate::energy;
 use crate::error::TrainError;
 use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
-use crate::flips::FlipTracker;
+use crate::flips::{FlipTracker, observe_module};
 use crate::loaders::Loaders;
 use crate::machine;
 use crate::memory;
 use crate::network;
 use crate::online;
 use crate::optim::{BinaryRule, BinaryStep, Optimizer};
-use crate::param::{ParamVisitor, Role, layer_of, plain, visit};
 use crate::recipe::{Recipe, TestAt};
-use crate::record::{epoch_record, network_info, summary};
+use crate::record::{content, epoch_record, network_info, summary};
 use crate::start;
 use bitspike_data::{DataSet, Loader};
-use bitspike_nn::layers::Estimator;
-use bitspike_nn::network::{FiringRates, Ignore, Network, Plan};
+use bitspike_nn::network::{FiringRates, Ignore, Plan, Summary as Size};
 use bitspike_nn::{Init, Targets};
 use bitspike_run::{
     Checkpoint as Which, DatasetInfo, EpochRecord, EventWriter, FileHash, MetricsWriter, NoteRecord, Record, RunFolder,
     RunInfo, Status, StepRecord, Summary, utc_now,
 };
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor};
 use std::path::Path;
 use std::time::Instant;
@@ -89,15 +88,15 @@ pub enum Outcome {
     },
 }
 
-/// A run in memory.
-pub struct Trainer {
+/// A run in memory, of the network of its recipe or of [another](crate::architecture).
+pub struct Trainer<A: Architecture = Plan> {
     recipe: Recipe,
-    plan: Plan,
+    size: Size,
     device: Device,
     folder: RunFolder,
     info: RunInfo,
-    network: Network,
-    average: Option<Average>,
+    network: A::Network,
+    average: Option<Average<A::Network>>,
     optimizer: Optimizer,
     flips: FlipTracker,
     progress: Progress,
@@ -120,16 +119,49 @@ impl Trainer {
         command: &[String],
     ) -> Result<Self, TrainError> {
         recipe.check()?;
-        let plan = network::plan(recipe, data)?;
-        if *device == Device::flex() {
-            memory::check(&plan, recipe.train.batch_size)?;
+        Self::with(network::plan(recipe, data)?, recipe, data, device, folder, command)
+    }
+
+    /// Goes on with an interrupted run from its last checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError`]: no run there, damaged checkpoint, other data than at the start, already finished.
+    pub fn resume(folder: &Path, data: &DataSet, device: &Device) -> Result<Self, TrainError> {
+        let recipe = read_recipe(&RunFolder::open(folder)?)?;
+        Self::resume_with(network::plan(&recipe, data)?, folder, data, device)
+    }
+}
+
+impl<A: Architecture> Trainer<A> {
+    /// As [`start`](Trainer::start), with a network of your own. Of the recipe's `network` only `T` and `estimator` count then, and
+    /// of `neuron`, `norm` and `agmm` what your network makes of them.
+    ///
+    /// # Errors
+    /// As [`start`](Trainer::start); and [`TrainError::Online`] for methods that look into the network.
+    pub fn with(
+        architecture: A,
+        recipe: &Recipe,
+        data: &DataSet,
+        device: &Device,
+        folder: &Path,
+        command: &[String],
+    ) -> Result<Self, TrainError> {
+        recipe.check()?;
+        if *device == Device::flex()
+            && let Some(memory) = architecture.training_memory(recipe.train.batch_size)
+        {
+            memory::check(&memory, recipe.train.batch_size)?;
         }
         let loaders = Loaders::new(recipe, data)?;
-        let network = Network::new(&plan, &Init::new(recipe.seed), &device.clone().autodiff());
+        let network = architecture.build(&Init::new(recipe.seed), &device.clone().autodiff());
         let optimizer = Optimizer::new(recipe.optim_config());
+        if optimizer.config().binary_rule == BinaryRule::Online && network.online().is_none() {
+            return Err(TrainError::Online { method: recipe.method.to_string() });
+        }
         let network = optimizer.prepare(start::apply(&recipe.init, network)?);
         let teacher = Teacher::load(&recipe.distill, data, device)?;
         let folder = RunFolder::create(folder)?;
+        let size = architecture.summary();
         let info = RunInfo {
             name: recipe.name.clone(),
             method: recipe.method.to_string(),
@@ -141,32 +173,27 @@ impl Trainer {
             versions: machine::versions(),
             machine: machine::machine(device),
             device: format!("{device:?}"),
-            network: network_info(&plan),
+            network: network_info(size.clone(), recipe.network.steps),
             weights: recipe.weights(),
             ..RunInfo::default()
         };
         folder.write_recipe(&recipe.to_toml())?;
         folder.write_info(&info)?;
         let mut flips = FlipTracker::new();
-        observe(&network, plan.options.estimator, &mut flips);
-        let average = Average::new(&network, recipe.train.ema);
-        let progress = Progress { seed: recipe.seed, ..Progress::default() };
-        let (metrics, events) = (folder.append_metrics()?, folder.create_events()?);
-        let recipe = recipe.clone();
-        let device = device.clone();
+        observe_module(&network, recipe.estimator(), &mut flips);
         let trainer = Self {
-            recipe,
-            plan,
-            device,
-            folder,
+            recipe: recipe.clone(),
+            size,
+            device: device.clone(),
             info,
+            average: Average::new(&network, recipe.train.ema),
             network,
-            average,
             optimizer,
             flips,
-            progress,
-            metrics,
-            events,
+            progress: Progress { seed: recipe.seed, ..Progress::default() },
+            metrics: folder.append_metrics()?,
+            events: folder.create_events()?,
+            folder,
             loaders,
             teacher,
         };
@@ -174,30 +201,26 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Goes on with an interrupted run from its last checkpoint.
+    /// As [`resume`](Trainer::resume), with the network that the run was started with.
     ///
     /// # Errors
-    /// [`TrainError`]: no run there, damaged checkpoint, other data than at the start, already finished.
-    pub fn resume(folder: &Path, data: &DataSet, device: &Device) -> Result<Self, TrainError> {
+    /// As [`resume`](Trainer::resume); a checkpoint of another network is refused with the first parameter that differs.
+    pub fn resume_with(architecture: A, folder: &Path, data: &DataSet, device: &Device) -> Result<Self, TrainError> {
         let folder = RunFolder::open(folder)?;
         let recipe = read_recipe(&folder)?;
         let mut info = folder.read_info()?;
         same_data(&info, data)?;
-        let plan = network::plan(&recipe, data)?;
         let checkpoint = Checkpoint::load(&folder.checkpoint(Which::Last))?;
         let progress = checkpoint.progress.clone();
         // All epochs done but not marked finished: it was stopped in its last evaluation, which is done again.
         if progress.epoch >= recipe.train.epochs && info.status == Status::Finished {
             return Err(TrainError::Finished { path: folder.path().to_owned(), epochs: progress.epoch });
         }
-        let autodiff = device.clone().autodiff();
-        let network = checkpoint.network(Network::new(&plan, &Init::new(recipe.seed), &autodiff))?;
+        let build = |device: &Device| architecture.build(&Init::new(recipe.seed), device);
+        let network = checkpoint.network(build(&device.clone().autodiff()))?;
         let average = match recipe.train.ema {
             0.0 => None,
-            decay => {
-                let network = checkpoint.averaged(Network::new(&plan, &Init::new(recipe.seed), device))?;
-                Some(Average::from_network(network, decay))
-            }
+            decay => Some(Average::from_network(checkpoint.averaged(build(device))?, decay)),
         };
         let mut optimizer = Optimizer::new(recipe.optim_config());
         checkpoint.optimizer(&mut optimizer, device);
@@ -206,7 +229,8 @@ impl Trainer {
             let reason = format!("optim.{name}: {found} values, the network has {} time steps", recipe.network.steps);
             return Err(CheckpointError::Corrupt { path, reason }.into());
         }
-        let flips = checkpoint.flips();
+        let loaders = Loaders::new(&recipe, data)?;
+        let teacher = Teacher::load(&recipe.distill, data, device)?;
         // Records later than the checkpoint describe steps that will be done again.
         folder.truncate_metrics_after(progress.step)?;
         folder.remove_summary()?;
@@ -220,24 +244,21 @@ impl Trainer {
         events.restart(progress.step + 1)?;
         info.status = Status::Running;
         folder.write_info(&info)?;
-        let loaders = Loaders::new(&recipe, data)?;
-        let teacher = Teacher::load(&recipe.distill, data, device)?;
-        let device = device.clone();
         Ok(Self {
-            recipe,
-            plan,
-            device,
+            size: architecture.summary(),
+            device: device.clone(),
             folder,
             info,
             network,
             average,
             optimizer,
-            flips,
+            flips: checkpoint.flips(),
             progress,
             metrics,
             events,
             loaders,
             teacher,
+            recipe,
         })
     }
 
@@ -270,7 +291,9 @@ impl Trainer {
         };
         let energy = self.energy(&last);
         let on = self.loaders.held_out.as_ref().map_or("", |(name, _)| name);
-        let summary = summary(&self.recipe, &self.plan, &self.progress, &last, tested, energy, on);
+        let mut summary = summary(&self.recipe, &self.size, &self.progress, &last, tested, energy, on);
+        let averaged = self.average.as_ref().map(Average::network);
+        summary.content = content(&averaged.into_iter().chain([&self.network]).collect::<Vec<_>>(), &summary);
         self.folder.write_summary(&summary)?;
         self.info.status = Status::Finished;
         self.folder.write_info(&self.info)?;
@@ -321,7 +344,7 @@ impl Trainer {
                 self.folder.write_info(&self.info)?;
                 return Err(TrainError::Diverged { step: self.progress.step + 1, epoch, loss: value });
             }
-            observe(&self.network, self.plan.options.estimator, &mut self.flips);
+            observe_module(&self.network, self.recipe.estimator(), &mut self.flips);
             let correct = count_correct(logits, &labels);
             self.progress.step += 1;
             if let Some(average) = &mut self.average {
@@ -383,12 +406,12 @@ impl Trainer {
     /// The same with an update after every time step.
     fn update_online(&mut self, images: &Tensor<5>, targets: &Targets, lr: f64) -> (Tensor<3>, f32) {
         let (diagnoses, diagnostics) = (self.diagnoses(), &mut self.progress.diagnostics);
-        let mut sample = |network: &Network, grads: &Gradients, optimizer: &Optimizer| {
+        let mut sample = |network: &A::Network, grads: &Gradients, optimizer: &Optimizer| {
             if diagnoses {
                 diagnostics.sample(network, grads, optimizer, lr);
             }
         };
-        let (network, steps) = (self.network.clone(), self.plan.options.network.steps);
+        let (network, steps) = (self.network.clone(), self.recipe.network.steps);
         let out = online::train_batch(network, images, targets, steps, &mut self.optimizer, lr, &mut sample);
         self.network = out.network;
         (out.logits, out.loss)
@@ -455,7 +478,7 @@ impl Trainer {
     fn energy(&self, test: &Evaluation) -> bitspike_run::Energy {
         let rates = test.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate()));
         let rates = rates.chain(test.counts.clone()).collect();
-        energy::estimate(&self.plan, &self.plan.summary(), &rates)
+        energy::estimate(self.recipe.network.steps, &self.size, &rates)
     }
 
     fn save(&self, which: Which) -> Result<(), TrainError> {
@@ -463,22 +486,6 @@ impl Trainer {
         let average = self.average.as_ref().map(Average::network);
         Ok(checkpoint::save(&path, &self.network, average, &self.optimizer, &self.flips, &self.progress)?)
     }
-}
-
-/// Shows every binary weight of a module, as its estimator makes it, to a tracker.
-pub fn observe<M: Module>(module: &M, estimator: Estimator, flips: &mut FlipTracker) {
-    struct Observe<'a>(&'a mut FlipTracker, Estimator);
-    impl ParamVisitor for Observe<'_> {
-        fn visit<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
-            if Role::of(name) != Role::Binary {
-                return;
-            }
-            let value = param.val();
-            let weight = if self.1.keeps_signs() { value } else { self.1.proxy(plain(value), 0.0) };
-            self.0.observe(layer_of(name), &weight);
-        }
-    }
-    visit(module, &mut Observe(flips, estimator));
 }
 
 /// The recipe of a run folder.

@@ -177,7 +177,22 @@ fn resumed_equals_uninterrupted_bit_for_bit() {
         for which in [Which::Last, Which::Best] {
             assert_same_state(&folder, &whole, which, &what);
         }
+        assert_eq!(content(&folder), content(&whole), "{what}");
     }
+    // Of another name the same, of another seed not.
+    let recipe = Recipe::parse(RECIPE, "test").unwrap();
+    let [renamed, other] = ["renamed", "other"].map(|name| dir.path().join(name));
+    run_recipe_in_pieces(&Recipe { name: "renamed".to_owned(), ..recipe.clone() }, &renamed, &[]);
+    run_recipe_in_pieces(&Recipe { seed: recipe.seed + 1, ..recipe }, &other, &[]);
+    assert_eq!(content(&renamed), content(&whole));
+    assert_ne!(content(&other), content(&whole));
+}
+
+/// What the summary says of the run's bits.
+fn content(folder: &Path) -> String {
+    let content = RunFolder::open(folder).unwrap().read_summary().unwrap().unwrap().content;
+    assert_eq!(content.len(), 64);
+    content
 }
 
 /// Keeping less memory changes no bit of the weights.

@@ -89,11 +89,22 @@ pub enum Command {
     /// List training methods
     Methods,
     /// Print a recipe with every key and its default
-    Recipe(RecipeArgs),
+    Recipe {
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// Print the JSON schema of recipes instead, for editors: keys, types, defaults, what they mean
+        #[arg(long)]
+        schema: bool,
+    },
     /// Print a shell completion script
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Write manual pages, bitspike.1 and one for every command
+    Man {
+        /// Folder for them; it is made if need be
+        dir: PathBuf,
     },
 }
 

@@ -1,5 +1,6 @@
 //! Errors of the command line: what the libraries report, and what only the command line can get wrong.
 
+use bitspike_format::FormatError;
 use bitspike_train::TrainError;
 use bitspike_train::compare::CompareError;
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: bitspike_format::FormatError,
+        source: FormatError,
     },
     /// A network without a deployed form.
     #[error(transparent)]
@@ -144,6 +145,11 @@ impl CliError {
             Self::Report(e) => e.hint().map(|h| h.to_string()),
             Self::Torch(e) => e.hint(),
             Self::Rival(e) => Some(e.hint()),
+            Self::Format { source: FormatError::Magic { found }, .. }
+                if let Some(f) = bitspike_files::foreign(found) =>
+            {
+                Some(format!("it is {}; give a file written by `bitspike export`", f.what))
+            }
             Self::Format { source, .. } => Some(source.hint().to_owned()),
             Self::Export(e) => e.hint(),
             Self::Quantise(e) => Some(e.hint().to_owned()),

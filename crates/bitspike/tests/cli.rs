@@ -31,6 +31,14 @@ fn help_teaches_and_version_answers() {
     }
     assert!(text(&bitspike(dir.path(), &["--version"]).stdout).starts_with("bitspike "));
     assert!(text(&bitspike(dir.path(), &["completions", "bash"]).stdout).contains("complete"));
+    assert!(bitspike(dir.path(), &["man", "man1"]).status.success());
+    for (page, word) in [("bitspike.1", "compare"), ("bitspike-train.1", "resume"), ("bitspike-data-inspect.1", "path")]
+    {
+        let page = std::fs::read_to_string(dir.path().join("man1").join(page)).expect(page);
+        assert!(page.starts_with(".ie") && page.to_lowercase().contains(word), "{page}");
+    }
+    let schema = text(&bitspike(dir.path(), &["recipe", "--schema"]).stdout);
+    assert!(schema.contains("\"$schema\"") && schema.contains("v_threshold"), "{schema}");
     assert!(text(&bitspike(dir.path(), &["methods"]).stdout).contains("const-gate"));
 }
 

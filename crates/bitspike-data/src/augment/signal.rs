@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 /// Strengths; all 0 by default, which is off.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SignalAugment {
     /// Share of the length that a window is moved by at most, 0 to 1.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// Which data set of events: the value of `set`.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EventSetName {
@@ -94,6 +95,7 @@ impl std::fmt::Display for EventSetName {
 
 /// What a recording is divided by into its time steps.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Binning {
@@ -106,6 +108,7 @@ pub enum Binning {
 
 /// What stands in a frame.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Values {
@@ -125,6 +128,7 @@ pub enum Values {
 /// assert!(toml::from_str::<EventOptions>("splits = 'official'").is_err());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EventOptions {
     /// How it is split. Without it the official split, and `by-time` for `event-windows`; sets without an official one
@@ -181,6 +185,7 @@ pub struct EventOptions {
 /// assert!(c.validate().is_ok());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EventConfig {
     /// Which data set.

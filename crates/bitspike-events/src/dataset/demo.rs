@@ -33,6 +33,7 @@ pub struct Images<'a> {
 /// assert!(toml::from_str::<DemoConfig>("margins = 4").is_err());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DemoConfig {
     /// T, the number of time steps; no key, since a recipe has it elsewhere.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 /// assert!("first-0".parse::<Split>().is_err());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Split {

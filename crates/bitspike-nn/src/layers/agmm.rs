@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Shape of α, and whether it is learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AlphaShape {
     /// Learned, one per layer and time step.
@@ -28,6 +29,7 @@ pub enum AlphaShape {
 
 /// Where the gate stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GatePosition {
     /// Right after the batch norm.
@@ -39,6 +41,7 @@ pub enum GatePosition {
 
 /// What the gate is computed from at evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EvalGate {
     /// From the sample itself.
@@ -50,6 +53,7 @@ pub enum EvalGate {
 
 /// Configuration of the gate: the `[agmm]` table of a recipe. Every default is the first value of the method's table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AgmmConfig {
     /// Over which elements the mean is taken.

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which estimator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
     /// Straight-through.

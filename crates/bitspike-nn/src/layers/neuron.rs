@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which neuron.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NeuronKind {
     /// Leaky integrate and fire with a fixed time constant.
@@ -27,6 +28,7 @@ pub enum NeuronKind {
 
 /// Configuration of a neuron layer: the `[neuron]` table of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NeuronConfig {
     /// Which neuron.
@@ -123,7 +125,7 @@ impl Neuron {
     }
 
     /// λ, `[1]`.
-    pub(crate) fn decay(&self, device: &Device) -> Tensor<1> {
+    pub fn decay(&self, device: &Device) -> Tensor<1> {
         match &self.decay_logit {
             Some(logit) => sigmoid(logit.val()),
             None => Tensor::full([1], self.decay, device),

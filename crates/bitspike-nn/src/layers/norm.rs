@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a batch norm treats time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NormKind {
     /// One set of statistics for all steps.
@@ -32,6 +33,7 @@ pub enum NormKind {
 
 /// Configuration of the batch norm: the `[norm]` table of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NormConfig {
     /// How it treats time.

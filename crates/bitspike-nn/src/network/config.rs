@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// How layers are connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// A chain: convolution, batch norm, gate, pooling, neuron.
@@ -25,6 +26,7 @@ pub enum Family {
 
 /// What is pooled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// Average of the current, in front of the neuron: its spikes stay binary.
@@ -38,6 +40,7 @@ pub enum Pooling {
 
 /// What the classifier sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
     /// Every spike of the last map: learns faster on small images.
@@ -59,6 +62,7 @@ pub enum Head {
 /// assert_eq!(plan.summary().binary_weights, 12_550_144);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkConfig {
     /// A network of a paper, or `custom`.

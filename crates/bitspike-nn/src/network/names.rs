@@ -213,3 +213,14 @@ impl<'de> Deserialize<'de> for NetworkName {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for NetworkName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "NetworkName".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "enum": Self::ALL.map(Self::as_str) })
+    }
+}

@@ -143,6 +143,17 @@ impl<'de> Deserialize<'de> for LayerSpec {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for LayerSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LayerSpec".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "Layers as text, such as 64-P-2x128-P" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

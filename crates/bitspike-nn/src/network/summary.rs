@@ -52,7 +52,7 @@ impl TrainingMemory {
 }
 
 /// Cost of a network.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Layer by layer.
     pub layers: Vec<LayerSummary>,

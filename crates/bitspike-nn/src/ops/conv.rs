@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 /// Scale in front of the sign of a binary weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightScale {
     /// No scale: weights are −1 and +1.
@@ -39,6 +40,7 @@ pub enum WeightScale {
 
 /// How exactly the CPU kernels compute gradients. Forward results do not depend on it, and other backends ignore it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// Sums of `f32`.

@@ -44,6 +44,7 @@ use serde::{Deserialize, Serialize};
 
 /// Over which elements the mean of the gate is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GatePool {
     /// Channels, height and width: one gate per sample and time step.
@@ -61,6 +62,7 @@ pub enum GatePool {
 
 /// The function of the gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GateFunction {
     /// The logistic function.
@@ -72,6 +74,7 @@ pub enum GateFunction {
 
 /// Where the gate acts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GateApply {
     /// On the value, and through it on the gradient.

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a spike does to the membrane potential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reset {
     /// The threshold is subtracted.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Shape of the surrogate derivative; the module documentation has the formulas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Surrogate {
     /// Linear on both sides of the threshold, zero outside.

@@ -82,6 +82,10 @@ pub struct Summary {
     /// Energy estimate; absent if it was not computed.
     #[serde(default)]
     pub energy: Option<Energy>,
+    /// SHA-256 of all parameters and running statistics at the end and of the figures of this file without name and wall times: runs of
+    /// equal bits have equal ones. Empty in files of before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content: String,
     /// Wall time per sample in evaluation by the trainer, all time steps, milliseconds.
     #[serde(with = "number")]
     pub eval_milliseconds_per_sample: f64,
@@ -119,6 +123,7 @@ impl Default for Summary {
             bytes_1bit: 0,
             bytes_f32: 0,
             energy: None,
+            content: String::new(),
             eval_milliseconds_per_sample: 0.0,
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is computed from a window: `features.kind`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Features {
@@ -21,11 +22,13 @@ impl Default for Features {
 
 /// Samples as they are have no keys.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RawFeatures {}
 
 /// A logarithmic mel spectrogram.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct MelFeatures {
     /// Samples of a frame.
@@ -70,6 +73,7 @@ impl Default for MelFeatures {
 
 /// What the energies of a spectrogram are measured by.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Level {
@@ -82,6 +86,7 @@ pub enum Level {
 
 /// Where mel bands stand in the shape.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Bands {
@@ -94,6 +99,7 @@ pub enum Bands {
 
 /// A mel scale.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MelScale {
@@ -107,6 +113,7 @@ pub enum MelScale {
 /// How features are brought to one scale, fitted on the training part only. Raw samples have one scale per channel, mel
 /// features one per channel and band. See `normalise.rs`.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Normalise {
@@ -123,6 +130,7 @@ pub enum Normalise {
 
 /// How features `[C, R, L]` become inputs `[T, C', H, W]`: `encode.kind`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Encode {
@@ -146,6 +154,7 @@ impl Default for Encode {
 
 /// Values as they are.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DirectEncode {
     /// Time steps T.
@@ -162,6 +171,7 @@ impl Default for DirectEncode {
 
 /// Random spikes.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RateEncode {
     /// Time steps T.
@@ -182,6 +192,7 @@ impl Default for RateEncode {
 
 /// One spike for each value.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LatencyEncode {
     /// Time steps T.
@@ -198,6 +209,7 @@ impl Default for LatencyEncode {
 
 /// Spikes where the signal has moved.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DeltaEncode {
     /// Time steps T, a divisor of the length: each step has the next L/T columns.
@@ -216,6 +228,7 @@ impl Default for DeltaEncode {
 
 /// Several bell curves for each value.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct PopulationEncode {
     /// Time steps T.
@@ -250,6 +263,7 @@ impl Default for PopulationEncode {
 
 /// What the bell curves hand on.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PopulationOutput {

@@ -7,6 +7,7 @@ pub(crate) const AUDIO_EXTENSIONS: [&str; 9] = ["wav", "wave", "aif", "aiff", "a
 
 /// The format of the files: `format.kind`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Format {
@@ -62,6 +63,7 @@ impl Format {
 
 /// Text with a separator. See `format/csv.rs` for how it is read.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CsvFormat {
     /// Character between fields, one byte. A blank stands for any number of blanks and tabs.
@@ -129,6 +131,7 @@ impl Default for CsvFormat {
 
 /// How characters are written as bytes.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Encoding {
@@ -151,6 +154,7 @@ pub enum Encoding {
 
 /// What a row of a text is.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RowKind {
@@ -163,6 +167,7 @@ pub enum RowKind {
 
 /// Order of day, month and year in dates.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DateOrder {
@@ -177,6 +182,7 @@ pub enum DateOrder {
 
 /// What to do where times repeat, go back or leave a gap.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TimeFaults {
@@ -191,6 +197,7 @@ pub enum TimeFaults {
 
 /// Parquet with plain columns.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ParquetFormat {
     /// Column of times, from which the rate is taken. Timestamps of Parquet have their own unit.
@@ -210,6 +217,7 @@ pub struct ParquetFormat {
 
 /// Unit of a column of times.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TimeUnit {
@@ -238,6 +246,7 @@ impl TimeUnit {
 
 /// NumPy arrays of one or two axes.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NpyFormat {
     /// Meaning of the axes of a two-dimensional array. One with a single axis is one channel.
@@ -246,6 +255,7 @@ pub struct NpyFormat {
 
 /// Axes of a two-dimensional array.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Axes {
     /// Rows are times, columns are channels: `[L, C]`.
@@ -259,6 +269,7 @@ pub enum Axes {
 
 /// Audio; integers are divided by 2^(bits-1).
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct WavFormat {
     /// Averages the channels to one.
@@ -267,6 +278,7 @@ pub struct WavFormat {
 
 /// Numbers without a header; several channels alternate.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RawFormat {
     /// Type and byte order of the numbers.
@@ -285,6 +297,7 @@ impl Default for RawFormat {
 
 /// Type and byte order of numbers without a header.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RawNumber {
@@ -305,5 +318,6 @@ pub enum RawNumber {
 
 /// `.ts` files; everything is in their headers.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TsFormat {}

@@ -39,6 +39,7 @@ use std::path::PathBuf;
 /// assert!(toml::from_str::<SensorConfig>("paht = 'x'").is_err());
 /// ```
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SensorConfig {
     /// Folder of the recordings; folders below it are searched too. Required.
@@ -93,6 +94,7 @@ pub struct SensorConfig {
 /// What to do where a value is missing: an empty field, one of [`MISSING_TEXTS`](crate::MISSING_TEXTS) or of
 /// `missing_markers`, or a NaN in a binary file.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Missing {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where labels and groups come from: `labels.from`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "from", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Labels {
@@ -26,6 +27,7 @@ impl Default for Labels {
 
 /// Folders as labels and groups, counted from the top: 0 is the first below `path`.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct FolderLabels {
     /// Which folder is the label.
@@ -37,6 +39,7 @@ pub struct FolderLabels {
 
 /// Fields of the file name as label and group.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NameLabels {
     /// As `{label}_{group}_{take}.wav`; with `/` it is held against the whole path below the folder. `{label}` is
@@ -46,6 +49,7 @@ pub struct NameLabels {
 
 /// A table with one row for each file. Rows without a file are an error, as are files without a row.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct IndexLabels {
     /// Path of the table below the folder.
@@ -87,5 +91,6 @@ impl Default for IndexLabels {
 
 /// Labels inside the files have no keys here.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct InsideLabels {}

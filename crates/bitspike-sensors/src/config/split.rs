@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How recordings are cut into windows. See `window.rs`.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Window {
     /// Samples of a window. Without it, all recordings must be of one length, which is the window.
@@ -27,6 +28,7 @@ pub struct Window {
 
 /// What becomes of a recording that is shorter than a window.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Short {
@@ -42,6 +44,7 @@ pub enum Short {
 /// What is held out for the test: `split.by`. Never a random choice of windows, which would put near-copies on both
 /// sides.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "by", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Split {
@@ -63,6 +66,7 @@ impl Default for Split {
 
 /// Holds out whole recordings: those named, or a share of each class.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RecordingSplit {
     /// Name of the split, for reports; made up from its keys if empty.
@@ -90,6 +94,7 @@ impl Default for RecordingSplit {
 
 /// Holds out whole groups.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct GroupSplit {
     /// Name of the split, for reports; made up from its keys if empty.
@@ -101,6 +106,7 @@ pub struct GroupSplit {
 /// Cuts every recording in time: the first share trains, the rest tests. Weaker than the others: both parts have the
 /// same persons and machines.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeSplit {
     /// Name of the split, for reports; made up from its keys if empty.
@@ -120,6 +126,7 @@ impl Default for TimeSplit {
 
 /// Parts that come as files. Every file belongs to one of them.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct FileSplit {
     /// Name of the split, for reports; made up from its keys if empty.

@@ -21,6 +21,7 @@ pub use schedule::{Schedule, ScheduleKind};
 
 /// Which optimiser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimizerKind {
     /// Stochastic gradient descent with momentum.
@@ -32,6 +33,7 @@ pub enum OptimizerKind {
 
 /// How binary weights are updated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BinaryRule {
     /// A real latent weight is trained like every other; its sign is the weight.
@@ -46,6 +48,7 @@ pub enum BinaryRule {
 
 /// What the learning rate of latent weights is relative to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BinaryStep {
     /// To the size of the weights at the start and to that of their gradient, layer by layer. Formula in [`relative`].
@@ -57,6 +60,7 @@ pub enum BinaryStep {
 
 /// Configuration of the optimiser: the `[optim]` table of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimConfig {
     /// Which optimiser.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// Shape of the schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
     /// Half a cosine, down to zero.
@@ -26,6 +27,7 @@ pub enum ScheduleKind {
 
 /// Configuration of the schedule: the `[schedule]` table of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
     /// Shape.

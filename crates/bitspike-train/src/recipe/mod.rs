@@ -22,8 +22,17 @@ use serde::{Deserialize, Serialize};
 pub use error::RecipeError;
 pub use preset::Preset;
 
+/// The JSON schema of recipes: keys, types, defaults, and what they mean. What depends on other keys is checked in parsing only.
+#[cfg(feature = "schema")]
+pub fn schema() -> String {
+    let mut schema = schemars::schema_for!(Recipe);
+    schema.insert("title".to_owned(), "Recipe of bitspike".into());
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON")
+}
+
 /// When the test part is evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TestAt {
     /// After the last epoch; without a validation part after every epoch, in its place.
@@ -37,6 +46,7 @@ pub enum TestAt {
 
 /// The `[train]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     /// Passes over the training data.
@@ -108,6 +118,7 @@ impl TrainConfig {
 /// assert!(error.to_string().contains("my.toml:2"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
     /// Name of the run, part of the name of its folder; of a recipe without one, that of its data set.

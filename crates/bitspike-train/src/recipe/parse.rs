@@ -474,6 +474,34 @@ mod tests {
     /// Text, `--set` pairs, parts of the message expected.
     type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
 
+    /// Every key that is read, and no other.
+    #[test]
+    #[cfg(feature = "schema")]
+    fn the_schema_has_every_key() {
+        use serde_json::Value as Json;
+        fn properties<'a>(root: &'a Json, of: &'a Json) -> BTreeMap<&'a str, &'a Json> {
+            let target = |of: &'a Json| of.get("$ref").and_then(Json::as_str).map(|r| root.pointer(&r[1..]).unwrap());
+            let of = target(of).unwrap_or(of);
+            let found = of.get("properties").and_then(Json::as_object);
+            found.into_iter().flatten().map(|(key, value)| (key.as_str(), value)).collect()
+        }
+        let schema: Json = serde_json::from_str(&super::super::schema()).unwrap();
+        let sorted = |mut keys: Vec<String>| {
+            keys.sort();
+            keys
+        };
+        let top = properties(&schema, &schema);
+        assert_eq!(sorted(valid_keys("")), top.keys().map(|k| (*k).to_owned()).collect::<Vec<_>>());
+        for (key, value) in &top {
+            let keys = valid_keys(key);
+            if !keys.is_empty() {
+                let found: Vec<String> = properties(&schema, value).keys().map(|k| (*k).to_owned()).collect();
+                assert_eq!(found, sorted(keys), "{key}");
+            }
+        }
+        assert!(top["method"].to_string().contains("Method") && schema.to_string().contains("\"agmm\""));
+    }
+
     #[test]
     fn errors_name_line_key_and_remedy() {
         let rows: &[Row] = &[

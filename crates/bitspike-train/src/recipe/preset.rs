@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 /// A kind of data with settings that were chosen on validation parts of several sets of the kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// The defaults of each key.

@@ -27,7 +27,8 @@ pub use bench::{RivalError, TorchError};
 use bitspike_cpu::Setting;
 use bitspike_data::DataSet;
 use bitspike_nn::network::{Network, Plan};
-use bitspike_run::{Checkpoint as Which, RunFolder};
+use bitspike_run::{Checkpoint as Which, RunFolder, write_text_atomic};
+use bitspike_train::TrainError;
 use bitspike_train::checkpoint::Checkpoint;
 use bitspike_train::device::Device;
 use bitspike_train::method::Method;
@@ -37,6 +38,16 @@ use bitspike_train::trainer::{read_recipe, same_data};
 use clap::CommandFactory;
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// Writes the manual page of a command and those of its sub-commands.
+fn manual(command: &clap::Command, dir: &Path) -> Result<(), CliError> {
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    let text = String::from_utf8(page).expect("made of the text of the help");
+    write_text_atomic(dir.join(format!("{name}.1")), &text).map_err(TrainError::from)?;
+    command.get_subcommands().filter(|c| c.get_name() != "help").try_for_each(|c| manual(c, dir))
+}
 
 /// Runs a command; `false` if a check failed.
 pub fn run(args: Args) -> Result<bool, CliError> {
@@ -61,8 +72,19 @@ pub fn run(args: Args) -> Result<bool, CliError> {
             output::result(&Method::ALL.map(line).concat())?;
             Ok(true)
         }
-        Command::Recipe(a) => {
+        Command::Recipe { schema: true, .. } => {
+            output::result(&format!("{}\n", bitspike_train::recipe::schema()))?;
+            Ok(true)
+        }
+        Command::Recipe { recipe: a, .. } => {
             output::result(&recipe(&a, None)?.to_toml())?;
+            Ok(true)
+        }
+        Command::Man { dir } => {
+            let mut command = Args::command();
+            command.build();
+            std::fs::create_dir_all(&dir).map_err(|source| CliError::Read { path: dir.clone(), source })?;
+            manual(&command, &dir)?;
             Ok(true)
         }
         Command::Completions { shell } => {
