@@ -5,6 +5,8 @@
 //! - [`Aside`] and [`sweep`]: the temporary file that becomes another in one step, and the removal of those that killed
 //!   processes left.
 
+#![cfg_attr(not(feature = "peak"), forbid(unsafe_code))]
+
 mod aside;
 mod bound;
 #[cfg(feature = "peak")]
@@ -16,3 +18,8 @@ pub use bound::{Beyond, FLOOR, GROWTH, most};
 #[cfg(feature = "peak")]
 pub use peak::Peak;
 pub use read::{UNSIZED, read, read_text};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

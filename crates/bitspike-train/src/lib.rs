@@ -13,6 +13,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod average;
 pub mod bench;
 pub mod check_run;
@@ -48,3 +50,8 @@ pub mod verify;
 
 pub use error::TrainError;
 pub use loaders::eval_loader;
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
