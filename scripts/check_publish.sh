@@ -91,11 +91,11 @@ RUST
         echo 'fn main() {}'
     fi
 } >"$work/src/main.rs"
-said=$(cd "$work" && CARGO_TARGET_DIR=$target/consumer cargo run --quiet)
+said=$(cd "$work" && CARGO_TARGET_DIR=$target/consumer cargo run --release --quiet)
 echo "built and run: ${said:-nothing to run}"
 if [ -n "$tests" ]; then
     echo "== tests of the packages"
-    (cd "$work" && env -u BITSPIKE_GOLDEN CARGO_TARGET_DIR="$target/consumer" cargo test --workspace)
+    (cd "$work" && env -u BITSPIKE_GOLDEN CARGO_TARGET_DIR="$target/consumer" cargo test --release --workspace)
 fi
 
 echo "== a C program"

@@ -90,7 +90,7 @@ fn the_c_example_prints_the_logits_and_refuses_what_does_not_fit() {
 
     std::fs::write(&sample, bytes(&image[1..])).unwrap();
     let refused = run();
-    assert!(refused.status.code() == Some(2) && String::from_utf8_lossy(&refused.stderr).contains("a sample has"));
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("a sample has"));
     std::fs::write(&net, &file[1..]).unwrap();
-    assert_eq!(run().status.code(), Some(2));
+    assert!(!run().status.success());
 }

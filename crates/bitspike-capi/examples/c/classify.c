@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     file = read_file(argv[1], (size_t)1 << 28, &length);
     if (bitspike_explain(file, length, why, sizeof why) != 0) {
         fprintf(stderr, "%s: %s\n", argv[1], why);
-        return 2;
+        exit(2);
     }
     must(bitspike_open(file, length, &model), argv[1]); /* borrows the bytes: free them last */
     must(bitspike_describe(&model, &info), argv[1]);
@@ -61,14 +61,14 @@ int main(int argc, char **argv) {
     if (sample_length != values * sizeof *sample) {
         fprintf(stderr, "%s: %lu bytes; a sample has %lu\n", argv[2], (unsigned long)sample_length,
                 (unsigned long)(values * sizeof *sample));
-        return 2;
+        exit(2);
     }
 
     arena = malloc(info.run_words * sizeof *arena); /* all the state there is */
     logits = malloc(info.classes * sizeof *logits);
     if (arena == NULL || logits == NULL) {
         fprintf(stderr, "out of memory\n");
-        return 2;
+        exit(2);
     }
     must(bitspike_run(&model, arena, info.run_words, sample, values, logits, info.classes), argv[2]);
     for (i = 0; i < info.classes; i++) {
