@@ -38,6 +38,9 @@
 //! # Ok::<(), bitspike_classics::ClassicError>(())
 //! ```
 
+// Not `forbid`: `ndarray::s!` allows itself what it needs.
+#![deny(unsafe_code)]
+
 mod error;
 mod forest;
 mod linear;
@@ -344,3 +347,8 @@ fn one(classic: Classic, train: &Windows, test: &Windows, seed: u64) -> Result<O
     let (bytes, operations, note) = (model.bytes(), model.operations(), model.note);
     Ok(Outcome { classic, predictions, scores, correct, train_seconds, bytes, operations, note })
 }
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

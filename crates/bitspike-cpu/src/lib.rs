@@ -13,6 +13,8 @@
 //! assert_eq!("portable".parse::<KernelPath>().unwrap(), KernelPath::Portable);
 //! ```
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -294,3 +296,8 @@ mod tests {
         assert!(KernelPath::available().contains(&KernelPath::best()));
     }
 }
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

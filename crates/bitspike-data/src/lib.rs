@@ -25,6 +25,8 @@
 //! # Ok::<(), bitspike_data::DataError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod augment;
 mod config;
 mod drawn;
@@ -67,3 +69,8 @@ pub use rng::{Purpose, Rng};
 pub use set::{DataSet, DataSummary, ImageSet, SourceFile, Values};
 pub use stats::channel_stats;
 pub use verify::{Check, Verification, verify, verify_path};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

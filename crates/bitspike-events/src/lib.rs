@@ -11,6 +11,8 @@
 //! What each format says about time, polarity, orientation and cut-off files stands at the top of its file in
 //! `src/format`, and as one table in `docs/reference/events.md`. This crate knows nothing of networks or training.
 
+#![forbid(unsafe_code)]
+
 pub mod augment;
 mod columns;
 pub mod dataset;
@@ -40,3 +42,8 @@ pub use random::Random;
 pub use reader::{EventReader, ReadOptions, TimeUnit};
 pub use simulate::{Saccades, Simulator, SimulatorConfig, saccades};
 pub use writer::EventWriter;
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

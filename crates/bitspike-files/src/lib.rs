@@ -6,6 +6,8 @@
 //! - [`Aside`] and [`sweep`]: the temporary file that becomes another in one step, and the removal of those that killed
 //!   processes left.
 
+#![cfg_attr(not(feature = "peak"), forbid(unsafe_code))]
+
 mod aside;
 mod bound;
 mod foreign;
@@ -19,3 +21,8 @@ pub use foreign::{Foreign, foreign};
 #[cfg(feature = "peak")]
 pub use peak::Peak;
 pub use read::{UNSIZED, read, read_text};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -81,3 +81,8 @@ pub const VERSION_HARD: u16 = 4;
 pub const VERSION_FEED: u16 = 5;
 /// The newest that this crate reads and writes.
 pub const NEWEST: u16 = VERSION_FEED;
+
+/// The example of the README runs.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

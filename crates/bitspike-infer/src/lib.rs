@@ -65,3 +65,8 @@ pub use head::{best, margin};
 pub use observer::{Digest, Observer};
 pub use run::run;
 pub use step::{reset, step, steps_done};
+
+/// The example of the README runs.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -21,3 +21,8 @@ pub mod recycle;
 pub mod rms;
 pub mod sgd;
 pub mod shape;
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

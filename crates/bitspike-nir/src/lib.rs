@@ -66,3 +66,8 @@ pub fn write(model: &Model<'_>, options: &Options, path: &Path) -> Result<(), Ni
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Start, NirError> {
     start(&Graph::read(path)?, options)
 }
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

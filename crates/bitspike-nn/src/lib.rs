@@ -17,6 +17,8 @@
 //! # let _ = gradients;
 //! # Ok::<(), bitspike_nn::network::PlanError>(())
 //! ```
+
+#![forbid(unsafe_code)]
 // burn-ndarray is deprecated: it stays a second backend for tests for as long as Burn ships it.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
@@ -29,3 +31,8 @@ mod shape;
 
 pub use init::Init;
 pub use loss::{Loss, Targets, mean_output};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

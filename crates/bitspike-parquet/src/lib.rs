@@ -17,6 +17,8 @@
 //!
 //! Errors say row group and row, not a byte: the crate does not tell it.
 
+#![forbid(unsafe_code)]
+
 mod error;
 mod pages;
 mod source;
@@ -450,3 +452,8 @@ fn kind(c: &ColumnDescriptor) -> Kind {
         _ => Kind::Other,
     }
 }
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -11,6 +11,8 @@
 //! A figure is never shown without what it takes to judge it: the spread over seeds, the paired difference to the
 //! baseline with its 95 % interval, and a sentence on whether that can be told from seed noise ([`Verdict`]).
 
+#![forbid(unsafe_code)]
+
 mod caveats;
 mod comparison;
 mod conclude;
@@ -35,3 +37,8 @@ pub use learned::{FEW_STEPS, UNCHANGED, nothing_learned};
 pub use output::{csv, json, markdown, text, write};
 pub use page::html;
 pub use stats::{Spread, Welch};
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

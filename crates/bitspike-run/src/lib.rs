@@ -39,6 +39,8 @@
 //! # Ok::<(), bitspike_run::RunError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod atomic;
 mod check;
 mod clock;
@@ -68,3 +70,8 @@ pub use schema::{
     LayerRecord, MachineInfo, NetworkInfo, NoteRecord, Record, RunInfo, SCHEMA, Status, StepRecord, Summary,
 };
 pub use tensorboard::EventWriter;
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

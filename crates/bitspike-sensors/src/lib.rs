@@ -56,6 +56,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod apply;
 mod config;
 mod encode;
@@ -99,3 +101,8 @@ pub use recording::{Recording, SourceFile, files_sha256};
 pub use split::verify;
 pub use stream::{Fitted, StreamWindow, Streamed};
 pub use window::Origin;
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,6 +14,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod architecture;
 mod average;
 pub mod bench;
@@ -52,3 +54,8 @@ pub mod verify;
 pub use architecture::{Architecture, Spiking};
 pub use error::TrainError;
 pub use loaders::eval_loader;
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -45,3 +45,8 @@ pub use bitspike_report as report;
 pub use bitspike_run as run;
 pub use bitspike_sensors as sensors;
 pub use bitspike_train as train;
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,6 +2,8 @@
 //!
 //! Results go to standard output, everything else to standard error. Exit code 0: done; 1: a check failed; 2: an error.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod commands;
 mod error;

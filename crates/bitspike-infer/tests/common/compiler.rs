@@ -1,4 +1,4 @@
-//! The C compiler of this machine; the tests of the C interface include this file too.
+//! The C compiler of this machine.
 
 use std::process::Command;
 

@@ -39,7 +39,7 @@ fn case(s: &GateShape, per_channel: bool, seed: u64) -> (Vec<f32>, Vec<f32>, Vec
 
 #[test]
 fn golden_agmm_matches_pytorch() {
-    for golden in Golden::all("agmm_") {
+    for golden in Golden::all("agmm") {
         let pool = match golden.word("pool") {
             "chw" => Pool::Chw,
             "hw" => Pool::Hw,

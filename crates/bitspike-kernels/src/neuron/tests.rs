@@ -46,7 +46,7 @@ fn run(p: &NeuronParams, x: &[f32], g: &[f32], t: usize) -> (Vec<f32>, Vec<f32>,
 
 #[test]
 fn golden_lif_matches_pytorch() {
-    for golden in Golden::all("lif_") {
+    for golden in Golden::all("lif") {
         let p = golden_params(&golden);
         let (shape, x) = golden.tensor("x");
         let g = golden.tensor("grad_spikes").1;

@@ -30,7 +30,7 @@ fn run(case: &Case, eps: f32) -> [Vec<f32>; 4] {
 
 #[test]
 fn golden_batch_norm_matches_pytorch() {
-    for golden in Golden::all("batch_norm_") {
+    for golden in Golden::all("batch_norm") {
         let case = Case {
             x: golden.channels_last("x"),
             dy: golden.channels_last("grad_y"),

@@ -1,7 +1,10 @@
 //! Reads the stored PyTorch vectors of `testdata/golden` for tests and brings them to channels-last order.
+//!
+//! They belong to the workspace and are in no package. `BITSPIKE_GOLDEN=dir` names another folder, or the one above its
+//! `vectors`; where there is neither, tests say so and check nothing.
 
 use safetensors::SafeTensors;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One reference file: the metadata `params` and the tensors.
 pub(crate) struct Golden {
@@ -11,25 +14,42 @@ pub(crate) struct Golden {
     pub(crate) params: serde_json::Value,
 }
 
+/// The folder of the vectors. None, said in a line, outside the workspace.
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+fn folder() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("BITSPIKE_GOLDEN").map(PathBuf::from) {
+        let within = named.join("vectors");
+        return Some(if within.is_dir() { within } else { named });
+    }
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden");
+    if !ours.is_dir() {
+        eprintln!("skipped: outside the workspace; BITSPIKE_GOLDEN names the folder of the reference vectors");
+        return None;
+    }
+    Some(ours)
+}
+
 impl Golden {
-    /// Every file whose name begins with `prefix`; there is at least one.
-    pub(crate) fn all(prefix: &str) -> Vec<Self> {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden");
+    /// Every file of an operation; there is at least one, unless there is no folder.
+    pub(crate) fn all(op: &str) -> Vec<Self> {
+        let Some(folder) = folder() else { return Vec::new() };
         let mut files: Vec<_> = std::fs::read_dir(&folder)
             .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
             .map(|entry| entry.unwrap().path())
-            .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix))
+            .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
             .collect();
         files.sort();
-        assert!(!files.is_empty(), "{}: no file begins with {prefix}", folder.display());
-        files.into_iter().map(Self::read).collect()
+        let found: Vec<_> = files.iter().filter_map(|path| Self::read(path, op)).collect();
+        assert!(!found.is_empty(), "{}: no file of {op}", folder.display());
+        found
     }
 
-    fn read(path: PathBuf) -> Self {
-        let bytes = std::fs::read(&path).unwrap();
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-        let params = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["params"]).unwrap();
-        Self { name: path.display().to_string(), bytes, params }
+    fn read(path: &Path, op: &str) -> Option<Self> {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().as_ref().unwrap();
+        let params = (metadata["op"] == op).then(|| serde_json::from_str(&metadata["params"]).unwrap())?;
+        Some(Self { name: path.display().to_string(), bytes, params })
     }
 
     /// The shape and the values of a tensor as stored.

@@ -604,19 +604,7 @@ mod tests {
 
     /// The folder is asked for when it is read, so recipes can be looked at and passed on without one.
     #[test]
-    fn every_recipe_of_the_repository_parses() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes");
-        let mut found = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|e| e == "toml") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let recipe = parse(&text, &path.display().to_string(), &[]).unwrap();
-                assert_eq!(parse(&recipe.to_toml(), "again.toml", &[]).unwrap(), recipe, "{}", path.display());
-                found += 1;
-            }
-        }
-        assert!(found > 5, "{found} recipes in {folder}");
+    fn a_recipe_without_its_folder_parses() {
         let recipe = parse("[data]\nset = 'event-folder'\n", "r.toml", &[]).unwrap();
         let error = recipe.load_data().unwrap_err().to_string();
         assert!(error.contains("data.path") && error.contains("--data-dir"), "{error}");
