@@ -201,22 +201,6 @@ fn kernel_fits(place: &ConvPlan) -> Result<(), ExportError> {
     Err(ExportError::Unsupported { layer: place.name.clone(), what, reason, remedy })
 }
 
-/// The trainer's name of layer `i` of a file whose last is `last`.
-pub fn layer_name(i: usize, last: usize, neurons: bool) -> String {
-    match i {
-        _ if neurons => "last".to_owned(),
-        0 => "stem".to_owned(),
-        _ if i == last => "head".to_owned(),
-        _ => format!("blocks.{}", i - 1),
-    }
-}
-
-/// Channels, rows and columns after a block.
-pub(crate) fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
-    let [rows, columns] = b.output([h, w]);
-    [b.channels, rows, columns]
-}
-
 /// Refuses a norm whose steps differ.
 fn joint(layer: &str, norm: &TimeBatchNorm) -> Result<(), ExportError> {
     if norm.is_joint() {

@@ -34,7 +34,6 @@ pub mod memory;
 pub mod method;
 pub mod network;
 mod online;
-pub mod onnx;
 pub mod optim;
 pub mod param;
 pub mod parameters;
@@ -46,5 +45,6 @@ pub mod start;
 pub mod trainer;
 pub mod verify;
 
+pub use bitspike_onnx as onnx;
 pub use error::TrainError;
 pub use loaders::eval_loader;
