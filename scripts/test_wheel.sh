@@ -63,7 +63,7 @@ for python in $PYTHONS; do
   [ "$python" != "$newest" ] || numpy=numpy
   extra=()
   if [ "$python" = "$newest" ]; then
-    extra=(pandas mypy)
+    extra=(pandas mypy nir onnxruntime)
     [ -z "${TORCH:-}" ] || extra+=(torch spikingjelly snntorch safetensors nbclient nbformat ipykernel)
   fi
   "$env/bin/pip" install -q "$wheel" "$numpy" pytest "${extra[@]}"

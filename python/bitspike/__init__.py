@@ -16,7 +16,7 @@ NumPy is all that is needed; PyTorch and pandas where they are used. Errors are 
 """
 
 from bitspike import data, encode, events, sensors
-from bitspike._errors import BitspikeError, DataError, FormatError, InputError, InputTypeError, ProgramError
+from bitspike._errors import BitspikeError, DataError, ExportError, FormatError, InputError, InputTypeError, ProgramError
 from bitspike._model import Feed, Layer, Model, Spikes, Stream
 from bitspike._program import Interrupted
 from bitspike._runs import Comparison, Report, Run, compare, report, sweep, train
@@ -28,6 +28,7 @@ __all__ = [
     "BitspikeError",
     "Comparison",
     "DataError",
+    "ExportError",
     "Feed",
     "FormatError",
     "InputError",

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Camera", "Model", "Stream", "encode", "event_formats", "event_frames", "load_images", "load_sensors", "newest_format", "read_events",
-    "read_recordings", "saccades", "version",
+    "Camera", "Model", "Stream", "c", "encode", "event_formats", "event_frames", "load_images", "load_sensors", "newest_format", "nir", "onnx",
+    "read_events", "read_recordings", "saccades", "version",
 ]  # fmt: skip
 
 version: str
@@ -50,6 +50,15 @@ class Camera:
     ) -> Camera: ...
     def frame(self, t: int, image: _F32) -> _Columns: ...
 
+def nir(model: Model, weights: str, soft_reset: bool) -> bytes: ...
+def onnx(model: Model, pixels: bool) -> bytes: ...
+def c(
+    model: Model,
+    name: str,
+    samples: _F32 | None = None,
+    template: str | None = None,
+    hop: int | None = None,
+) -> list[tuple[str, str]]: ...
 def event_formats() -> list[str]: ...
 def read_events(
     path: str | os.PathLike[str],

@@ -19,6 +19,10 @@ class FormatError(BitspikeError, ValueError):
     """A ``.bsnn`` file that is damaged, or a description that cannot be written; the message has layer and array or field."""
 
 
+class ExportError(BitspikeError, ValueError):
+    """A network that another format has no words for; the message has the layer."""
+
+
 class DataError(BitspikeError, ValueError):
     """A file of events or sensors that is damaged, or is not read; the message has file and place."""
 

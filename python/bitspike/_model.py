@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitspike import _core
+from bitspike import _core, _files
 from bitspike._arrays import batched, checked, shown
 from bitspike._errors import InputError, InputTypeError
 
@@ -156,6 +156,59 @@ class Model:
     def to_bytes(self) -> bytes:
         """The bytes of the file."""
         return self._core.file()
+
+    def save_onnx(self, path: str | os.PathLike[str], *, input: Literal["float32", "uint8"] = "float32") -> None:
+        """Writes an ONNX graph of floats, opset 13, unrolled over T; its output ``logits`` ``[N, classes]`` is what a call gives.
+
+        ``input``: what the graph takes, like a call. ``"float32"``: ``input`` ``[N, *sample_shape]``, the network's own inputs.
+        ``"uint8"``: ``image``, pixels 0 to 255 in floats; the normalisation that the file says is in the graph.
+
+        Sums of spikes are exact in floats; elsewhere a runtime rounds as it likes, so a spike whose potential lies within rounding of
+        its threshold may differ. Raises :class:`bitspike.ExportError` for a file with integers.
+        """
+        if input not in ("float32", "uint8"):
+            raise InputError(f'input: expected "float32" or "uint8", found {input!r}')
+        _files.replace(path, _core.onnx(self._core, input == "uint8"))
+
+    def save_nir(
+        self, path: str | os.PathLike[str], *, weights: Literal["scaled", "signs"] = "scaled", soft_reset: bool = False
+    ) -> None:
+        """Writes a NIR graph, for other libraries of spiking networks (``weights="scaled"``) or for hardware (``"signs"``: ±1).
+
+        NIR has neurons that go to 0 alone: networks with ``reset="soft"`` need ``soft_reset=True``, which is said in the metadata, and
+        a program that does not read it computes something else. Raises :class:`bitspike.ExportError` with the layer that NIR has no words
+        for, as a gate that depends on the sample.
+        """
+        _files.replace(path, _core.nir(self._core, weights, soft_reset))
+
+    def save_c(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        name: str = "bsnn_model",
+        samples: Any = None,
+        template: Literal["bare", "arduino", "esp-idf", "zephyr"] | None = None,
+        hop: int | None = None,
+    ) -> list[Path]:
+        """Writes the network as C99 that needs no library, and gives the paths: ``NAME.h`` and ``NAME.c``, whose logits are bit for
+        bit those of a call; with ``samples`` ``NAME_test.c``, a program that compares them; and where the file says how samples are made
+        of recordings, ``NAME_stream.h`` and ``NAME_stream.c``.
+
+        ``samples``: as a call takes them. ``template``: a whole project for a kind of device instead, which needs a stream. ``hop``:
+        samples from one window to the next, if not those of the file.
+        """
+        if hop is not None and not (isinstance(hop, int) and 0 < hop < 1 << 32):
+            raise InputError(f"hop: expected a number from 1, found {hop!r}")
+        if template is not None and samples is not None:
+            raise InputError("samples: a template has no test; leave one of both out")
+        given = None if samples is None else self._input(samples)[0]
+        written, target = [], Path(folder)
+        for path, text in _core.c(self._core, name, given, template, hop):
+            file = target / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _files.replace(file, text.encode())
+            written.append(file)
+        return written
 
     def _input(self, x: Any) -> tuple[NDArray[np.float32], bool]:
         a, single = batched(x, "x", (np.float32, np.uint8), self.sample_shape)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitspike import _files
 from bitspike._errors import FormatError
+
+if TYPE_CHECKING:
+    from bitspike._model import Model
 
 Array = NDArray[np.float32]
 Pool = Literal["none", "current", "spikes", "max-spikes"]
@@ -189,16 +192,25 @@ class Spec:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the file, under a temporary name that is then renamed."""
-        target, data = Path(path), self.to_bytes()
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as f:
-                f.write(data)
-            os.chmod(name, 0o644)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+        _files.replace(path, self.to_bytes())
+
+    def model(self) -> Model:
+        """The file as a :class:`bitspike.Model` that runs."""
+        from bitspike._model import Model
+
+        return Model.load(self.to_bytes())
+
+    def save_onnx(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """See :meth:`bitspike.Model.save_onnx`."""
+        self.model().save_onnx(path, **options)
+
+    def save_nir(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """See :meth:`bitspike.Model.save_nir`."""
+        self.model().save_nir(path, **options)
+
+    def save_c(self, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
+        """See :meth:`bitspike.Model.save_c`."""
+        return self.model().save_c(folder, **options)
 
 
 def _table() -> list[int]:

@@ -3,7 +3,10 @@
 use bitspike_data::DataError;
 use bitspike_events::EventError;
 use bitspike_infer::InferError;
+use bitspike_infer::c99::ExportError;
 use bitspike_infer::fast::OpenError;
+use bitspike_nir::NirError;
+use bitspike_onnx::OnnxError;
 use bitspike_sensors::SensorError;
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -13,9 +16,10 @@ use std::path::Path;
 mod python {
     pyo3::import_exception!(bitspike._errors, FormatError);
     pyo3::import_exception!(bitspike._errors, DataError);
+    pyo3::import_exception!(bitspike._errors, ExportError);
     pyo3::import_exception!(bitspike._errors, InputError);
 }
-use python::{DataError as PyDataError, FormatError, InputError};
+use python::{DataError as PyDataError, ExportError as PyExportError, FormatError, InputError};
 
 /// An error on the way out of a function.
 pub(crate) struct Error(PyErr);
@@ -78,6 +82,29 @@ impl From<InferError> for Error {
             InferError::Input { .. } | InferError::NotFinite { .. } => InputError::new_err(text),
             _ => PyRuntimeError::new_err(text),
         })
+    }
+}
+
+impl From<ExportError> for Error {
+    fn from(e: ExportError) -> Self {
+        let text = text(&e.to_string(), e.hint());
+        match e {
+            ExportError::Infer(e) => e.into(),
+            ExportError::Name { .. } => Self(InputError::new_err(text)),
+            _ => Self(PyExportError::new_err(text)),
+        }
+    }
+}
+
+impl From<NirError> for Error {
+    fn from(e: NirError) -> Self {
+        Self(PyExportError::new_err(text(&e.to_string(), e.hint().unwrap_or_default())))
+    }
+}
+
+impl From<OnnxError> for Error {
+    fn from(e: OnnxError) -> Self {
+        Self(PyExportError::new_err(text(&e.to_string(), e.hint().unwrap_or_default())))
     }
 }
 

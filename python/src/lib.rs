@@ -4,6 +4,7 @@
 mod data;
 mod error;
 mod events;
+mod export;
 mod model;
 mod sensors;
 
@@ -16,6 +17,9 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<model::Model>()?;
     m.add_class::<model::Stream>()?;
     m.add_class::<events::Camera>()?;
+    m.add_function(wrap_pyfunction!(export::nir, m)?)?;
+    m.add_function(wrap_pyfunction!(export::onnx, m)?)?;
+    m.add_function(wrap_pyfunction!(export::c, m)?)?;
     m.add_function(wrap_pyfunction!(events::read_events, m)?)?;
     m.add_function(wrap_pyfunction!(events::event_formats, m)?)?;
     m.add_function(wrap_pyfunction!(events::event_frames, m)?)?;

@@ -65,7 +65,7 @@ impl Spikes {
 }
 
 /// The values of an array in C order.
-fn values<'a, T: numpy::Element>(x: &'a PyReadonlyArrayDyn<'_, T>) -> Result<&'a [T], Error> {
+pub(crate) fn values<'a, T: numpy::Element>(x: &'a PyReadonlyArrayDyn<'_, T>) -> Result<&'a [T], Error> {
     x.as_slice().map_err(|_| argument("x", "an array in C order", "another order; use numpy.ascontiguousarray"))
 }
 
@@ -205,6 +205,11 @@ impl Model {
 }
 
 impl Model {
+    /// What the file says, checked.
+    pub(crate) fn parsed(&self) -> &bitspike_format::Model<'_> {
+        self.engine.model()
+    }
+
     /// Layers with neurons, and the shape of their spikes.
     fn maps(&self) -> impl Iterator<Item = (usize, Map)> {
         self.engine.model().layers().enumerate().filter_map(|(i, layer)| match layer {

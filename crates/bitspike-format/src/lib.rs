@@ -66,7 +66,7 @@ pub use read::{Layers, Model};
 #[cfg(feature = "std")]
 pub use write::{
     BlockSpec, FeedSpec, GateSpec, HeadSpec, IntegerBlockSpec, IntegerLayerSpec, IntegerSpec, LayerSpec, ModelSpec,
-    ResidualSpec, SignalSpec, WeightSpec, WriteError, write, write_integers,
+    ResidualSpec, SignalSpec, WeightSpec, WriteError, layer_name, write, write_integers,
 };
 
 /// Version of files whose parameters are signs and real numbers.

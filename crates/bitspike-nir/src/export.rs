@@ -282,7 +282,7 @@ impl Build<'_> {
                 name,
                 format!("channel {channel} with a slope of 0"),
                 "weights of 1 and -1 are not 0 in any unit",
-                "write it with --nir-weights scaled",
+                "write it with --nir-weights scaled (in Python weights=\"scaled\")",
             );
         }
         let scale: Vec<f32> = if signs { slope.iter().map(|a| a.abs()).collect() } else { vec![1.0; out.channels] };
@@ -339,7 +339,7 @@ impl Build<'_> {
                 name,
                 "neurons that subtract their threshold",
                 "a NIR neuron that fires goes to v_reset",
-                "train with neuron.reset = \"hard\", or write them with --nir-soft-reset, which says reset = \"soft\" in the \
+                "train with neuron.reset = \"hard\", or write them with --nir-soft-reset (in Python soft_reset=True), which says reset = \"soft\" in the \
                  metadata: a program that does not read it computes something else",
             );
         }

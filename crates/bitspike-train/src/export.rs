@@ -4,7 +4,7 @@ use crate::fold::{self, Block};
 use crate::param::host;
 use crate::recipe::Recipe;
 use bitspike_data::{DataSet, Normalize};
-use bitspike_format::{BlockSpec, Features, FeedSpec, LayerSpec, ModelSpec, Pool, ResidualSpec, SignalSpec};
+use bitspike_format::{Features, FeedSpec, LayerSpec, ModelSpec, Pool, ResidualSpec, SignalSpec};
 use bitspike_nn::layers::{Conv2d, GatePosition};
 use bitspike_nn::network::{Blocks, ConvPlan, Head, Junction, Network, Plan, Pooling, Structure};
 
@@ -197,20 +197,4 @@ fn kernel_fits(place: &ConvPlan) -> Result<(), ExportError> {
     };
     let reason = "the kernels of the format have sides of 1, 3, 5 or 7";
     Err(ExportError::Unsupported { layer: place.name.clone(), what, reason, remedy })
-}
-
-/// The trainer's name of layer `i` of a file whose last is `last`.
-pub fn layer_name(i: usize, last: usize, neurons: bool) -> String {
-    match i {
-        _ if neurons => "last".to_owned(),
-        0 => "stem".to_owned(),
-        _ if i == last => "head".to_owned(),
-        _ => format!("blocks.{}", i - 1),
-    }
-}
-
-/// Channels, rows and columns after a block.
-pub(crate) fn after(b: &BlockSpec, [_, h, w]: [usize; 3]) -> [usize; 3] {
-    let [rows, columns] = b.output([h, w]);
-    [b.channels, rows, columns]
 }

@@ -18,7 +18,6 @@
 //!
 //! Shapes: images `[1 or T, N, C, H, W]`, counts `[T, N, C, H, W]`, logits `[N, classes]`.
 
-use crate::export::after;
 use bitspike_format::math::{HARD_SLOPE, hard, sigmoid};
 use bitspike_format::{
     BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
@@ -118,7 +117,7 @@ impl Folded {
                 LayerSpec::Block(b) => {
                     let conv = Conv::new(b, map[0], device);
                     largest = if b.pool == Pool::Spikes { b.window([map[1], map[2]]).iter().product() } else { 1 };
-                    map = after(b, map);
+                    map = b.after(map);
                     stages.push(Stage::Block { conv, pool: b.pool, neuron: b.neuron });
                 }
                 LayerSpec::Residual(r) => {
@@ -134,7 +133,7 @@ impl Folded {
                         })
                     });
                     let conv = Conv::new(&r.block, map[0], device);
-                    map = after(&r.block, map);
+                    map = r.block.after(map);
                     if let Some(neuron) = r.block.neuron {
                         stages.push(Stage::Residual { conv, neuron, projection });
                     }

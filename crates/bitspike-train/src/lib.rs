@@ -39,7 +39,6 @@ pub mod memory;
 pub mod method;
 pub mod network;
 mod online;
-pub mod onnx;
 pub mod optim;
 pub mod param;
 pub mod parameters;
@@ -52,6 +51,7 @@ pub mod trainer;
 pub mod verify;
 
 pub use architecture::{Architecture, Spiking};
+pub use bitspike_onnx as onnx;
 pub use error::TrainError;
 pub use loaders::eval_loader;
 

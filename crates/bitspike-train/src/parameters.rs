@@ -17,7 +17,7 @@
 
 use crate::checkpoint::Raw;
 use bitspike_format::{
-    BlockSpec, Features, GateSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
+    BlockSpec, Features, GateSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, layer_name, write,
 };
 use safetensors::Dtype;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, WriteError> {
     let (mut channels, mut layers) = (spec.input[0], Vec::new());
     let last = spec.layers.len() - 1;
     for (i, layer) in spec.layers.iter().enumerate() {
-        let name = crate::export::layer_name(i, last, matches!(layer, LayerSpec::Neurons(_)));
+        let name = layer_name(i, last, matches!(layer, LayerSpec::Neurons(_)));
         layers.push(match layer {
             LayerSpec::Block(b) => out.block(&name, "block", b, spec.steps, &mut channels),
             LayerSpec::Residual(r) => {

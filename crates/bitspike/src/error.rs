@@ -153,9 +153,7 @@ impl CliError {
             Self::Format { source, .. } => Some(source.hint().to_owned()),
             Self::Export(e) => e.hint(),
             Self::Quantise(e) => Some(e.hint().to_owned()),
-            Self::Onnx(bitspike_train::onnx::OnnxError::Sequence) => {
-                Some("export it with -o as a packed file, or as C".to_owned())
-            }
+            Self::Onnx(e) => e.hint().map(str::to_owned),
             Self::Nir(e) | Self::Graph { source: e, .. } => e.hint().map(str::to_owned),
             Self::C(e) => Some(e.hint().to_owned()),
             Self::Infer(e) => Some(e.hint().to_owned()),

@@ -404,7 +404,8 @@ def fold(
     classes: Sequence[str] | None = None,
     signal: fmt.Signal | None = None,
 ) -> fmt.Spec:
-    """The description of a trained network as a ``.bsnn`` file; ``.save(path)`` writes it.
+    """The description of a trained network as a ``.bsnn`` file; ``.save(path)`` writes it, ``.save_c(folder)``, ``.save_onnx(path)`` and
+    ``.save_nir(path)`` other formats.
 
     ``net`` maps ``[T, N, *input]`` to logits ``[T, N, classes]`` (or their mean over T); ``input`` is ``(C, H, W)`` or ``(C, L)``.
     ``sequence``: whether inputs are T frames; otherwise one image stands for all steps. ``normalise``: mean and deviation per channel

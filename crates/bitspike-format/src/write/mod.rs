@@ -1,13 +1,14 @@
 //! The writer: a description with weights in PyTorch's order becomes the bytes of a file.
 
 use crate::integer::IntegerNeuron;
+mod describe;
 mod feed;
 mod spec;
 
 pub use feed::{FeedSpec, SignalSpec};
 pub use spec::{
     BlockSpec, GateSpec, HeadSpec, IntegerBlockSpec, IntegerLayerSpec, IntegerSpec, LayerSpec, ModelSpec, ResidualSpec,
-    WeightSpec, WriteError,
+    WeightSpec, WriteError, layer_name,
 };
 
 use crate::layer::{Features, Neuron, Pool, Reset};

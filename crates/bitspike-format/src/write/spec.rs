@@ -27,6 +27,17 @@ pub struct ModelSpec {
     pub feed: Option<FeedSpec>,
 }
 
+/// The trainer's name of layer `i` of a file whose last is `last`; `neurons`: whether it is neurons alone.
+#[must_use]
+pub fn layer_name(i: usize, last: usize, neurons: bool) -> String {
+    match i {
+        _ if neurons => "last".to_owned(),
+        0 => "stem".to_owned(),
+        _ if i == last => "head".to_owned(),
+        _ => format!("blocks.{}", i - 1),
+    }
+}
+
 /// A layer to be written. Shapes of inputs follow from the layers before.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LayerSpec {
@@ -140,6 +151,13 @@ impl BlockSpec {
     pub fn output(&self, input: [usize; 2]) -> [usize; 2] {
         let (sides, window) = (self.sides(input), self.window(input));
         [sides[0] / window[0], sides[1] / window[1]]
+    }
+
+    /// Channels, rows and columns of what goes out, of those that come in.
+    #[must_use]
+    pub fn after(&self, [_, h, w]: [usize; 3]) -> [usize; 3] {
+        let [rows, columns] = self.output([h, w]);
+        [self.channels, rows, columns]
     }
 }
 

@@ -58,7 +58,11 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         return Err(CliError::Usage(text.to_owned()));
     }
     // Everything is made before anything is written.
-    let onnx = args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, onnx::export(&spec)?))).transpose()?;
+    let onnx = args
+        .onnx
+        .as_deref()
+        .map(|path| Ok::<_, CliError>((path, onnx::export(&spec, onnx::Input::Pixels)?)))
+        .transpose()?;
     let weights = if args.nir_weights == "signs" { Layout::Signs } else { Layout::Scaled };
     let options = bitspike_nir::Options { weights, soft_reset: args.nir_soft_reset };
     let graph = |path| Ok::<_, CliError>((path, bitspike_nir::export(&model, &options)?.to_bytes()?));

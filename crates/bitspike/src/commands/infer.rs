@@ -241,7 +241,7 @@ fn predictions(logits: &[f32], classes: usize, samples: &[usize], labels: &[u32]
 /// Names of the layers, as the trainer has them.
 pub(super) fn names(model: &Model<'_>) -> Vec<String> {
     let last = model.layers().count().saturating_sub(1);
-    let name = |(i, l)| bitspike_train::export::layer_name(i, last, matches!(l, bitspike_format::Layer::Neurons(_)));
+    let name = |(i, l)| bitspike_format::layer_name(i, last, matches!(l, bitspike_format::Layer::Neurons(_)));
     model.layers().enumerate().map(name).collect()
 }
 

@@ -41,6 +41,7 @@ impl Message {
 /// `TensorProto.DataType`.
 const FLOAT: i64 = 1;
 const INT8: i64 = 3;
+const INT64: i64 = 7;
 
 /// A `TensorProto` of floats.
 pub(super) fn floats(name: &str, shape: &[usize], values: &[f32]) -> Message {
@@ -50,6 +51,11 @@ pub(super) fn floats(name: &str, shape: &[usize], values: &[f32]) -> Message {
 /// A `TensorProto` of signed bytes.
 pub(super) fn signs(name: &str, shape: &[usize], values: &[i8]) -> Message {
     tensor(name, shape, INT8, &values.iter().map(|v| v.to_le_bytes()[0]).collect::<Vec<_>>())
+}
+
+/// A `TensorProto` of one index, without dimensions.
+pub(super) fn index(name: &str, value: i64) -> Message {
+    tensor(name, &[], INT64, &value.to_le_bytes())
 }
 
 fn tensor(name: &str, shape: &[usize], kind: i64, raw: &[u8]) -> Message {

@@ -1,7 +1,7 @@
 //! A folded network as an ONNX graph of floats, for any ONNX runtime.
 //!
-//! Opset 13, IR version 7, no custom operators. Input `image` `[N, C, H, W]`: the bytes of an image, 0 to 255, as floats; the
-//! normalisation is in the graph. Output `logits` `[N, classes]`, the mean over T.
+//! Opset 13, IR version 7, no custom operators. One input, `[N, C, H, W]`, of sequences `[N, T, C, H, W]`: see [`Input`]. Output
+//! `logits` `[N, classes]`, the mean over T.
 //!
 //! The graph is unrolled over T, with time steps in the names: `blocks.0/t1/spike`. The stem's convolution stands there once.
 //! Binary weights are int8 (±1) behind a `Cast` to float, so a file has one byte per weight; runtimes fold the `Cast` when
@@ -11,6 +11,7 @@
 //!
 //! | in the description | in the graph |
 //! |---|---|
+//! | a frame of a sequence | `Gather` |
 //! | convolution, slope, offset | `Conv`, `Mul`, `Add` |
 //! | gate per sample | `ReduceMean` of the sums over rows and columns, slope and offset, `ReduceMean` over channels, `Sigmoid`, `Mul` |
 //! | the same with the hard function | `Mul`, `Add`, `Clip` for `Sigmoid` |
@@ -20,12 +21,14 @@
 //! | neuron | `Mul`, `Add`, `GreaterOrEqual`, `Cast`, and `Sub` or `Where` for the reset |
 //! | head | `ReduceMean` if averaged, `Flatten`, `Gemm` |
 
+#![forbid(unsafe_code)]
+
 mod proto;
 
-use crate::export::after;
 use bitspike_format::math::HARD_SLOPE;
 use bitspike_format::{
-    BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, write,
+    BlockSpec, Features, GateSpec, HeadSpec, LayerSpec, Model, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError,
+    layer_name, write,
 };
 use proto::{Attribute, Message};
 
@@ -39,37 +42,61 @@ pub enum OnnxError {
     /// It is no network.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// It takes sequences of frames.
-    #[error("input: sequences of frames cannot be exported to ONNX: the graph shows one image at all time steps")]
-    Sequence,
+    /// Its layers have integers.
+    #[error("stem: integers after the first layer cannot be written as ONNX: the graph has floats")]
+    Integers,
+}
+
+impl OnnxError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Write(_) => None,
+            Self::Integers => Some("export the run without --integers, and write ONNX of that file"),
+        }
+    }
+}
+
+/// What a graph takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// `image`: bytes of images, 0 to 255, as floats; the normalisation is in the graph.
+    #[default]
+    Pixels,
+    /// `input`: what the network itself takes, normalised before.
+    Values,
 }
 
 /// The bytes of an ONNX file.
 ///
 /// ```
 /// use bitspike_format::example;
-/// let file = bitspike_train::onnx::export(&example::tiny_spec())?;
+/// use bitspike_onnx::{Input, export};
+/// let file = export(&example::tiny_spec(), Input::Pixels)?;
 /// assert!(file.len() > 1000);
-/// # Ok::<(), bitspike_train::onnx::OnnxError>(())
+/// # Ok::<(), bitspike_onnx::OnnxError>(())
 /// ```
 ///
 /// # Errors
 /// [`OnnxError`].
-pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
+pub fn export(spec: &ModelSpec, input: Input) -> Result<Vec<u8>, OnnxError> {
     // Checks every length and shape.
     write(spec)?;
-    if spec.sequence {
-        return Err(OnnxError::Sequence);
-    }
     let mut graph = Graph { steps: spec.steps, ..Graph::default() };
     let [c, h, w] = spec.input;
     let last = spec.layers.len() - 1;
-    // One signal for all steps, until neurons make T of it.
-    let mut signal = vec![graph.normalised(spec)];
+    let (named, meaning) = match input {
+        Input::Pixels => ("image", "bytes 0 to 255 as floats; the normalisation is in the graph"),
+        Input::Values => ("input", "floats, normalised"),
+    };
+    let frames = if input == Input::Pixels { graph.normalised(spec, named) } else { named.to_owned() };
+    // Of an image one signal for all steps, until neurons make T of it.
+    let mut signal = if spec.sequence { graph.frames(&frames) } else { vec![frames] };
     // What a count of one stands for, in the description.
     let (mut map, mut unit) = (spec.input, 1.0);
     for (i, layer) in spec.layers.iter().enumerate() {
-        let name = crate::export::layer_name(i, last, matches!(layer, LayerSpec::Neurons(_)));
+        let name = layer_name(i, last, matches!(layer, LayerSpec::Neurons(_)));
         match layer {
             LayerSpec::Block(b) => {
                 let z = graph.current(&name, b, map, unit, &signal);
@@ -88,7 +115,7 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
                     }
                 };
                 unit = if b.pool == Pool::Spikes { 1.0 / (window[0] * window[1]) as f32 } else { 1.0 };
-                map = after(b, map);
+                map = b.after(map);
             }
             LayerSpec::Residual(r) => {
                 let Some(neuron) = &r.block.neuron else { continue };
@@ -117,7 +144,7 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
                         graph.node("Add", &[&z[t], around], &format!("{name}/t{t}/sum"), &[])
                     })
                     .collect();
-                map = after(&r.block, map);
+                map = r.block.after(map);
             }
             LayerSpec::Neurons(neuron) => signal = graph.fire(&name, neuron, &signal),
             LayerSpec::Head(head) => graph.head(head, spec.classes, &signal),
@@ -125,12 +152,21 @@ pub fn export(spec: &ModelSpec) -> Result<Vec<u8>, OnnxError> {
     }
     let mut g = graph.nodes.iter().fold(Message::default(), |m, node| m.message(1, node)).text(2, "bitspike");
     g = graph.constants.iter().fold(g, |m, tensor| m.message(5, tensor));
-    g = g.message(11, &proto::value("image", &[c, h, w])).message(12, &proto::value("logits", &[spec.classes]));
+    let shape = if spec.sequence { vec![spec.steps, c, h, w] } else { vec![c, h, w] };
+    g = g.message(11, &proto::value(named, &shape)).message(12, &proto::value("logits", &[spec.classes]));
     let model = Message::default().int(1, 7).text(2, "bitspike").text(3, env!("CARGO_PKG_VERSION")).message(7, &g);
     let model = model.message(8, &Message::default().text(1, "").int(2, OPSET));
-    let input = ("input".to_owned(), "bytes 0 to 255 as floats; the normalisation is in the graph".to_owned());
+    let input = ("input".to_owned(), meaning.to_owned());
     let meta = spec.meta.iter().chain(std::iter::once(&input));
     Ok(meta.fold(model, |m, (key, value)| m.message(14, &Message::default().text(1, key).text(2, value))).0)
+}
+
+/// The same of a file that was read.
+///
+/// # Errors
+/// [`OnnxError`].
+pub fn of(model: &Model<'_>, input: Input) -> Result<Vec<u8>, OnnxError> {
+    export(&ModelSpec::of(model).ok_or(OnnxError::Integers)?, input)
 }
 
 #[derive(Default)]
@@ -174,14 +210,25 @@ impl Graph {
     }
 
     /// `(x / 255 − mean) / std` as `(x − 255 mean) · 1 / (255 std)`.
-    fn normalised(&mut self, spec: &ModelSpec) -> String {
+    fn normalised(&mut self, spec: &ModelSpec, x: &str) -> String {
         let ones = || (vec![0.0; spec.input[0]], vec![1.0; spec.input[0]]);
         let (mean, std) = spec.normalise.clone().unwrap_or_else(ones);
         let of = |values: &[f32], f: fn(f64) -> f64| values.iter().map(|v| f(f64::from(*v)) as f32).collect::<Vec<_>>();
         let mean = self.per_channel("input.mean", &of(&mean, |v| 255.0 * v));
         let scale = self.per_channel("input.scale", &of(&std, |v| 1.0 / (255.0 * v)));
-        let x = self.node("Sub", &["image", &mean], "input/centred", &[]);
+        let x = self.node("Sub", &[x, &mean], "input/centred", &[]);
         self.node("Mul", &[&x, &scale], "input/normalised", &[])
+    }
+
+    /// The T frames of a sequence.
+    fn frames(&mut self, x: &str) -> Vec<String> {
+        (0..self.steps)
+            .map(|t| {
+                let step = format!("input.step.{t}");
+                self.constants.push(proto::index(&step, t as i64));
+                self.node("Gather", &[x, &step], &format!("input/t{t}/frame"), &[("axis", Attribute::Int(1))])
+            })
+            .collect()
     }
 
     /// Currents of a block, one for every signal that comes in.
