@@ -1,7 +1,7 @@
 //! Data sets as arrays.
 
 use crate::error::{Error, configuration};
-use bitspike_data::{DataConfig, ImageSet, Values, load_frames};
+use bitspike_data::{DataConfig, SampleSet, Values, load_frames};
 use numpy::{IntoPyArray, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 pub(crate) fn load_images<'py>(py: Python<'py>, config: &str, steps: usize) -> PyResult<Bound<'py, PyDict>> {
     let config: DataConfig = serde_json::from_str(config).map_err(|e| configuration("data", &e))?;
     let set = py.detach(|| load_frames(&config, steps)).map_err(Error::from)?;
-    let part = |set: &ImageSet| -> PyResult<Bound<'py, PyDict>> {
+    let part = |set: &SampleSet| -> PyResult<Bound<'py, PyDict>> {
         let [c, h, w] = set.shape;
         let (out, shape) = (PyDict::new(py), [set.len(), set.steps, c, h, w]);
         let x = match &set.values {

@@ -8,10 +8,10 @@
 #![allow(clippy::print_stdout)] // It is what the program is for.
 
 use bitspike_classics::{Classic, Windows, run};
-use bitspike_data::{DataConfig, ImageSet, load_frames};
+use bitspike_data::{DataConfig, SampleSet, load_frames};
 
 /// Mean frames, sample after sample.
-fn means(set: &ImageSet) -> Vec<f32> {
+fn means(set: &SampleSet) -> Vec<f32> {
     let frame = set.frame_len();
     let sample = |i: usize| {
         let values: Vec<f32> = match (set.image(i), set.floats(i)) {

@@ -58,7 +58,7 @@ impl Drawn {
 mod tests {
     use super::*;
     use crate::{Batch, Loader, LoaderOptions, channel_stats};
-    use crate::{ImageSet, Values};
+    use crate::{SampleSet, Values};
     use bitspike_sensors::{DirectEncode, Encode, RateEncode};
     use std::sync::Arc;
 
@@ -66,10 +66,10 @@ mod tests {
         Encoder::new(&Encode::Rate(RateEncode { steps: 3, ..Default::default() }), [2, 1, 4]).unwrap()
     }
 
-    fn set() -> ImageSet {
+    fn set() -> SampleSet {
         let features = (0..10 * 8).map(|i| (i % 9) as f32 / 8.0).collect();
         let values = Values::Drawn(Drawn::new(encoder(), features).unwrap());
-        ImageSet::sequences(3, [2, 1, 4], values, (0..10).map(|i| i % 2).collect(), vec!["a".into(), "b".into()])
+        SampleSet::sequences(3, [2, 1, 4], values, (0..10).map(|i| i % 2).collect(), vec!["a".into(), "b".into()])
             .unwrap()
     }
 
@@ -83,7 +83,7 @@ mod tests {
         let mut all = vec![Vec::new(); 10];
         for b in loader.epoch(epoch, 0).map(Result::unwrap) {
             for (i, id) in b.sample_ids.iter().enumerate() {
-                let steps = (0..b.steps).flat_map(|t| b.images[(t * b.n + i) * 8..][..8].iter());
+                let steps = (0..b.steps).flat_map(|t| b.values[(t * b.n + i) * 8..][..8].iter());
                 all[*id as usize] = steps.map(|v| (v * 255.0).round() as u32).collect();
             }
         }
@@ -127,7 +127,7 @@ mod tests {
         }
         let evaluated: Vec<u32> = sorted(&loader(0, 1), 0).concat();
         assert_eq!(evaluated, fixed.iter().map(|b| u32::from(*b)).collect::<Vec<_>>());
-        let same = ImageSet { values: Values::Bytes(fixed), ..set.clone() };
+        let same = SampleSet { values: Values::Bytes(fixed), ..set.clone() };
         assert_eq!(channel_stats(&set).unwrap(), channel_stats(&same).unwrap());
         assert_eq!((set.image(0), set.floats(0)), (None, None));
     }
@@ -137,7 +137,7 @@ mod tests {
         assert!(Drawn::new(encoder(), vec![0.0; 9]).is_none());
         let direct = Encoder::new(&Encode::Direct(DirectEncode::default()), [1, 1, 1]).unwrap();
         assert!(Drawn::new(direct, vec![0.0; 9]).is_none());
-        let bad = ImageSet { values: Values::Drawn(Drawn::new(encoder(), vec![f32::NAN; 80]).unwrap()), ..set() };
+        let bad = SampleSet { values: Values::Drawn(Drawn::new(encoder(), vec![f32::NAN; 80]).unwrap()), ..set() };
         assert!(bad.check().is_err());
         let mut head = set();
         let tail = head.split_off(7);

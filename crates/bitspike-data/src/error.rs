@@ -220,7 +220,7 @@ pub enum DataError {
     /// Recordings of sensors.
     #[error("data.sensors: {0}")]
     Sensors(#[from] bitspike_sensors::SensorError),
-    /// The parts of an [`ImageSet`](crate::ImageSet) do not fit together.
+    /// The parts of an [`SampleSet`](crate::SampleSet) do not fit together.
     #[error("image set: {what}: expected {expected}, found {found}")]
     Set {
         /// Part that does not fit.

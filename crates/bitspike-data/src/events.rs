@@ -4,8 +4,8 @@
 //! its simulated camera, which is the same at every seed of a run.
 
 use crate::config::DataConfig;
-use crate::load::hold_out;
-use crate::set::{DataSet, ImageSet, SourceFile, Values};
+use crate::set::hold_out;
+use crate::set::{DataSet, SampleSet, SourceFile, Values};
 use crate::source::hex;
 use crate::{DataError, SetName, find};
 use bitspike_events::dataset::{self, DemoConfig, EventConfig, EventSet, Images, Part};
@@ -37,7 +37,7 @@ pub(crate) fn load(cfg: &DataConfig, steps: usize) -> Result<DataSet, DataError>
         &set.list_sha256[..16.min(set.list_sha256.len())]
     );
     let part = |part: Part<u8>| {
-        ImageSet::sequences(set.steps, set.shape, Values::Bytes(part.samples), part.labels, set.classes.clone())
+        SampleSet::sequences(set.steps, set.shape, Values::Bytes(part.samples), part.labels, set.classes.clone())
     };
     let (mut train, test) = (part(set.train)?, part(set.test)?);
     let validation = hold_out(&mut train, set.validation, &mut split)?;
@@ -56,7 +56,7 @@ fn simulated(cfg: &DataConfig, steps: usize) -> Result<EventSet, DataError> {
     };
     let images = crate::load(&images)?;
     let [_, height, width] = images.shape();
-    fn part(set: &ImageSet) -> Images<'_> {
+    fn part(set: &SampleSet) -> Images<'_> {
         Images { pixels: set.bytes(), labels: &set.labels }
     }
     let config = DemoConfig { steps, ..cfg.simulate.clone().unwrap_or_default() };

@@ -167,7 +167,7 @@ mod tests {
         let reach = |on_demand| {
             let data = load(&DataConfig { size: Some([20, 20]), margin: 0, ..config(&dir, on_demand) }).unwrap();
             let loader = loader(&data, &augment, 1);
-            let all: Vec<f32> = (0..200).flat_map(|epoch| batches(&loader, epoch).remove(0).images).collect();
+            let all: Vec<f32> = (0..200).flat_map(|epoch| batches(&loader, epoch).remove(0).values).collect();
             assert_eq!(batches(&loader, 3), batches(&loader, 3));
             assert_ne!(batches(&loader, 3), batches(&loader, 4));
             let ends = all.iter().fold([1.0f32, 0.0], |[l, h], v| [l.min(*v), h.max(*v)]);

@@ -2,7 +2,7 @@
 
 use crate::format::cifar::{self, CifarKind};
 use crate::format::{folder, idx, image_file};
-use crate::set::{ImageSet, SourceFile};
+use crate::set::{SampleSet, SourceFile};
 use crate::source::{Content, Source, content_sha256, sha256_hex};
 use crate::{DataConfig, DataError, DataSet, SetName, channel_stats, find, load, official};
 use serde::Serialize;
@@ -226,7 +226,7 @@ pub(crate) fn file_part(path: &Path, bytes: &[u8]) -> Result<(Kind, Part), DataE
         match cifar::parse(path, bytes, cifar_kind) {
             Ok(r) => {
                 let classes = known.classes.iter().map(|c| c.to_string()).collect();
-                return Ok((kind, part("file", &ImageSet::new([3, 32, 32], r.pixels, r.labels, classes)?)?));
+                return Ok((kind, part("file", &SampleSet::new([3, 32, 32], r.pixels, r.labels, classes)?)?));
             }
             Err(e @ DataError::Gzip { .. }) => return Err(e),
             Err(e) if known.files.iter().any(|f| f.name == cifar::stem(path)) => return Err(e),
@@ -247,7 +247,7 @@ fn parts(data: &DataSet) -> Result<Vec<Part>, DataError> {
     all.into_iter().filter_map(|(name, set)| Some(part(name, set?))).collect()
 }
 
-fn part(name: &str, set: &ImageSet) -> Result<Part, DataError> {
+fn part(name: &str, set: &SampleSet) -> Result<Part, DataError> {
     let (mean, std) = channel_stats(set)?;
     let count = |(class, samples): (&String, usize)| ClassCount { class: class.clone(), samples };
     Ok(Part {
@@ -262,7 +262,7 @@ fn part(name: &str, set: &ImageSet) -> Result<Part, DataError> {
 }
 
 fn unlabelled(shape: [usize; 3], pixels: Vec<u8>, n: usize) -> Result<Part, DataError> {
-    let set = ImageSet::new(shape, pixels, vec![0; n], vec![String::new()])?;
+    let set = SampleSet::new(shape, pixels, vec![0; n], vec![String::new()])?;
     Ok(Part { classes: Vec::new(), ..part("file", &set)? })
 }
 

@@ -1,7 +1,7 @@
 //! Data sets, augmentation and batch loading for spiking networks: images, recordings of event cameras, sensors and audio
 //!
 //! ```text
-//! files → load → DataSet { train, validation, test: ImageSet } → Loader + Pipeline → Batch (f32, [T, N, C, H, W])
+//! files → load → DataSet { train, validation, test: SampleSet } → Loader + Pipeline → Batch (f32, [T, N, C, H, W])
 //! ```
 //!
 //! - [`load`] reads MNIST, Fashion-MNIST, CIFAR-10, CIFAR-100 and folders of PNG or JPEG files, the embedded
@@ -21,7 +21,7 @@
 //! let options = LoaderOptions { batch_size: 32, seed: 1, augment: Pipeline::train(&augment, &data)?, ..Default::default() };
 //! let loader = Loader::new(data.train.clone(), options)?;
 //! let batch = loader.epoch(0, 0).next().unwrap()?;
-//! assert_eq!((batch.n, batch.shape, batch.images.len()), (32, [1, 28, 28], 32 * 784));
+//! assert_eq!((batch.n, batch.shape, batch.values.len()), (32, [1, 28, 28], 32 * 784));
 //! # Ok::<(), bitspike_data::DataError>(())
 //! ```
 
@@ -66,7 +66,7 @@ pub use loader::{Batch, Epoch, Loader, LoaderOptions, Mixed};
 pub use mini::EMBEDDED_LICENSE;
 pub use published::SampleShape;
 pub use rng::{Purpose, Rng};
-pub use set::{DataSet, DataSummary, ImageSet, SourceFile, Values};
+pub use set::{DataSet, DataSummary, SampleSet, SourceFile, Values};
 pub use stats::channel_stats;
 pub use verify::{Check, Verification, verify, verify_path};
 

@@ -5,15 +5,15 @@ use crate::format::cifar::{self, CifarKind};
 use crate::format::image_file::Target;
 use crate::format::{folder, idx};
 use crate::official::{self, Known};
-use crate::set::{DataSet, ImageSet, SourceFile};
+use crate::set::{DataSet, SampleSet, SourceFile, hold_out};
 use crate::{DataError, SetName, events, find, mini, sensors};
 use std::path::Path;
 
 /// What a format reader gives.
 struct Parts {
-    train: ImageSet,
-    validation: Option<ImageSet>,
-    test: ImageSet,
+    train: SampleSet,
+    validation: Option<SampleSet>,
+    test: SampleSet,
     files: Vec<SourceFile>,
     split: String,
 }
@@ -127,22 +127,9 @@ fn image_folder(cfg: &DataConfig) -> Result<Parts, DataError> {
     Ok(Parts { train, validation, test, files, split })
 }
 
-/// Takes the last `n` training samples for validation, and says so in the description of the split.
-pub(crate) fn hold_out(train: &mut ImageSet, n: usize, split: &mut String) -> Result<Option<ImageSet>, DataError> {
-    if n == 0 {
-        return Ok(None);
-    }
-    if n >= train.len() {
-        let expected = format!("less than the {} training samples", train.len());
-        return Err(DataError::Config { key: "data.validation", expected, found: n.to_string() });
-    }
-    *split += &format!("; validation: last {n} of these");
-    Ok(Some(train.split_off(train.len() - n)))
-}
-
 /// Keeps the first `n` samples, and says so in the description of the split.
 fn limit(
-    set: &mut ImageSet,
+    set: &mut SampleSet,
     n: Option<usize>,
     key: &'static str,
     part: &str,

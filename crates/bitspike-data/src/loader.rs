@@ -7,7 +7,7 @@
 
 use crate::augment::{Mix, Pipeline, Scratch};
 use crate::rng::{Purpose, Rng};
-use crate::{DataError, ImageSet};
+use crate::{DataError, SampleSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -63,7 +63,7 @@ pub struct Batch {
     /// `[C, H, W]`.
     pub shape: [usize; 3],
     /// Normalised values, `[T, N, C, H, W]`.
-    pub images: Vec<f32>,
+    pub values: Vec<f32>,
     /// Classes, `[N]`.
     pub labels: Vec<i64>,
     /// Second classes of mixed samples; `None` if the pipeline mixes none.
@@ -104,7 +104,7 @@ impl Batch {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Loader {
-    set: Arc<ImageSet>,
+    set: Arc<SampleSet>,
     options: LoaderOptions,
     /// The samples that take part, if not all.
     only: Option<Vec<u32>>,
@@ -117,7 +117,7 @@ impl Loader {
     /// [`DataError::Set`] if the set's parts do not fit, [`DataError::Config`] if an option cannot be used: batch size 0,
     /// more than 64 workers, a pipeline made for another number of channels, or `drop_last` with less than one full
     /// batch.
-    pub fn new(set: Arc<ImageSet>, options: LoaderOptions) -> Result<Self, DataError> {
+    pub fn new(set: Arc<SampleSet>, options: LoaderOptions) -> Result<Self, DataError> {
         set.check()?;
         let bad = |key, expected: String, found: String| Err(DataError::Config { key, expected, found });
         if options.batch_size == 0 {
@@ -158,8 +158,8 @@ impl Loader {
         if self.options.drop_last { n / b } else { n.div_ceil(b) }
     }
 
-    /// The images this loader reads from.
-    pub fn set(&self) -> &Arc<ImageSet> {
+    /// The samples this loader reads from.
+    pub fn set(&self) -> &Arc<SampleSet> {
         &self.set
     }
 
@@ -209,7 +209,7 @@ impl Loader {
 
 /// Everything a worker needs to make any batch of an epoch.
 struct Plan {
-    set: Arc<ImageSet>,
+    set: Arc<SampleSet>,
     augment: Pipeline,
     order: Vec<u32>,
     batch_size: usize,
@@ -228,19 +228,19 @@ impl Plan {
     fn batch(&self, index: usize, scratch: &mut Scratch) -> Result<Batch, DataError> {
         let set = &*self.set;
         let ids = self.order[self.range(index)].to_vec();
-        let mut images = vec![0.0; ids.len() * set.image_len()];
+        let mut values = vec![0.0; ids.len() * set.image_len()];
         let label = |id: usize| i64::from(set.labels[id]);
         let labels = ids.iter().map(|&id| label(id as usize)).collect();
         let (mut seconds, mut weights) = (Vec::new(), Vec::new());
         for (i, id) in ids.iter().map(|&id| id as usize).enumerate() {
-            let mix = self.augment.sample(set, id, [self.seed, self.epoch], (i, ids.len()), scratch, &mut images)?;
+            let mix = self.augment.sample(set, id, [self.seed, self.epoch], (i, ids.len()), scratch, &mut values)?;
             let Mix { partner, own } = mix.unwrap_or(Mix { partner: id, own: 1.0 });
             seconds.push(label(partner));
             weights.push(own);
         }
         let mixed = self.augment.mixes().then_some(Mixed { labels: seconds, own: weights });
         let n = ids.len();
-        Ok(Batch { index, n, steps: set.steps, shape: set.shape, images, labels, mixed, sample_ids: ids })
+        Ok(Batch { index, n, steps: set.steps, shape: set.shape, values, labels, mixed, sample_ids: ids })
     }
 }
 

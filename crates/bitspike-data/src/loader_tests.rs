@@ -39,7 +39,7 @@ fn an_epoch_is_every_sample_once() {
         assert_eq!((batches.len(), ids.len()), if drop_last { (7, 70) } else { (8, 75) });
         assert_eq!(l.batches(), batches.len());
         for (i, b) in batches.iter().enumerate() {
-            assert_eq!((b.index, b.labels.len(), b.images.len()), (i, b.n, b.n * 784));
+            assert_eq!((b.index, b.labels.len(), b.values.len()), (i, b.n, b.n * 784));
             assert!(b.sample_ids.iter().zip(&b.labels).all(|(id, l)| data().train.labels[*id as usize] as i64 == *l));
         }
     }
@@ -54,8 +54,8 @@ fn some_samples_keep_their_positions_and_values() {
     assert_eq!((some.batches(), batches.len()), (2, 2));
     let ids: Vec<u32> = batches.iter().flat_map(|b| b.sample_ids.clone()).collect();
     assert_eq!(ids, [70, 3, 9]);
-    let values = [&all[70].images[..], &all[3].images, &all[9].images].concat();
-    assert_eq!(batches.iter().flat_map(|b| b.images.clone()).collect::<Vec<_>>(), values);
+    let values = [&all[70].values[..], &all[3].values, &all[9].values].concat();
+    assert_eq!(batches.iter().flat_map(|b| b.values.clone()).collect::<Vec<_>>(), values);
     for bad in [&[75][..], &[]] {
         assert!(matches!(loader(options(1)).only(bad), Err(DataError::Set { what: "samples", .. })), "{bad:?}");
     }
@@ -78,7 +78,7 @@ fn golden_epoch() {
     // From a Python transcription of the text of `rng.rs`.
     assert_eq!(l.order(3)[..8], [20, 62, 53, 49, 36, 59, 44, 45]);
     let batch = l.epoch(3, 0).next().unwrap().unwrap();
-    let bytes: Vec<u8> = batch.images.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let bytes: Vec<u8> = batch.values.iter().flat_map(|x| x.to_le_bytes()).collect();
     assert_eq!(crate::source::sha256_hex(&bytes), "57397bd87bfc0b93b902e5c0c08e85b10047a03657eba977124f351ec25aecd9");
 }
 
@@ -102,7 +102,7 @@ fn mixed_batches_say_of_what_they_are_whatever_the_threads() {
     // Sample i has the value i + 1 everywhere, so a batch shows who is in it.
     let values = crate::Values::Bytes((0..12u8).flat_map(|i| [i + 1; 4 * 2 * 3 * 3]).collect());
     let classes = (0..12).map(|i| i.to_string()).collect();
-    let set = Arc::new(ImageSet::sequences(4, [2, 3, 3], values, (0..12).collect(), classes).unwrap());
+    let set = Arc::new(SampleSet::sequences(4, [2, 3, 3], values, (0..12).collect(), classes).unwrap());
     let d = DataSet::from_parts("x", "", (*set).clone(), None, (*set).clone()).unwrap();
     let cfg = AugmentConfig { event_mix: 0.7, normalize: crate::Normalize::None, ..Default::default() };
     let augment = Pipeline::train(&cfg, &d).unwrap();
@@ -120,7 +120,7 @@ fn mixed_batches_say_of_what_they_are_whatever_the_threads() {
         let mixed = b.mixed.as_ref().unwrap();
         for i in 0..b.n {
             let (own, other) = (b.labels[i] as f64 + 1.0, mixed.labels[i] as f64 + 1.0);
-            let frames = (0..4).flat_map(|t| b.images[(t * b.n + i) * 18..][..18].iter());
+            let frames = (0..4).flat_map(|t| b.values[(t * b.n + i) * 18..][..18].iter());
             let seen: Vec<f64> = frames.map(|v| (f64::from(*v) * 255.0).round()).collect();
             assert!(seen.iter().all(|v| *v == own || *v == other), "{own} {other} {seen:?}");
             if own != other {
@@ -170,7 +170,7 @@ fn beyond_the_end_there_is_nothing() {
 
 #[test]
 fn unusable_options_name_their_key() {
-    let rgb = Arc::new(ImageSet::new([3, 1, 1], vec![0; 3], vec![0], vec!["a".into()]).unwrap());
+    let rgb = Arc::new(SampleSet::new([3, 1, 1], vec![0; 3], vec![0], vec!["a".into()]).unwrap());
     let grey = data().train.clone();
     let rows = [
         ("batch_size", grey.clone(), options(0)),
@@ -182,6 +182,6 @@ fn unusable_options_name_their_key() {
         assert!(matches!(Loader::new(set, options), Err(DataError::Config { key, .. }) if key == want), "{want}");
     }
     let values = crate::Values::Bytes(vec![0; 3]);
-    let broken = ImageSet { steps: 1, shape: [1, 2, 2], values, labels: vec![0], classes: vec!["a".into()] };
+    let broken = SampleSet { steps: 1, shape: [1, 2, 2], values, labels: vec![0], classes: vec!["a".into()] };
     assert!(matches!(Loader::new(Arc::new(broken), LoaderOptions::default()), Err(DataError::Set { .. })));
 }

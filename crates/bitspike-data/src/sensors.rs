@@ -5,7 +5,7 @@
 //! drawn in every epoch ([`Drawn`]); the test part is drawn once.
 
 use crate::config::DataConfig;
-use crate::set::{DataSet, ImageSet, SourceFile, Values};
+use crate::set::{DataSet, SampleSet, SourceFile, Values};
 use crate::{DataError, Drawn, find};
 use bitspike_sensors::{Encoded, Oddity, Part, Prepared, SensorConfig};
 
@@ -20,7 +20,7 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     let prepared = bitspike_sensors::prepare(&config)?;
     let (encoder, split) = (prepared.encoder(), prepared.split());
     let part = |values: Values, labels: Vec<u32>| {
-        ImageSet::sequences(encoder.stored_steps(), encoder.shape(), values, labels, prepared.classes().to_vec())
+        SampleSet::sequences(encoder.stored_steps(), encoder.shape(), values, labels, prepared.classes().to_vec())
     };
     let encoded = |part: Part| {
         let values = match part.samples {

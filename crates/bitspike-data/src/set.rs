@@ -76,7 +76,7 @@ impl Values {
 ///
 /// Shapes: `values` is `[N, T, C, H, W]`, row-major, T = `steps`, which is 1 for static images; `labels` is `[N]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ImageSet {
+pub struct SampleSet {
     /// Frames T of every sample; 1 for a static image, which a network sees at each of its time steps.
     pub steps: usize,
     /// `[C, H, W]` of every frame.
@@ -89,14 +89,14 @@ pub struct ImageSet {
     pub classes: Vec<String>,
 }
 
-impl ImageSet {
+impl SampleSet {
     /// Static images, after checking that the parts fit.
     ///
     /// ```
-    /// use bitspike_data::ImageSet;
-    /// let set = ImageSet::new([1, 1, 2], vec![1, 2, 3, 4], vec![0, 1], vec!["a".into(), "b".into()]).unwrap();
+    /// use bitspike_data::SampleSet;
+    /// let set = SampleSet::new([1, 1, 2], vec![1, 2, 3, 4], vec![0, 1], vec!["a".into(), "b".into()]).unwrap();
     /// assert_eq!(set.image(1), Some([3u8, 4].as_slice()));
-    /// assert!(ImageSet::new([1, 1, 2], vec![1, 2, 3], vec![0, 1], set.classes.clone()).is_err());
+    /// assert!(SampleSet::new([1, 1, 2], vec![1, 2, 3], vec![0, 1], set.classes.clone()).is_err());
     /// ```
     ///
     /// # Errors
@@ -108,9 +108,9 @@ impl ImageSet {
     /// Samples of `steps` frames each, after checking that the parts fit.
     ///
     /// ```
-    /// use bitspike_data::{ImageSet, Values};
+    /// use bitspike_data::{SampleSet, Values};
     /// let counts = Values::Bytes(vec![0, 1, 2, 0]); // two frames of one pixel for each of two samples
-    /// let set = ImageSet::sequences(2, [1, 1, 1], counts, vec![0, 0], vec!["a".into()]).unwrap();
+    /// let set = SampleSet::sequences(2, [1, 1, 1], counts, vec![0, 0], vec!["a".into()]).unwrap();
     /// assert_eq!((set.len(), set.image(1)), (2, Some([2u8, 0].as_slice())));
     /// ```
     ///
@@ -161,7 +161,7 @@ impl ImageSet {
         self.labels.len()
     }
 
-    /// True if there is no sample; a set made by [`ImageSet::new`] or [`load`](crate::load) has at least one.
+    /// True if there is no sample; a set made by [`SampleSet::new`] or [`load`](crate::load) has at least one.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -250,8 +250,8 @@ impl ImageSet {
     }
 
     /// Keeps the first `n` samples and returns the others.
-    pub(crate) fn split_off(&mut self, n: usize) -> ImageSet {
-        ImageSet {
+    pub(crate) fn split_off(&mut self, n: usize) -> SampleSet {
+        SampleSet {
             values: self.values.split_off(n, self.image_len()),
             labels: self.labels.split_off(n),
             classes: self.classes.clone(),
@@ -283,11 +283,11 @@ pub struct DataSet {
     /// What the parts are, in words, for example `official train/test (60000/10000); train: first 8000`.
     pub split: String,
     /// Training part.
-    pub train: Arc<ImageSet>,
+    pub train: Arc<SampleSet>,
     /// Validation part, if one was held out or found.
-    pub validation: Option<Arc<ImageSet>>,
+    pub validation: Option<Arc<SampleSet>>,
     /// Test part.
-    pub test: Arc<ImageSet>,
+    pub test: Arc<SampleSet>,
     /// Every file that was read.
     pub files: Vec<SourceFile>,
     /// Mean per channel over the training part in use (see [`channel_stats`]), of `p / 255` or of the float values.
@@ -338,10 +338,10 @@ impl DataSet {
     /// A data set from images that are already in memory; channel statistics are computed from `train`.
     ///
     /// ```
-    /// use bitspike_data::{DataSet, ImageSet};
+    /// use bitspike_data::{DataSet, SampleSet};
     /// let classes = vec!["dark".to_string(), "light".to_string()];
-    /// let train = ImageSet::new([1, 1, 1], vec![0, 255], vec![0, 1], classes.clone())?;
-    /// let test = ImageSet::new([1, 1, 1], vec![9], vec![0], classes)?;
+    /// let train = SampleSet::new([1, 1, 1], vec![0, 255], vec![0, 1], classes.clone())?;
+    /// let test = SampleSet::new([1, 1, 1], vec![9], vec![0], classes)?;
     /// let data = DataSet::from_parts("toy", "made up", train, None, test)?;
     /// assert_eq!((data.channel_mean[0], data.channel_std[0]), (0.5, 0.5));
     /// # Ok::<(), bitspike_data::DataError>(())
@@ -352,15 +352,15 @@ impl DataSet {
     pub fn from_parts(
         name: impl Into<String>,
         split: impl Into<String>,
-        train: ImageSet,
-        validation: Option<ImageSet>,
-        test: ImageSet,
+        train: SampleSet,
+        validation: Option<SampleSet>,
+        test: SampleSet,
     ) -> Result<Self, DataError> {
         train.check()?;
         for other in validation.iter().chain([&test]) {
             other.check()?;
             if (other.steps, other.shape) != (train.steps, train.shape) {
-                let text = |set: &ImageSet| format!("{:?} at {} steps", set.shape, set.steps);
+                let text = |set: &SampleSet| format!("{:?} at {} steps", set.shape, set.steps);
                 let (expected, found) = (text(&train), text(other));
                 return Err(DataError::Set { what: "shape of a part", expected, found });
             }
@@ -417,6 +417,19 @@ impl DataSet {
     }
 }
 
+/// Takes the last `n` training samples for validation, and says so in the description of the split.
+pub(crate) fn hold_out(train: &mut SampleSet, n: usize, split: &mut String) -> Result<Option<SampleSet>, DataError> {
+    if n == 0 {
+        return Ok(None);
+    }
+    if n >= train.len() {
+        let expected = format!("less than the {} training samples", train.len());
+        return Err(DataError::Config { key: "data.validation", expected, found: n.to_string() });
+    }
+    *split += &format!("; validation: last {n} of these");
+    Ok(Some(train.split_off(train.len() - n)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,12 +441,12 @@ mod tests {
     #[test]
     fn parts_that_do_not_fit_are_refused() {
         let rows = [
-            ("shape", ImageSet::new([0, 1, 1], vec![], vec![0], names(1))),
-            ("shape", ImageSet::new([usize::MAX, 2, 1], vec![], vec![0], names(1))),
-            ("samples", ImageSet::new([1, 1, 1], vec![], vec![], names(1))),
-            ("pixels", ImageSet::new([1, 1, 1], vec![1, 2], vec![0], names(1))),
-            ("labels", ImageSet::new([1, 1, 1], vec![1], vec![1], names(1))),
-            ("labels", ImageSet::new([1, 1, 1], vec![1], vec![0], names(0))),
+            ("shape", SampleSet::new([0, 1, 1], vec![], vec![0], names(1))),
+            ("shape", SampleSet::new([usize::MAX, 2, 1], vec![], vec![0], names(1))),
+            ("samples", SampleSet::new([1, 1, 1], vec![], vec![], names(1))),
+            ("pixels", SampleSet::new([1, 1, 1], vec![1, 2], vec![0], names(1))),
+            ("labels", SampleSet::new([1, 1, 1], vec![1], vec![1], names(1))),
+            ("labels", SampleSet::new([1, 1, 1], vec![1], vec![0], names(0))),
         ];
         for (want, got) in rows {
             assert!(matches!(got, Err(DataError::Set { what, .. }) if what == want), "{want}");
@@ -442,7 +455,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_data_set_must_agree() {
-        let one = |shape: [usize; 3], n| ImageSet::new(shape, vec![0; shape[2]], vec![0], names(n)).unwrap();
+        let one = |shape: [usize; 3], n| SampleSet::new(shape, vec![0; shape[2]], vec![0], names(n)).unwrap();
         for (test, want) in [(one([1, 1, 2], 1), "shape of a part"), (one([1, 1, 1], 2), "classes of a part")] {
             let got = DataSet::from_parts("x", "", one([1, 1, 1], 1), None, test);
             assert!(matches!(got, Err(DataError::Set { what, .. }) if what == want), "{want}");
@@ -451,7 +464,7 @@ mod tests {
 
     #[test]
     fn images_counts_and_split() {
-        let mut set = ImageSet::new([1, 1, 2], (0..8).collect(), vec![1, 0, 1, 1], names(3)).unwrap();
+        let mut set = SampleSet::new([1, 1, 2], (0..8).collect(), vec![1, 0, 1, 1], names(3)).unwrap();
         assert_eq!(set.class_counts(), [1, 3, 0]);
         assert_eq!(set.image(3), Some([6u8, 7].as_slice()));
         assert_eq!(set.image(4), None);

@@ -6,7 +6,7 @@
 //! would take as long as an epoch. Samples of a folder are in turn of all classes, so these are too.
 
 use crate::set::Values;
-use crate::{DataError, ImageSet};
+use crate::{DataError, SampleSet};
 use rayon::prelude::*;
 
 /// Images in files that are looked at.
@@ -17,16 +17,16 @@ const LOOKED_AT: usize = 1024;
 /// Returns `(mean, std)`, each of length C.
 ///
 /// ```
-/// use bitspike_data::{ImageSet, channel_stats};
-/// let set = ImageSet::new([1, 1, 2], vec![0, 255], vec![0], vec!["a".into()]).unwrap();
+/// use bitspike_data::{SampleSet, channel_stats};
+/// let set = SampleSet::new([1, 1, 2], vec![0, 255], vec![0], vec!["a".into()]).unwrap();
 /// assert_eq!(channel_stats(&set).unwrap(), (vec![0.5], vec![0.5]));
 /// ```
 ///
 /// # Errors
 /// [`DataError`] if an image file is gone or damaged.
-pub fn channel_stats(set: &ImageSet) -> Result<(Vec<f32>, Vec<f32>), DataError> {
+pub fn channel_stats(set: &SampleSet) -> Result<(Vec<f32>, Vec<f32>), DataError> {
     let [c, h, w] = set.shape;
-    // An empty shape cannot be built by `ImageSet::new`; the fields are public, so chunks of 0 are avoided here.
+    // An empty shape cannot be built by `SampleSet::new`; the fields are public, so chunks of 0 are avoided here.
     let plane = (h * w).max(1);
     Ok(match &set.values {
         Values::Bytes(values) => {
@@ -113,7 +113,7 @@ mod tests {
     fn two_channels_by_hand() {
         // Channel 0: 0, 10, 20, 30: mean 15, variance 125. Channel 1: constant 51 = 255/5.
         let pixels = vec![0, 10, 51, 51, 20, 30, 51, 51];
-        let set = ImageSet::new([2, 1, 2], pixels, vec![0, 0], vec!["a".into()]).unwrap();
+        let set = SampleSet::new([2, 1, 2], pixels, vec![0, 0], vec!["a".into()]).unwrap();
         let (mean, std) = channel_stats(&set).unwrap();
         assert_eq!(mean, [(15.0f64 / 255.0) as f32, 0.2]);
         assert_eq!(std, [(125f64.sqrt() / 255.0) as f32, 0.0]);
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn agrees_with_the_direct_sum() {
         let pixels: Vec<u8> = (0..3 * 5 * 7 * 4u32).map(|i| (i * i % 251) as u8).collect();
-        let set = ImageSet::new([3, 5, 7], pixels, vec![0; 4], vec!["a".into()]).unwrap();
+        let set = SampleSet::new([3, 5, 7], pixels, vec![0; 4], vec!["a".into()]).unwrap();
         let (mean, std) = channel_stats(&set).unwrap();
         for ch in 0..3 {
             let xs: Vec<f64> = (0..4)
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn floats_count_as_they_are() {
         let values = Values::Floats(vec![1.0, 3.0, -2.0, -2.0, 5.0, 7.0, -2.0, -2.0]);
-        let set = ImageSet::sequences(2, [2, 1, 2], values, vec![0], vec!["a".into()]).unwrap();
+        let set = SampleSet::sequences(2, [2, 1, 2], values, vec![0], vec!["a".into()]).unwrap();
         assert_eq!(channel_stats(&set).unwrap(), (vec![4.0, -2.0], vec![5f32.sqrt(), 0.0]));
     }
 }

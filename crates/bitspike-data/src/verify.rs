@@ -5,7 +5,7 @@ use crate::format::image_file;
 use crate::inspect::{Kind, file_part, folder_kind, folder_set, recognised};
 use crate::official::{self, Known};
 use crate::source::{Source, content_sha256, sha256_hex};
-use crate::{DataConfig, DataError, DataSet, ImageSet, SetName, find, load, mini};
+use crate::{DataConfig, DataError, DataSet, SampleSet, SetName, find, load, mini};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -221,7 +221,7 @@ fn decode_all(listing: &Listing) -> (Vec<([u32; 2], String)>, Vec<DataError>) {
 }
 
 /// Test images whose bytes are also those of a training image.
-fn common_images(train: &ImageSet, test: &ImageSet) -> usize {
+fn common_images(train: &SampleSet, test: &SampleSet) -> usize {
     let size = train.image_len().max(1);
     let mut seen: HashMap<&[u8], ()> = HashMap::with_capacity(train.len());
     seen.extend(train.bytes().chunks_exact(size).map(|i| (i, ())));

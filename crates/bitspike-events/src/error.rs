@@ -267,3 +267,8 @@ impl EventError {
         }
     }
 }
+
+/// Refuses an option.
+pub(crate) fn option<T>(key: &'static str, expected: impl Into<String>, found: impl ToString) -> Result<T, EventError> {
+    Err(EventError::Option { key, expected: expected.into(), found: found.to_string() })
+}

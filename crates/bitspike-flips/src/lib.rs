@@ -22,7 +22,7 @@
 //! assert_eq!((report.total.flips, report.total.undone_in_epoch), (3, 1));
 //! ```
 //!
-//! Tensors and modules of Burn go through `bitspike_train::flips`.
+//! Tensors and modules of Burn go through `bitspike_train::measure::flips`.
 
 #![forbid(unsafe_code)]
 

@@ -5,21 +5,9 @@
 
 use crate::arena::{WINDOW, currents};
 use crate::gate::Factors;
+use crate::parts::{at, binary_sum, corners, fire, put, under_all};
 use crate::source::{BinarySource, Bits, RealSource};
-use bitspike_format::{Affine, Block, Map, Neuron, Pool, Reset};
-
-/// One step of a neuron: its new potential, and whether it fires.
-#[inline]
-pub(crate) fn fire(neuron: &Neuron, v: f32, z: f32) -> (f32, bool) {
-    let u = (neuron.decay * v) + z;
-    let spike = u >= neuron.threshold;
-    let v = match (spike, neuron.reset) {
-        (false, _) => u,
-        (true, Reset::Soft) => u - neuron.threshold,
-        (true, Reset::Hard) => 0.0,
-    };
-    (v, spike)
-}
+use bitspike_format::Block;
 
 /// What comes in.
 #[derive(Clone, Copy)]
@@ -120,31 +108,6 @@ pub(crate) fn block(
     Some(())
 }
 
-/// Output positions of the sums behind the neuron at `(y, x)`, in windows of so many rows and columns, and how many they are.
-pub(crate) fn corners([rows, columns]: [usize; 2], y: usize, x: usize) -> ([(usize, usize); WINDOW], usize) {
-    let mut corners = [(0, 0); WINDOW];
-    for (i, corner) in corners.iter_mut().enumerate() {
-        *corner = (rows * y + i / columns.max(1), columns * x + i % columns.max(1));
-    }
-    (corners, rows * columns)
-}
-
-/// The spikes under each part of the corners, so many together, that is gated by itself.
-pub(crate) fn under_all(
-    source: &BinarySource<'_>,
-    step: usize,
-    (corners, together): (&[(usize, usize)], usize),
-    under: &mut [u32],
-) -> Option<()> {
-    for (k, under) in under.iter_mut().enumerate() {
-        *under = 0;
-        for (y, x) in corners.get(k * together..(k + 1) * together)? {
-            *under += source.under(step, *y, *x)?;
-        }
-    }
-    Some(())
-}
-
 /// The mean of so many gated currents: of a window, or of one.
 #[inline]
 pub(crate) fn window_mean([a, b, c, d]: [f32; WINDOW], parts: usize) -> f32 {
@@ -153,32 +116,6 @@ pub(crate) fn window_mean([a, b, c, d]: [f32; WINDOW], parts: usize) -> f32 {
         2 => (a + b) * 0.5,
         _ => ((a + b) + (c + d)) * 0.25,
     }
-}
-
-/// Slope and offset of a channel, for the total of so many sums.
-pub(crate) fn at(affine: &Affine<'_>, channel: usize, sums: usize) -> Option<(f32, f32)> {
-    let a = affine.slope.get(channel)?;
-    let a = match sums {
-        1 => a,
-        2 => a * 0.5,
-        _ => a * 0.25,
-    };
-    Some((a, affine.offset.get(channel)?))
-}
-
-/// The sum of the outputs at `corners`; `under` counts the spikes under all of them.
-pub(crate) fn binary_sum(
-    source: &BinarySource<'_>,
-    step: usize,
-    corners: &[(usize, usize)],
-    channel: usize,
-    under: u32,
-) -> Option<i32> {
-    let mut sum = 0;
-    for (y, x) in corners {
-        sum += source.sum(step, *y, *x, channel, 0)?;
-    }
-    Some(sum.wrapping_sub(under as i32))
 }
 
 fn real_sum(source: &RealSource<'_>, corners: &[(usize, usize)], channel: usize) -> Option<f32> {
@@ -192,40 +129,4 @@ fn real_sum(source: &RealSource<'_>, corners: &[(usize, usize)], channel: usize)
         2 => a + b,
         _ => (a + b) + (c + d),
     })
-}
-
-/// Writes the bits of a word of neurons, or adds them to the window that they belong to, of so many rows and columns.
-pub(crate) fn put(
-    (pool, [rows, columns]): (Pool, [usize; 2]),
-    map: &Map,
-    step: usize,
-    (y, x, word): (usize, usize, usize),
-    bits: u32,
-    out: &mut [u32],
-) {
-    let (words, plane) = (map.words(), map.pixels() * map.words());
-    let from = step * map.bit_words();
-    let pooled = (y / rows.max(1) * map.columns + x / columns.max(1)) * words + word;
-    match pool {
-        Pool::None | Pool::Current => {
-            if let Some(out) = out.get_mut(from + (y * map.columns + x) * words + word) {
-                *out = bits;
-            }
-        }
-        // A last odd row or column belongs to no window.
-        _ if y / rows.max(1) >= map.rows || x / columns.max(1) >= map.columns => {}
-        Pool::MaxSpikes => {
-            if let Some(out) = out.get_mut(from + pooled) {
-                *out |= bits;
-            }
-        }
-        Pool::Spikes => {
-            let mut carry = bits;
-            for p in 0..map.planes {
-                if let Some(out) = out.get_mut(from + p * plane + pooled) {
-                    (*out, carry) = (*out ^ carry, *out & carry);
-                }
-            }
-        }
-    }
 }

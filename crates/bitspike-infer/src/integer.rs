@@ -1,8 +1,7 @@
 //! Layers with integers; formulas at [`bitspike_format::integer`].
 
 use crate::arena::{currents, gate_width};
-use crate::block::{binary_sum, corners, put, under_all};
-use crate::residual::neurons;
+use crate::parts::{binary_sum, corners, neurons, put, under_all};
 use crate::source::{BinarySource, Bits};
 use bitspike_format::integer::{
     IntegerBlock, IntegerGate, IntegerHead, IntegerNeuron, IntegerProjection, argument, gated, limit, of_float, shift,

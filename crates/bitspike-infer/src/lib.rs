@@ -44,6 +44,7 @@ mod arena;
 mod block;
 #[cfg(feature = "std")]
 pub mod c99;
+mod check;
 #[cfg(feature = "std")]
 pub mod compare;
 mod error;
@@ -53,6 +54,7 @@ mod gate;
 mod head;
 mod integer;
 mod observer;
+mod parts;
 mod residual;
 mod run;
 mod source;

@@ -1,8 +1,8 @@
 //! Residual blocks and neurons alone, one time step at a time: their signals are currents.
 
-use crate::block::{at, fire};
 use crate::gate::Factors;
 use crate::integer::current;
+use crate::parts::{at, fire, neurons};
 use crate::source::{BinarySource, Bits, RealSource};
 use bitspike_format::{Block, Map, Neuron, Projection, Residual};
 
@@ -16,31 +16,6 @@ pub(crate) fn stem(b: &Block<'_>, frame: &[f32], out: &mut [u32]) -> Option<()> 
                 let (a, offset) = at(&b.affine, channel, 1)?;
                 let z = (a * source.sum(y, x, channel)?) + offset;
                 *out.get_mut((y * map.columns + x) * map.channels + channel)? = current(z, b.current_shift);
-            }
-        }
-    }
-    Some(())
-}
-
-/// Spikes of neurons that see a current; `fire` takes the words of a potential and a current, and gives the next potential
-/// and whether there is a spike.
-pub(crate) fn neurons(
-    map: &Map,
-    current: &[u32],
-    potentials: &mut [u32],
-    out: &mut [u32],
-    fire: impl Fn(u32, u32) -> (u32, bool),
-) -> Option<()> {
-    let out = out.get_mut(..map.pixels() * map.words())?;
-    let per_pixel = map.channels.max(1);
-    let pixels = current.chunks(per_pixel).zip(potentials.chunks_mut(per_pixel));
-    for ((current, potentials), out) in pixels.zip(out.chunks_mut(map.words().max(1))) {
-        out.fill(0);
-        for (word, (current, potentials)) in out.iter_mut().zip(current.chunks(32).zip(potentials.chunks_mut(32))) {
-            for (lane, (z, v)) in current.iter().zip(potentials).enumerate() {
-                let (next, spike) = fire(*v, *z);
-                *v = next;
-                *word |= u32::from(spike) << (lane & 31);
             }
         }
     }

@@ -2,40 +2,12 @@
 
 use crate::arena::{Parts, by_steps, run_words};
 use crate::block::{Input, block};
+use crate::check::{check, finite};
 use crate::head::{head, mean};
 use crate::source::Bits;
-use crate::{InferError, Observer, reset, step};
+use crate::step::{reset, step};
+use crate::{InferError, Observer};
 use bitspike_format::{Layer, Model};
-
-/// Checks the lengths that both ways to run share.
-pub(crate) fn check(
-    model: &Model<'_>,
-    needed: usize,
-    arena: &[u32],
-    input: usize,
-    logits: &[f32],
-) -> Result<(), InferError> {
-    if arena.len() < needed {
-        return Err(InferError::Arena { needed, found: arena.len() });
-    }
-    let (expected, classes) = (model.network().input.len(), model.network().classes);
-    if input != expected {
-        return Err(InferError::Input { expected, found: input });
-    }
-    if logits.len() != classes {
-        return Err(InferError::Logits { expected: classes, found: logits.len() });
-    }
-    Ok(())
-}
-
-/// Refuses an input with a value that is NaN or infinite.
-pub(crate) fn finite(input: &[f32]) -> Result<(), InferError> {
-    // All are looked at without a branch, which vector instructions do faster than stopping at the first.
-    if input.iter().fold(true, |all, v| all & v.is_finite()) {
-        return Ok(());
-    }
-    Err(InferError::NotFinite { index: input.iter().position(|v| !v.is_finite()).unwrap_or(0) })
-}
 
 /// Computes the logits of a sample: an image `[channel][row][column]` that all T steps see, or T frames one after another.
 ///

@@ -2,10 +2,11 @@
 
 use crate::arena::{FRONT, Parts, kept_words, potentials, step_words};
 use crate::block::{Input, block};
+use crate::check::{check, finite};
 use crate::head::{head, mean};
 use crate::integer;
-use crate::residual::{fire_words, neurons, residual, stem};
-use crate::run::{check, finite};
+use crate::parts::neurons;
+use crate::residual::{fire_words, residual, stem};
 use crate::source::Bits;
 use crate::{InferError, Observer};
 use bitspike_format::{Layer, Map, Model};

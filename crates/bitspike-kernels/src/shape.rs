@@ -1,6 +1,6 @@
 //! Sizes of a convolution and the errors of a kernel call.
 
-use crate::dispatch::KernelPath;
+use bitspike_cpu::KernelPath;
 
 /// Sizes of one two-dimensional convolution with symmetric zero padding and one group.
 ///

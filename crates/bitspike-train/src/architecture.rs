@@ -3,7 +3,7 @@
 //! ```no_run
 //! use bitspike_nn::network::{Observer, Summary};
 //! use bitspike_nn::{Init, layers::Classifier};
-//! use bitspike_train::{Architecture, Spiking, device, recipe::Recipe, trainer::{Quiet, Trainer}};
+//! use bitspike_train::{Architecture, Spiking, device, recipe::Recipe, run::trainer::{Quiet, Trainer}};
 //! use burn::module::Module;
 //! use burn::tensor::{Device, Tensor};
 //!

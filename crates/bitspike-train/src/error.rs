@@ -1,8 +1,8 @@
 //! Errors of training.
 
-use crate::checkpoint::CheckpointError;
 use crate::recipe::RecipeError;
-use crate::start::StartError;
+use crate::run::checkpoint::CheckpointError;
+use crate::run::start::StartError;
 use bitspike_data::DataError;
 use bitspike_nn::network::PlanError;
 use bitspike_run::RunError;

@@ -5,8 +5,8 @@ use bitspike_format::{
     Features, GateSpec, HeadSpec, LayerSpec, Map, Model, ModelSpec, Neuron, Pool, Reset, ResidualSpec, WriteError,
     write,
 };
+use bitspike_train::deploy::folded::Folded;
 use bitspike_train::device::by_name;
-use bitspike_train::folded::Folded;
 use bitspike_train::param::host;
 use burn::tensor::{Tensor, TensorData};
 

@@ -13,7 +13,7 @@ use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::batch_norm;
 use bitspike_nn::ops::pool::{avg_pool, global_avg_pool};
 use bitspike_nn::ops::surrogate::Surrogate;
-use bitspike_train::flips::{FlipTracker, ObserveTensor};
+use bitspike_train::measure::flips::{FlipTracker, ObserveTensor};
 use bitspike_train::optim::tbso::{Tbso, TbsoParams};
 use bitspike_train::optim::{BinaryStep, OptimConfig, Optimizer};
 use bitspike_train::param::host;

@@ -1,14 +1,14 @@
 //! The papers' networks in the trainer: trained, interrupted, resumed and evaluated at a small width, and refused by export.
 
-use bitspike_data::{DataSet, ImageSet};
+use bitspike_data::{DataSet, SampleSet};
 use bitspike_run::{Checkpoint as Which, RunFolder};
-use bitspike_train::checkpoint::Checkpoint;
+use bitspike_train::deploy::export::{deployable, describe};
 use bitspike_train::device::by_name;
-use bitspike_train::export::{deployable, describe};
-use bitspike_train::method::Method;
-use bitspike_train::network;
 use bitspike_train::recipe::Recipe;
-use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
+use bitspike_train::recipe::method::Method;
+use bitspike_train::run::checkpoint::Checkpoint;
+use bitspike_train::run::network;
+use bitspike_train::run::trainer::{Control, Outcome, Quiet, Trainer};
 use std::path::Path;
 
 /// Name, width, and side of the images.
@@ -33,7 +33,7 @@ fn data(side: usize) -> DataSet {
         };
         let pixels = (0..n).flat_map(|i| (0..side * side).map(move |p| pixel(i, p))).collect();
         let labels = (0..n).map(|i| (i % 2) as u32).collect();
-        ImageSet::new([1, side, side], pixels, labels, ["left", "right"].map(str::to_owned).to_vec()).expect("a set")
+        SampleSet::new([1, side, side], pixels, labels, ["left", "right"].map(str::to_owned).to_vec()).expect("a set")
     };
     DataSet::from_parts("halves", "made up", set(24, 0), None, set(6, 7)).expect("a data set")
 }

@@ -9,7 +9,7 @@ use bitspike_nn::ops::pool::global_avg_pool;
 use bitspike_run::{Checkpoint as Which, RunFolder, Summary};
 use bitspike_train::device::by_name;
 use bitspike_train::recipe::Recipe;
-use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
+use bitspike_train::run::trainer::{Control, Outcome, Quiet, Trainer};
 use bitspike_train::{Architecture, Spiking, TrainError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

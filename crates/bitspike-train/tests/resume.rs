@@ -1,17 +1,17 @@
 //! A run that is interrupted and resumed gives, bit for bit, what an uninterrupted run gives.
 
-use bitspike_data::{DataSet, ImageSet, SetName, Values};
+use bitspike_data::{DataSet, SampleSet, SetName, Values};
 use bitspike_nn::network::Network;
 use bitspike_nn::ops::conv::Precision;
 use bitspike_nn::{Init, Loss};
 use bitspike_run::{Checkpoint as Which, FileState, Record, RunFolder};
-use bitspike_train::checkpoint::{Checkpoint, CheckpointError};
 use bitspike_train::device::by_name;
-use bitspike_train::eval_loader;
-use bitspike_train::evaluate::evaluate;
-use bitspike_train::method::Method;
+use bitspike_train::measure::evaluate::evaluate;
 use bitspike_train::recipe::Recipe;
-use bitspike_train::trainer::{Control, Outcome, Quiet, Trainer};
+use bitspike_train::recipe::method::Method;
+use bitspike_train::run::checkpoint::{Checkpoint, CheckpointError};
+use bitspike_train::run::eval_loader;
+use bitspike_train::run::trainer::{Control, Outcome, Quiet, Trainer};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
@@ -29,7 +29,7 @@ fn data() -> DataSet {
             ((i * 31 + p * 17 + salt) % 100 + if bright { 120 } else { 0 }) as u8
         };
         let pixels = (0..n).flat_map(|i| (0..64).map(move |p| pixel(i, p))).collect();
-        ImageSet::new([1, 8, 8], pixels, (0..n).map(|i| (i % 2) as u32).collect(), classes).expect("a set")
+        SampleSet::new([1, 8, 8], pixels, (0..n).map(|i| (i % 2) as u32).collect(), classes).expect("a set")
     };
     DataSet::from_parts("halves", "made up", set(64, 0), None, set(20, 7)).expect("a data set")
 }
@@ -124,11 +124,11 @@ fn run_on_in_pieces(data: &DataSet, recipe: &Recipe, folder: &Path, pieces: &[u6
 /// The same halves as two frames of counts.
 fn frames() -> DataSet {
     let still = data();
-    let set = |from: &ImageSet| {
+    let set = |from: &SampleSet| {
         let image = |i: usize| from.image(i).unwrap();
         let counts = |i: usize| image(i).iter().chain(image(i)).map(|p| p / 32).collect::<Vec<u8>>();
         let values = Values::Bytes((0..from.len()).flat_map(counts).collect());
-        ImageSet::sequences(2, from.shape, values, from.labels.clone(), from.classes.clone()).unwrap()
+        SampleSet::sequences(2, from.shape, values, from.labels.clone(), from.classes.clone()).unwrap()
     };
     DataSet::from_parts("halves", "made up", set(&still.train), None, set(&still.test)).unwrap()
 }
@@ -282,7 +282,7 @@ fn averages_are_evaluated_loaded_and_started_from() {
     assert_eq!(run.read_info().unwrap().weights, summary.weights);
     let checkpoint = Checkpoint::load(&run.checkpoint(Which::Last)).unwrap();
     let loss = |recipe: &Recipe| {
-        let (_, network) = bitspike_train::network::load(recipe, &data, &checkpoint, &device).unwrap();
+        let (_, network) = bitspike_train::run::network::load(recipe, &data, &checkpoint, &device).unwrap();
         let loader = eval_loader(recipe, &data, data.test.clone()).unwrap();
         evaluate(&network, &loader, recipe.train.loss, &device).unwrap().loss
     };
@@ -311,7 +311,7 @@ fn averages_are_evaluated_loaded_and_started_from() {
     let plain = dir.path().join("plain");
     run_recipe_in_pieces(&trained, &plain, &[]);
     let checkpoint = Checkpoint::load(&RunFolder::open(&plain).unwrap().checkpoint(Which::Last)).unwrap();
-    let error = bitspike_train::network::load(&recipe, &data, &checkpoint, &device).unwrap_err().to_string();
+    let error = bitspike_train::run::network::load(&recipe, &data, &checkpoint, &device).unwrap_err().to_string();
     assert!(error.contains("ema.") && error.contains("nothing"), "{error}");
 }
 
@@ -443,7 +443,7 @@ fn damaged_checkpoints_are_refused_at_every_length() {
     // Another network: the message names the parameter.
     let recipe = Recipe::parse(&RECIPE.replace("'4-P-8-8'", "'4-P-8-6'"), "test").unwrap();
     let checkpoint = Checkpoint::load(&cut).unwrap();
-    let e = bitspike_train::network::load(&recipe, &data(), &checkpoint, &by_name("cpu").unwrap()).unwrap_err();
+    let e = bitspike_train::run::network::load(&recipe, &data(), &checkpoint, &by_name("cpu").unwrap()).unwrap_err();
     assert!(e.to_string().contains("blocks.1"), "{e}");
 }
 
@@ -451,11 +451,11 @@ fn damaged_checkpoints_are_refused_at_every_length() {
 fn readers(path: &Path) -> [(&'static str, bool); 2] {
     let start = format!("init.from = {path:?}\n{RECIPE}");
     let recipe = Recipe::parse(&start, "test").unwrap();
-    let plan = bitspike_train::network::plan(&recipe, &data()).unwrap();
+    let plan = bitspike_train::run::network::plan(&recipe, &data()).unwrap();
     let network = Network::new(&plan, &Init::new(1), &by_name("cpu").unwrap());
     [
         ("load", Checkpoint::load(path).is_ok()),
-        ("init.from", bitspike_train::start::apply(&recipe.init, network).is_ok()),
+        ("init.from", bitspike_train::run::start::apply(&recipe.init, network).is_ok()),
     ]
 }
 
@@ -523,7 +523,7 @@ fn a_look_at_a_whole_run_names_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
     run_in_pieces(&folder, &[]);
-    let look = || bitspike_train::check_run::check_run(&folder).unwrap();
+    let look = || bitspike_train::run::check_run::check_run(&folder).unwrap();
     let whole = look();
     assert!(whole.iter().all(|c| c.state == FileState::Whole), "{whole:?}");
     assert_eq!(whole.len(), 7, "{whole:?}");

@@ -3,7 +3,7 @@
 use bitspike_nn::network::{Ignore, Network};
 use bitspike_nn::{Init, Loss};
 use bitspike_train::device::by_name;
-use bitspike_train::flips::FlipTracker;
+use bitspike_train::measure::flips::FlipTracker;
 use bitspike_train::optim::{Optimizer, relative};
 use bitspike_train::param::{self, ParamMapper, ParamVisitor, Role, host, plain};
 use bitspike_train::recipe::Recipe;

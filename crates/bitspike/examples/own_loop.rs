@@ -15,9 +15,9 @@ use bitspike::nn::layers::TimeBatchNorm;
 use bitspike::nn::layers::{Agmm, AgmmConfig, Classifier, Conv2d, Conv2dConfig, Neuron, NeuronConfig, NormConfig};
 use bitspike::nn::ops::{conv::WeightScale, pool::avg_pool};
 use bitspike::nn::{Init, Loss};
-use bitspike::train::evaluate::{count_correct, tensors};
-use bitspike::train::flips::ObserveTensor;
-use bitspike::train::fold::{Block, head};
+use bitspike::train::deploy::fold::{Block, head};
+use bitspike::train::measure::evaluate::{count_correct, tensors};
+use bitspike::train::measure::flips::ObserveTensor;
 use bitspike::train::optim::{OptimConfig, Optimizer};
 
 const STEPS: usize = 2;
@@ -126,11 +126,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for batch in test.epoch(0, 0) {
         let batch = batch?;
         let mut logits = vec![0.0; batch.n * data.classes()];
-        engine.engine().run_batch(&batch.images, &mut logits, 1)?;
+        engine.engine().run_batch(&batch.values, &mut logits, 1)?;
         let [c, h, w] = batch.shape;
         let of = |logits: Vec<f32>, shape| Tensor::<3>::from_data(TensorData::new(logits, shape), &Device::default());
         let packed = of(logits, [1, batch.n, data.classes()]);
-        let x = Tensor::from_data(TensorData::new(batch.images, [1, batch.n, c, h, w]), &Device::default());
+        let x = Tensor::from_data(TensorData::new(batch.values, [1, batch.n, c, h, w]), &Device::default());
         let trained = net.forward(x).mean_dim(0).argmax(2).into_data().convert::<i64>();
         same += count_correct(packed.clone(), trained.as_slice()?);
         correct += count_correct(packed, &batch.labels);

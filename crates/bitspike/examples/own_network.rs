@@ -14,7 +14,7 @@ use bitspike::nn::layers::{RealConv2d, TimeBatchNorm};
 use bitspike::nn::network::Observer;
 use bitspike::nn::ops::conv::WeightScale;
 use bitspike::train::recipe::Recipe;
-use bitspike::train::trainer::{Control, Event, Outcome, Trainer};
+use bitspike::train::run::trainer::{Control, Event, Outcome, Trainer};
 use bitspike::train::{Architecture, Spiking, device};
 
 const STEPS: usize = 2;

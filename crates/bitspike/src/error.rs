@@ -2,7 +2,7 @@
 
 use bitspike_format::FormatError;
 use bitspike_train::TrainError;
-use bitspike_train::compare::CompareError;
+use bitspike_train::run::compare::CompareError;
 use std::path::PathBuf;
 
 /// Anything that ends the program with exit code 2.
@@ -39,7 +39,7 @@ pub enum CliError {
     Device(#[from] bitspike_train::device::DeviceError),
     /// A method name.
     #[error(transparent)]
-    Method(#[from] bitspike_train::method::UnknownMethod),
+    Method(#[from] bitspike_train::recipe::method::UnknownMethod),
     /// The other framework of `bench --against`.
     #[error(transparent)]
     Torch(#[from] crate::commands::TorchError),
@@ -59,13 +59,13 @@ pub enum CliError {
     },
     /// A network without a deployed form.
     #[error(transparent)]
-    Export(#[from] bitspike_train::export::ExportError),
+    Export(#[from] bitspike_train::deploy::export::ExportError),
     /// A network that cannot be rounded to integers.
     #[error(transparent)]
     Quantise(#[from] bitspike_format::QuantiseError),
     /// A network without an ONNX form.
     #[error(transparent)]
-    Onnx(#[from] bitspike_train::onnx::OnnxError),
+    Onnx(#[from] bitspike_onnx::OnnxError),
     /// A network without a NIR form.
     #[error(transparent)]
     Nir(Box<bitspike_nir::NirError>),
@@ -85,7 +85,7 @@ pub enum CliError {
     C(#[from] bitspike_infer::c99::ExportError),
     /// A file that does not fit the run or data it is compared with.
     #[error(transparent)]
-    Verify(#[from] bitspike_train::verify::VerifyError),
+    Verify(#[from] bitspike_train::deploy::verify::VerifyError),
     /// The runtime.
     #[error(transparent)]
     Infer(#[from] bitspike_infer::InferError),
@@ -124,7 +124,7 @@ through_train!(
     bitspike_data::DataError,
     bitspike_run::RunError,
     bitspike_nn::network::PlanError,
-    bitspike_train::checkpoint::CheckpointError
+    bitspike_train::run::checkpoint::CheckpointError
 );
 
 impl CliError {

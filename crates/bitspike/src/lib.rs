@@ -10,13 +10,14 @@
 //! | [`flips`] | counter of sign flips | |
 //! | [`run`], [`report`] | run folders, metrics, TensorBoard; pages of figures | |
 //! | [`data`], [`events`], [`sensors`] | data sets and batches, event cameras, recordings | |
-//! | [`format`], [`infer`], [`nir`] | the file `.bsnn`, its runtime, NIR graphs | |
+//! | [`format`], [`infer`] | the file `.bsnn` and its runtime | |
+//! | [`nir`], [`onnx`] | graphs for other tools | |
 //! | [`classics`] | ridge, forest, random kernels: the company of small data sets | |
 //!
 //! Train by recipe, export, run:
 //!
 //! ```no_run
-//! use bitspike::train::{device, recipe::Recipe, trainer::{Quiet, Trainer}};
+//! use bitspike::train::{device, recipe::Recipe, run::trainer::{Quiet, Trainer}};
 //!
 //! let recipe = Recipe::parse("method = 'agmm'", "inline")?; // AGMM on embedded images
 //! let data = recipe.load_data()?;
@@ -41,6 +42,7 @@ pub use bitspike_format as format;
 pub use bitspike_infer as infer;
 pub use bitspike_nir as nir;
 pub use bitspike_nn as nn;
+pub use bitspike_onnx as onnx;
 pub use bitspike_report as report;
 pub use bitspike_run as run;
 pub use bitspike_sensors as sensors;

@@ -3,8 +3,8 @@
 use crate::interrupt;
 use crate::output::note;
 use bitspike_run::EpochRecord;
-use bitspike_train::compare::{Job, State, Watch};
-use bitspike_train::trainer::{Control, Event};
+use bitspike_train::run::compare::{Job, State, Watch};
+use bitspike_train::run::trainer::{Control, Event};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;

@@ -5,7 +5,7 @@ use super::work::Work;
 use super::{SignalAugment, auto_augment, crop, cutout, flip, normalize, resized_crop, trivial};
 use crate::config::{AugmentConfig, AutoAugment, Normalize};
 use crate::rng::{Purpose, Rng};
-use crate::{DataError, DataSet, ImageSet, Values};
+use crate::{DataError, DataSet, SampleSet, Values};
 use bitspike_events::frame_augment::{FrameAugment, FrameShape, SampleKey};
 use std::mem::take;
 use std::sync::Arc;
@@ -191,7 +191,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`DataError::Set`] if there is no such sample; another if it is in a file that is gone or damaged.
-    pub fn image(&self, set: &ImageSet, index: usize, seed: u64, epoch: u64) -> Result<Vec<f32>, DataError> {
+    pub fn image(&self, set: &SampleSet, index: usize, seed: u64, epoch: u64) -> Result<Vec<f32>, DataError> {
         if index >= set.len() {
             let (expected, found) = (format!("below {}", set.len()), index.to_string());
             return Err(DataError::Set { what: "number of the sample", expected, found });
@@ -221,7 +221,7 @@ impl Pipeline {
     /// If there is no such sample or place.
     pub(crate) fn sample(
         &self,
-        set: &ImageSet,
+        set: &SampleSet,
         id: usize,
         run: [u64; 2],
         place: (usize, usize),
@@ -247,7 +247,7 @@ impl Pipeline {
     /// A sample by itself, or as EventMix mixes it.
     fn unmixed(
         &self,
-        set: &ImageSet,
+        set: &SampleSet,
         id: usize,
         run: [u64; 2],
         place: (usize, usize),
@@ -322,7 +322,7 @@ impl Pipeline {
     }
 
     /// The sample that a sample is mixed with, if it is.
-    fn partner(&self, set: &ImageSet, key: [u64; 3]) -> Option<usize> {
+    fn partner(&self, set: &SampleSet, key: [u64; 3]) -> Option<usize> {
         if self.frames.event_mix > 0.0 { self.frames.partner(set.len(), sample_key(key)) } else { None }
     }
 
@@ -445,7 +445,7 @@ mod tests {
     fn the_frames_of_a_sequence_are_changed_alike() {
         let frame: Vec<u8> = (0..2 * 9 * 11u32).map(|i| (i * 37 % 251) as u8).collect();
         let both = frame.iter().chain(&frame).copied().collect();
-        let set = |values| ImageSet::sequences(2, [2, 9, 11], values, vec![0], vec!["a".into()]).unwrap();
+        let set = |values| SampleSet::sequences(2, [2, 9, 11], values, vec![0], vec!["a".into()]).unwrap();
         let set = set(Values::Bytes(both));
         let d = DataSet::from_parts("x", "", set.clone(), None, set.clone()).unwrap();
         let cfg = AugmentConfig { random_crop: 2, flip: true, roll: 3, nda: 1.0, cutout: 4, ..Default::default() };
@@ -460,7 +460,7 @@ mod tests {
     fn a_mix_is_of_samples_as_they_are_without_it() {
         let bytes: Vec<u8> = (0..6 * 3 * 2 * 5 * 7u32).map(|i| (i * 37 % 11) as u8).collect();
         let classes = vec!["a".into(), "b".into()];
-        let set = ImageSet::sequences(3, [2, 5, 7], Values::Bytes(bytes), vec![0, 1, 0, 1, 0, 1], classes).unwrap();
+        let set = SampleSet::sequences(3, [2, 5, 7], Values::Bytes(bytes), vec![0, 1, 0, 1, 0, 1], classes).unwrap();
         let d = DataSet::from_parts("x", "", set.clone(), None, set.clone()).unwrap();
         let plain = AugmentConfig { random_crop: 1, flip: true, normalize: Normalize::None, ..Default::default() };
         let mixing = AugmentConfig { event_mix: 0.5, ..plain.clone() };
@@ -531,7 +531,7 @@ mod tests {
     #[test]
     fn floats_are_normalised_and_not_cropped() {
         let values = Values::Floats(vec![1.0, 3.0, 5.0, 7.0]);
-        let set = ImageSet::sequences(2, [1, 1, 2], values, vec![0], vec!["a".into()]).unwrap();
+        let set = SampleSet::sequences(2, [1, 1, 2], values, vec![0], vec!["a".into()]).unwrap();
         let d = DataSet::from_parts("x", "", set.clone(), None, set.clone()).unwrap();
         let x = Pipeline::train(&AugmentConfig::default(), &d).unwrap().image(&set, 0, 0, 0).unwrap();
         let s = 5f32.sqrt();

@@ -10,7 +10,7 @@
 
 use crate::find::{expected_names, missing};
 use crate::official::{CIFAR10, CIFAR100, Known};
-use crate::set::{ImageSet, SourceFile};
+use crate::set::{SampleSet, SourceFile};
 use crate::source::{Content, Source};
 use crate::{DataError, SetName};
 use std::fs;
@@ -122,12 +122,12 @@ pub fn parse(path: &Path, bytes: &[u8], kind: CifarKind) -> Result<CifarRecords,
 pub(crate) fn load_folder(
     kind: CifarKind,
     folder: &Path,
-) -> Result<(ImageSet, ImageSet, Vec<SourceFile>, String), DataError> {
+) -> Result<(SampleSet, SampleSet, Vec<SourceFile>, String), DataError> {
     let known = kind.known();
     let (train_files, test_files) = part_files(kind, folder)?;
     let mut files = Vec::new();
     let classes = class_names(known, folder, &mut files)?;
-    let mut read = |paths: &[PathBuf]| -> Result<ImageSet, DataError> {
+    let mut read = |paths: &[PathBuf]| -> Result<SampleSet, DataError> {
         let mut all = CifarRecords::default();
         for path in paths {
             let source = Source::read(path)?;
@@ -136,7 +136,7 @@ pub(crate) fn load_folder(
             all.pixels.append(&mut part.pixels);
             all.labels.append(&mut part.labels);
         }
-        ImageSet::new([3, 32, 32], all.pixels, all.labels, classes.clone())
+        SampleSet::new([3, 32, 32], all.pixels, all.labels, classes.clone())
     };
     let (train, test) = (read(&train_files)?, read(&test_files)?);
     let split = if (train.len(), test.len()) == (known.train, known.test) {

@@ -13,7 +13,7 @@
 //! `data.on_demand`.
 
 use super::image_file::{Target, read};
-use crate::set::{ImageSet, SourceFile, Values};
+use crate::set::{SampleSet, SourceFile, Values};
 use crate::source::{hex, sha256_hex};
 use crate::{DataError, ImageFiles};
 use rayon::prelude::*;
@@ -105,7 +105,7 @@ pub(crate) fn decode(
     classes: &[String],
     limit: usize,
     target: &Target,
-) -> Result<(ImageSet, SourceFile), DataError> {
+) -> Result<(SampleSet, SourceFile), DataError> {
     let samples = &listing.samples[..limit.min(listing.samples.len())];
     let [c, h, w] = target.shape;
     let size = c * h * w;
@@ -134,7 +134,7 @@ pub(crate) fn decode(
         bytes += n;
         hashes.push(hash);
     }
-    let set = ImageSet::new(target.shape, pixels, samples.iter().map(|s| s.1).collect(), classes.to_vec())?;
+    let set = SampleSet::new(target.shape, pixels, samples.iter().map(|s| s.1).collect(), classes.to_vec())?;
     Ok((set, source_file(listing, samples, classes, bytes, hashes)))
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn leave(
     classes: &[String],
     limit: usize,
     target: &Target,
-) -> Result<(ImageSet, SourceFile), DataError> {
+) -> Result<(SampleSet, SourceFile), DataError> {
     let samples = &listing.samples[..limit.min(listing.samples.len())];
     let (mut bytes, mut sizes) = (0, Vec::with_capacity(samples.len()));
     for (path, _) in samples {
@@ -156,7 +156,7 @@ pub(crate) fn leave(
     let paths = samples.iter().map(|s| s.0.clone()).collect();
     let values = Values::Files(ImageFiles::new(target.clone(), paths));
     let labels = samples.iter().map(|s| s.1).collect();
-    let set = ImageSet::sequences(1, target.shape, values, labels, classes.to_vec())?;
+    let set = SampleSet::sequences(1, target.shape, values, labels, classes.to_vec())?;
     Ok((set, source_file(listing, samples, classes, bytes, sizes)))
 }
 

@@ -16,7 +16,7 @@ use crate::DataError;
 use crate::config::MAX_SIDE;
 use crate::find::{expected_name, file_in, missing};
 use crate::official::Known;
-use crate::set::{ImageSet, SourceFile};
+use crate::set::{SampleSet, SourceFile};
 use crate::source::{Content, Source};
 use std::path::Path;
 
@@ -121,7 +121,7 @@ fn be(b: &[u8]) -> u32 {
 }
 
 /// Image file and label file of one part, put together.
-pub(crate) fn part(known: &Known, images: &Source, labels: &Source) -> Result<ImageSet, DataError> {
+pub(crate) fn part(known: &Known, images: &Source, labels: &Source) -> Result<SampleSet, DataError> {
     let idx = parse_images(&images.path, &images.bytes)?;
     let labels_read = parse_labels(&labels.path, &labels.bytes, known.classes.len())?;
     if idx.count != labels_read.len() {
@@ -133,11 +133,11 @@ pub(crate) fn part(known: &Known, images: &Source, labels: &Source) -> Result<Im
         });
     }
     let classes = known.classes.iter().map(|c| c.to_string()).collect();
-    ImageSet::new([1, idx.height, idx.width], idx.pixels, labels_read, classes)
+    SampleSet::new([1, idx.height, idx.width], idx.pixels, labels_read, classes)
 }
 
 /// Both parts of a set stored as four IDX files in a folder: train, test, provenance.
-pub(crate) fn load_folder(known: &Known, folder: &Path) -> Result<(ImageSet, ImageSet, Vec<SourceFile>), DataError> {
+pub(crate) fn load_folder(known: &Known, folder: &Path) -> Result<(SampleSet, SampleSet, Vec<SourceFile>), DataError> {
     let found: Vec<_> = known.files.iter().map(|f| (f, file_in(folder, f.name))).collect();
     let absent: Vec<_> =
         found.iter().filter(|(_, p)| p.is_none()).map(|(f, _)| expected_name(f.name, f.bytes)).collect();
@@ -153,7 +153,7 @@ pub(crate) fn load_folder(known: &Known, folder: &Path) -> Result<(ImageSet, Ima
 pub(crate) fn load_sources(
     known: &Known,
     sources: &[Source],
-) -> Result<(ImageSet, ImageSet, Vec<SourceFile>), DataError> {
+) -> Result<(SampleSet, SampleSet, Vec<SourceFile>), DataError> {
     let train = part(known, &sources[0], &sources[1])?;
     let test = part(known, &sources[2], &sources[3])?;
     if train.shape != test.shape {

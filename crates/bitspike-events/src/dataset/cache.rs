@@ -14,7 +14,7 @@
 //!
 //! A recording changed without a change of size or time is not noticed.
 
-use super::load::{EventSet, Part};
+use super::frame_set::{EventSet, Part};
 use super::{EventConfig, EventOptions, Listing, hex, relative};
 use crate::EventError;
 use crate::input::u64_le;

@@ -1,6 +1,7 @@
 //! The table of a recipe that names a data set of events and says how it becomes frames.
 
 use super::split::Split;
+use crate::error::option;
 use crate::{Camera, EventError, Format, ReadOptions, TimeUnit};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -222,10 +223,6 @@ const fn eight() -> usize {
 pub const MAX_STEPS: usize = 1024;
 /// Largest accepted side of a sensor.
 pub const MAX_SIDE: usize = 1 << 15;
-
-pub(crate) fn option<T>(key: &'static str, expected: impl Into<String>, found: impl ToString) -> Result<T, EventError> {
-    Err(EventError::Option { key, expected: expected.into(), found: found.to_string() })
-}
 
 impl EventConfig {
     /// A set in a folder, everything else at its default.

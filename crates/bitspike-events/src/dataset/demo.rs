@@ -5,9 +5,11 @@
 //! throughout, noise is each recording's own. Recordings are made in parallel and do not depend on the number of
 //! threads.
 
-use super::config::{MAX_STEPS, option};
-use super::load::{EventSet, Part, Source};
+use super::config::MAX_STEPS;
+use super::frame_set::{EventSet, Part};
+use super::load::Source;
 use super::{Binning, Values, hex};
+use crate::error::option;
 use crate::{EventError, Saccades, SimulatorConfig};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

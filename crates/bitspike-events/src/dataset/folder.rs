@@ -1,7 +1,7 @@
 //! Sets that are folders of classes: N-MNIST, CIFAR10-DVS, N-Caltech101, ASL-DVS and a user's own.
 
 use super::split::{Split, divide};
-use super::{EventConfig, EventSetName, Item, Parts, config, entries, find, missing_set, order};
+use super::{EventConfig, EventSetName, Item, Parts, entries, find, missing_set, order};
 use crate::EventError;
 use std::path::{Path, PathBuf};
 
@@ -93,7 +93,7 @@ pub(crate) fn list(config: &EventConfig, split: Split) -> Result<Parts, EventErr
             let parts = Some(["train", "test"]).filter(|p| p.iter().all(|p| config.path.join(p).is_dir()));
             if parts.is_none() && split == Split::Official {
                 let expected = "first-N, last-N or random-A-B, for a folder without train/ and test/";
-                return config::option(
+                return crate::error::option(
                     "split",
                     expected,
                     config.options.split.map_or("no such key".into(), |s| s.to_string()),
@@ -143,7 +143,7 @@ pub(crate) fn list(config: &EventConfig, split: Split) -> Result<Parts, EventErr
         }
         // A class that only the test part has would be left out without a word.
         if let Some((class, path, _)) = entries(&b)?.into_iter().find(|(n, _, d)| *d && !classes.contains(n)) {
-            return config::option(
+            return crate::error::option(
                 "path",
                 "test classes that training has too",
                 format!("{class} ({})", path.display()),

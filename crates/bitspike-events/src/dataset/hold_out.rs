@@ -7,9 +7,9 @@
 //! - `event-windows`: of each recording with w of the N training windows the last `⌈n·w / N⌉`, at most w − 1; windows that end
 //!   less than `gap_ms` before these are dropped.
 
-use super::config::option;
 use super::{EventConfig, EventSetName, Item};
 use crate::EventError;
+use crate::error::option;
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -9,53 +9,12 @@
 //! number of threads.
 
 use super::config::{Binning, EventConfig, Values, smaller};
+use super::frame_set::{EventSet, FloatSet, FrameSet, Part};
 use super::{Item, Listing, cache, list};
 use crate::{Event, EventError, EventReader, FrameKind, Framing, ReadOptions, SplitBy};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Frames of one part of a set.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Part<V> {
-    /// Shape `[N, T, C, H, W]`.
-    pub samples: Vec<V>,
-    /// Class of each sample.
-    pub labels: Vec<u32>,
-}
-
-/// A data set of events as frames.
-///
-/// Channel 0 is OFF, channel 1 is ON; sets without polarity, and voxel grids, have one channel.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FrameSet<V> {
-    /// T.
-    pub steps: usize,
-    /// `[C, H, W]`.
-    pub shape: [usize; 3],
-    /// Names of the classes.
-    pub classes: Vec<String>,
-    /// Training part.
-    pub train: Part<V>,
-    /// How many of the last training samples are held out for validation.
-    pub validation: usize,
-    /// Test part.
-    pub test: Part<V>,
-    /// Name of the split.
-    pub split: String,
-    /// SHA-256 of the list: which recordings stand in which part.
-    pub list_sha256: String,
-    /// The frames come from a cache.
-    pub cached: bool,
-}
-
-/// Frames of bytes: spikes or counts.
-pub type EventSet = FrameSet<u8>;
-
-/// Frames of f32: voxel grids and time surfaces.
-pub type FloatSet = FrameSet<f32>;
 
 /// Lists, reads and frames a data set, or takes the frames from the cache that `cache` names, if nothing has changed.
 ///
@@ -148,7 +107,7 @@ impl Framer {
     /// `Option` for an event outside the window, `Outside` for one beyond the sensor.
     pub fn frames(&self, events: &[Event], (start, end): (i64, i64)) -> Result<Vec<u8>, EventError> {
         if let Some(e) = events.iter().find(|e| e.t < start || e.t >= end) {
-            return super::config::option("events", format!("times from {start} up to {end}"), e.t);
+            return crate::error::option("events", format!("times from {start} up to {end}"), e.t);
         }
         let mut out = vec![0; self.0.steps * self.shape().iter().product::<usize>()];
         self.0.bytes(events, Some((start, end)), &mut out)?;

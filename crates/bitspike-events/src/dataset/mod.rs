@@ -27,6 +27,7 @@ mod cache;
 mod config;
 mod demo;
 mod folder;
+mod frame_set;
 mod gesture;
 mod hold_out;
 #[cfg(feature = "hdf5")]
@@ -37,11 +38,12 @@ mod windows;
 
 pub use config::{Binning, EventConfig, EventOptions, EventSetName, MAX_SIDE, MAX_STEPS, Values};
 pub use demo::{DemoConfig, Images, demo};
-pub use load::{EventSet, FloatSet, FrameSet, Framer, Part, load, load_float};
+pub use frame_set::{EventSet, FloatSet, FrameSet, Part};
+pub use load::{Framer, load, load_float};
 pub use split::Split;
 
 use crate::EventError;
-use config::option;
+use crate::error::option;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Named splits into training and test part.
 
-use super::config::option;
 use super::{Item, order};
+use crate::error::option;
 use crate::{EventError, Random};
 use serde::{Deserialize, Serialize};
 

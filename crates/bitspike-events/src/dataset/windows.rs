@@ -5,9 +5,9 @@
 //! shorter than a window is left out. No window is cut from both sides of the gap, so that neighbours, which look
 //! almost alike, never stand in both parts.
 
-use super::config::option;
 use super::folder::{EXTENSIONS, files};
 use super::{EventConfig, Item, Parts, missing_set, order};
+use crate::error::option;
 use crate::{Event, EventError, EventReader, ReadOptions};
 use rayon::prelude::*;
 use std::path::Path;

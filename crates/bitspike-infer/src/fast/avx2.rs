@@ -3,8 +3,9 @@
 //! Products and sums are separate instructions: a fused one would round once where the format says twice.
 
 use super::lists::{Lists, SLACK};
-use super::portable::{self, inside};
+use super::portable;
 use super::prepare::{Binary, Row, Shortcut, Signs, Stem};
+use super::window::inside;
 use super::{Factors, Job, Mix, Sums};
 use bitspike_format::{Block, Conv, Neuron, Reset};
 use std::arch::x86_64::*;

@@ -1,7 +1,7 @@
 //! The spikes of every pixel as a list.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::{portable::inside, prepare::Rows};
+use super::{prepare::Rows, window::inside};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use bitspike_format::Block;
 use bitspike_format::Map;

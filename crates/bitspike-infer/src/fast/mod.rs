@@ -48,14 +48,16 @@ mod path;
 mod portable;
 mod prepare;
 mod residual;
+mod window;
 
 pub use bitspike_cpu::{KernelPath, PathError, Setting};
 pub use owned::{OpenError, OwnedEngine};
 
 use crate::arena::by_steps;
-use crate::block::{self, put};
+use crate::block;
+use crate::check::{check, finite};
 use crate::head::{head, mean};
-use crate::run::{check, finite};
+use crate::parts::put;
 use crate::source::{BinarySource, Bits};
 use crate::{InferError, Observer};
 use bitspike_format::integer::{IntegerBlock, IntegerGate, IntegerNeuron};

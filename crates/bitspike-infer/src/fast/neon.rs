@@ -3,8 +3,8 @@
 //! Products and sums are separate instructions: a fused one would round once where the format says twice.
 
 use super::lists::{Lists, SLACK};
-use super::portable::inside;
 use super::prepare::{Binary, Row, Signs, Stem};
+use super::window::inside;
 use super::{Factors, Job, Sums};
 use bitspike_format::{Block, Conv, Neuron, Reset};
 use std::arch::aarch64::*;

@@ -2,20 +2,14 @@
 
 use super::lists::Lists;
 use super::prepare::{Binary, Bytes, Shortcut, Signs, Stem};
+use super::window::inside;
 use super::{Factors, IntegerFactors, IntegerJob, Job, Mix, Sums};
 use crate::arena::WINDOW;
-use crate::block::{fire, window_mean};
+use crate::block::window_mean;
 use crate::integer::element;
+use crate::parts::fire;
 use bitspike_format::integer::{self, gated};
 use bitspike_format::{Block, Conv, element_factor};
-
-/// First and past-the-last kernel index at an output position.
-#[inline(always)]
-pub(super) fn inside(at: usize, stride: usize, padding: usize, kernel: usize, len: usize) -> (usize, usize) {
-    let start = at * stride;
-    let first = padding.saturating_sub(start);
-    (first, (len + padding).saturating_sub(start).min(kernel).max(first))
-}
 
 pub(super) fn stem(stem: &Stem, conv: &Conv<'_>, frame: &[f32], sums: &mut [f32]) {
     let (map, out) = (conv.input, conv.output());

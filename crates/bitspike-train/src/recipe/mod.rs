@@ -5,13 +5,13 @@
 //! defaults stand in one place, the `Default` of each table.
 
 mod error;
+pub mod method;
 mod parse;
 mod preset;
+mod sources;
 
-use crate::distill::DistillConfig;
-use crate::method::Method;
 use crate::optim::{OptimConfig, OptimizerKind, Schedule};
-use crate::start::StartConfig;
+use crate::recipe::method::Method;
 use bitspike_data::{AugmentConfig, DataConfig, DataError, DataSet, Views};
 use bitspike_nn::Loss;
 use bitspike_nn::layers::{AgmmConfig, Estimator, NeuronConfig, NormConfig};
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::RecipeError;
 pub use preset::Preset;
+pub use sources::{DistillConfig, StartConfig};
 
 /// The JSON schema of recipes: keys, types, defaults, and what they mean. What depends on other keys is checked in parsing only.
 #[cfg(feature = "schema")]

@@ -2,11 +2,11 @@
 
 use crate::output;
 use bitspike_classics::{Outcome, Windows, run_all};
-use bitspike_data::{DataSet, ImageSet, Values};
+use bitspike_data::{DataSet, SampleSet, Values};
 use bitspike_run::{ClassicRecord, Classics, RunFolder};
-use bitspike_train::compare::Job;
 use bitspike_train::recipe::TestAt;
-use bitspike_train::shelf::Shelf;
+use bitspike_train::run::compare::Job;
+use bitspike_train::run::shelf::Shelf;
 use std::path::Path;
 
 /// Reads them where they were run already, else runs them; `None` where the runs have different data, or data that are no windows of
@@ -82,7 +82,7 @@ fn length(data: &DataSet) -> usize {
 }
 
 /// Windows `[N, C·H, T·W]` of samples `[N, T, C, H, W]`; `None` for bytes.
-fn windows(set: &ImageSet) -> Option<Vec<f32>> {
+fn windows(set: &SampleSet) -> Option<Vec<f32>> {
     let Values::Floats(values) = &set.values else { return None };
     let [c, h, w] = set.shape;
     let (steps, rows) = (set.steps, c * h);
@@ -108,10 +108,10 @@ mod tests {
             .flat_map(|t| [0, 1].map(|c| (t, c)))
             .flat_map(|(t, c)| [0, 1, 2].map(|w| (100 * t + 10 * c + w) as f32))
             .collect();
-        let set = ImageSet::sequences(2, [2, 1, 3], Values::Floats(values), vec![0], vec!["a".into()]).expect("a set");
+        let set = SampleSet::sequences(2, [2, 1, 3], Values::Floats(values), vec![0], vec!["a".into()]).expect("a set");
         let want = [0, 1, 2, 100, 101, 102, 10, 11, 12, 110, 111, 112].map(|v| v as f32);
         assert_eq!(windows(&set).expect("floats"), want);
-        let bytes = ImageSet::new([1, 1, 1], vec![0], vec![0], vec!["a".into()]).expect("a set");
+        let bytes = SampleSet::new([1, 1, 1], vec![0], vec![0], vec!["a".into()]).expect("a set");
         assert_eq!(windows(&bytes), None);
     }
 }

@@ -7,11 +7,11 @@ use crate::progress::Progress;
 use crate::{interrupt, output};
 use bitspike_report::Comparison;
 use bitspike_run::{REPORT_FILE, RUNS_FILE, RunFolder};
-use bitspike_train::compare::{Job, State, jobs, parallel_within, run as run_jobs, state};
-use bitspike_train::memory::available;
-use bitspike_train::method::Method;
 use bitspike_train::recipe::Recipe;
-use bitspike_train::shelf::Shelf;
+use bitspike_train::recipe::method::Method;
+use bitspike_train::run::compare::{Job, State, jobs, parallel_within, run as run_jobs, state};
+use bitspike_train::run::memory::available;
+use bitspike_train::run::shelf::Shelf;
 use std::path::{Path, PathBuf};
 
 pub fn run(args: &CompareArgs) -> Result<bool, CliError> {

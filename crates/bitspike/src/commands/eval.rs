@@ -4,9 +4,9 @@ use super::{OpenedRun, device, open_run, threads};
 use crate::args::EvalArgs;
 use crate::error::CliError;
 use crate::output;
-use bitspike_train::confusion::Confusion;
-use bitspike_train::eval_loader;
-use bitspike_train::evaluate::evaluate;
+use bitspike_train::measure::confusion::Confusion;
+use bitspike_train::measure::evaluate::evaluate;
+use bitspike_train::run::eval_loader;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

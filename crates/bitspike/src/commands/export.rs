@@ -9,7 +9,8 @@ use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
 use bitspike_infer::c99::{self, Target};
 use bitspike_nir::Layout;
 use bitspike_run::{atomic_write, write_text_atomic};
-use bitspike_train::{device, export, onnx, parameters};
+use bitspike_train::deploy::{export, parameters};
+use bitspike_train::device;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -61,7 +62,7 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let onnx = args
         .onnx
         .as_deref()
-        .map(|path| Ok::<_, CliError>((path, onnx::export(&spec, onnx::Input::Pixels)?)))
+        .map(|path| Ok::<_, CliError>((path, bitspike_onnx::export(&spec, bitspike_onnx::Input::Pixels)?)))
         .transpose()?;
     let weights = if args.nir_weights == "signs" { Layout::Signs } else { Layout::Scaled };
     let options = bitspike_nir::Options { weights, soft_reset: args.nir_soft_reset };
@@ -119,7 +120,7 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
             text += &format!("integers after the first layer: {} B\n{rounding}\n", result.integer_bytes);
         }
         for (other, what) in [
-            (&result.onnx, format!("ONNX, opset {}, bytes of images in, logits out", onnx::OPSET)),
+            (&result.onnx, format!("ONNX, opset {}, bytes of images in, logits out", bitspike_onnx::OPSET)),
             (&result.nir, format!("NIR, binary weights as {}", weights.name())),
             (&result.safetensors, "folded parameters by name".to_owned()),
         ] {
@@ -143,7 +144,7 @@ type Files = Vec<(String, String)>;
 /// what to do with them.
 fn c_files(
     model: &Model<'_>,
-    set: &bitspike_data::ImageSet,
+    set: &bitspike_data::SampleSet,
     folder: &Path,
     args: &ExportArgs,
 ) -> Result<(Files, String), CliError> {
@@ -188,7 +189,7 @@ fn write_all(folder: &Path, files: Files) -> Result<(), CliError> {
 /// Some samples as the network wants them, each `[C, H, W]` or `[T, C, H, W]`.
 pub(super) fn inputs(
     model: &Model<'_>,
-    set: &bitspike_data::ImageSet,
+    set: &bitspike_data::SampleSet,
     samples: &[usize],
 ) -> Result<Vec<f32>, CliError> {
     let n = model.network();

@@ -7,9 +7,9 @@ use crate::output;
 use bitspike_data::ErrorKind;
 use bitspike_nn::network::{LayerSummary, NetworkName, Plan};
 use bitspike_run::{RECIPE_FILE, RunFolder};
-use bitspike_train::export::deployable;
-use bitspike_train::network;
+use bitspike_train::deploy::export::deployable;
 use bitspike_train::recipe::Recipe;
+use bitspike_train::run::network;
 use serde::Serialize;
 
 /// What `--json` prints.

@@ -1,10 +1,10 @@
 //! What the parts of a data set hold, class by class.
 
-use bitspike_data::{DataSet, ImageSet};
+use bitspike_data::{DataSet, SampleSet};
 
 /// A line for each class with its samples in each part; classes that a part lacks are named.
 pub(super) fn text(data: &DataSet) -> String {
-    let parts: Vec<(&str, &ImageSet)> =
+    let parts: Vec<(&str, &SampleSet)> =
         [("train", Some(&*data.train)), ("validation", data.validation.as_deref()), ("test", Some(&*data.test))]
             .into_iter()
             .filter_map(|(name, set)| Some((name, set?)))

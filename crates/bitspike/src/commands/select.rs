@@ -15,9 +15,9 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_data::SetName;
 use bitspike_report::Comparison;
-use bitspike_train::compare::{Job, jobs};
-use bitspike_train::method::Method;
+use bitspike_train::recipe::method::Method;
 use bitspike_train::recipe::{Recipe, TestAt};
+use bitspike_train::run::compare::{Job, jobs};
 use std::path::Path;
 
 pub fn run(

@@ -6,9 +6,10 @@ use crate::error::CliError;
 use crate::progress::{Progress, Single};
 use crate::{interrupt, output};
 use bitspike_run::{RunFolder, Summary};
-use bitspike_train::confusion::Confusion;
-use bitspike_train::machine::kernels;
-use bitspike_train::trainer::{Outcome, Trainer, read_recipe};
+use bitspike_train::measure::confusion::Confusion;
+use bitspike_train::run::machine::kernels;
+use bitspike_train::run::read_recipe;
+use bitspike_train::run::trainer::{Outcome, Trainer};
 use std::path::PathBuf;
 
 pub fn run(args: &TrainArgs) -> Result<bool, CliError> {

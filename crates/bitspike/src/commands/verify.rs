@@ -6,8 +6,9 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_data::evenly;
 use bitspike_format::Model;
-use bitspike_train::verify::{Difference, FoldedDifference, verify};
-use bitspike_train::{eval_loader, export};
+use bitspike_train::deploy::export;
+use bitspike_train::deploy::verify::{Difference, FoldedDifference, verify};
+use bitspike_train::run::eval_loader;
 use serde::Serialize;
 
 /// What `--json` prints.

@@ -4,7 +4,7 @@ use crate::args::VerifyRunArgs;
 use crate::error::CliError;
 use crate::output;
 use bitspike_run::FileState;
-use bitspike_train::check_run::check_run;
+use bitspike_train::run::check_run::check_run;
 use serde::Serialize;
 
 /// What `--json` prints.

@@ -8,7 +8,7 @@ use crate::args::{Against, BenchArgs};
 use crate::commands::threads;
 use crate::error::CliError;
 use crate::output;
-use bitspike_train::method::Method;
+use bitspike_train::recipe::method::Method;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -5,7 +5,7 @@
 //! imported.
 
 use super::against::last_line;
-use bitspike_train::bench::Spread;
+use bitspike_train::measure::bench::Spread;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

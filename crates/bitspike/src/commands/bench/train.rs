@@ -6,10 +6,10 @@ use crate::commands::threads;
 use crate::error::CliError;
 use crate::output;
 use bitspike_nn::network::{Head, NetworkConfig, Pooling};
-use bitspike_train::bench::{Spread, StepTimes, measure};
 use bitspike_train::device::Device;
-use bitspike_train::machine::{cpu_features, cpu_name, kernels, peak_resident_bytes};
+use bitspike_train::measure::bench::{Spread, StepTimes, measure};
 use bitspike_train::recipe::{Recipe, TrainConfig};
+use bitspike_train::run::machine::{cpu_features, cpu_name, kernels, peak_resident_bytes};
 use serde::Serialize;
 
 /// Channels, rows and columns of the images, and classes: those of CIFAR-10.

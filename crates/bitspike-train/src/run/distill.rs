@@ -6,38 +6,17 @@
 //!
 //! on logits `[N, K]` that are means over the time steps of each network; mean over the batch. Source: Hinton et al., 2015.
 
-use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
-use crate::network;
-use crate::trainer::read_recipe;
+use crate::recipe::DistillConfig;
+use crate::run::checkpoint::Checkpoint;
+use crate::run::network;
+use crate::run::reopen::read_recipe;
 use bitspike_data::DataSet;
 use bitspike_nn::mean_output;
 use bitspike_nn::network::{Ignore, Network};
 use bitspike_run::{Checkpoint as Which, RunFolder};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-
-/// The `[distill]` table of a recipe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct DistillConfig {
-    /// Run folder of the teacher; its last checkpoint teaches. Without it there is no distillation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub teacher: Option<PathBuf>,
-    /// Share w of the teacher in the loss.
-    pub weight: f64,
-    /// Temperature τ.
-    pub temperature: f64,
-}
-
-impl Default for DistillConfig {
-    fn default() -> Self {
-        Self { teacher: None, weight: 0.5, temperature: 2.0 }
-    }
-}
 
 /// A teacher in memory.
 #[derive(Debug)]

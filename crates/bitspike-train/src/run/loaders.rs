@@ -2,7 +2,7 @@
 
 use crate::error::TrainError;
 use crate::recipe::{Recipe, TestAt};
-use bitspike_data::{Batch, DataError, DataSet, ImageSet, Loader, LoaderOptions, Pipeline};
+use bitspike_data::{Batch, DataError, DataSet, Loader, LoaderOptions, Pipeline, SampleSet};
 use std::sync::Arc;
 
 /// Loaders of the parts of a data set.
@@ -44,7 +44,7 @@ impl Loaders {
             (None, TestAt::Never) => return Err(TrainError::NoValidation),
         };
         let loader =
-            |(name, set): (_, &Arc<ImageSet>)| Ok::<_, TrainError>((name, eval_loader(recipe, data, set.clone())?));
+            |(name, set): (_, &Arc<SampleSet>)| Ok::<_, TrainError>((name, eval_loader(recipe, data, set.clone())?));
         let passes = recipe.train.passes(train.batches());
         Ok(Self {
             train,
@@ -81,7 +81,7 @@ impl Loaders {
 ///
 /// # Errors
 /// [`TrainError::Data`] for a normalisation that does not fit the data.
-pub fn eval_loader(recipe: &Recipe, data: &DataSet, set: Arc<ImageSet>) -> Result<Loader, TrainError> {
+pub fn eval_loader(recipe: &Recipe, data: &DataSet, set: Arc<SampleSet>) -> Result<Loader, TrainError> {
     let options = LoaderOptions {
         batch_size: recipe.train.eval_batch_size,
         shuffle: false,

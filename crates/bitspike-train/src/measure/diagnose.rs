@@ -1,6 +1,6 @@
 //! What the gradients of binary weights look like, sampled every few steps and averaged over an epoch.
 
-use crate::flips::predicted_ratio;
+use crate::measure::flips::predicted_ratio;
 use crate::optim::{Optimizer, OptimizerKind};
 use crate::param::{ParamVisitor, Role, host, layer_of, plain, visit};
 use burn::module::{Module, Param};

@@ -1,10 +1,10 @@
 //! From what the trainer knows to what the run folder keeps.
 
-use crate::checkpoint::Progress;
-use crate::evaluate::Evaluation;
-use crate::flips::{FlipCounts, FlipReport};
+use crate::measure::evaluate::Evaluation;
+use crate::measure::flips::{FlipCounts, FlipReport};
 use crate::param::{ParamVisitor, host, layer_of, plain, snapshot, visit};
 use crate::recipe::Recipe;
+use crate::run::checkpoint::Progress;
 use bitspike_nn::network::Summary as Size;
 use bitspike_run::{Energy, EpochRecord, FlipTotals, LayerInfo, LayerRecord, NetworkInfo, Status, Summary};
 use burn::module::{Module, Param};
@@ -95,7 +95,7 @@ pub fn epoch_record<M: Module>(
         let counts = flips.layers.get(name);
         let activity = activities.and_then(|layers| layers.get(name));
         let means = progress.diagnostics.layer(name);
-        let of = |f: fn(&crate::diagnose::LayerMeans) -> f64| means.as_ref().map_or(f64::NAN, f);
+        let of = |f: fn(&crate::measure::diagnose::LayerMeans) -> f64| means.as_ref().map_or(f64::NAN, f);
         LayerRecord {
             name: name.clone(),
             binary: counts.is_some(),

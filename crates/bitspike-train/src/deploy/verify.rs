@@ -13,7 +13,7 @@
 //! that sample. Counts of both, the first difference by name, and the distance of its potential from the threshold say how
 //! much that is.
 
-use crate::folded::{Folded, Signals};
+use crate::deploy::folded::{Folded, Signals};
 use crate::param::host;
 use bitspike_data::{DataError, Loader};
 use bitspike_format::{Block, Layer, Map, Model, ModelSpec, Pool, WriteError, write};
@@ -170,7 +170,7 @@ impl bitspike_infer::Observer for Deployed {
     }
 }
 
-/// Compares the samples of a loader. `spec` is the [description](crate::export::describe) of the network.
+/// Compares the samples of a loader. `spec` is the [description](crate::deploy::export::describe) of the network.
 ///
 /// # Errors
 /// [`VerifyError`] if file, run and data do not fit each other.
@@ -208,8 +208,8 @@ pub fn verify(
     };
     for batch in loader.epoch(0, 0) {
         let batch = batch?;
-        let (images, labels, ids) = (batch.images.clone(), batch.labels.clone(), batch.sample_ids.clone());
-        let (tensors, _) = crate::evaluate::tensors(batch, device);
+        let (images, labels, ids) = (batch.values.clone(), batch.labels.clone(), batch.sample_ids.clone());
+        let (tensors, _) = crate::measure::evaluate::tensors(batch, device);
         let mut trained = Trained::default();
         let logits = network.forward(tensors.clone(), &mut trained);
         if trained.0.len() != places.len() {

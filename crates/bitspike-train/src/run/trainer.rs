@@ -9,23 +9,24 @@
 //! figures that differ.
 
 use crate::architecture::{Architecture, Spiking};
-use crate::average::Average;
-use crate::checkpoint::{self, Checkpoint, CheckpointError, EpochSums, Progress};
-use crate::diagnose::Diagnostics;
-use crate::distill::Teacher;
-use crate::energy;
 use crate::error::TrainError;
-use crate::evaluate::{Evaluation, count_correct, evaluate, tensors};
-use crate::flips::{FlipTracker, observe_module};
-use crate::loaders::Loaders;
-use crate::machine;
-use crate::memory;
-use crate::network;
-use crate::online;
-use crate::optim::{BinaryRule, BinaryStep, Optimizer};
+use crate::measure::diagnose::Diagnostics;
+use crate::measure::energy;
+use crate::measure::evaluate::{Evaluation, count_correct, evaluate, tensors};
+use crate::measure::flips::{FlipTracker, observe_module};
+use crate::optim::{BinaryRule, Optimizer};
 use crate::recipe::{Recipe, TestAt};
-use crate::record::{content, epoch_record, network_info, summary};
-use crate::start;
+use crate::run::average::Average;
+use crate::run::checkpoint::{self, Checkpoint, CheckpointError, EpochSums, Progress};
+use crate::run::distill::Teacher;
+use crate::run::loaders::Loaders;
+use crate::run::machine;
+use crate::run::memory;
+use crate::run::network;
+use crate::run::online;
+use crate::run::record::{content, epoch_record, network_info, summary};
+use crate::run::reopen::{read_recipe, same_data};
+use crate::run::start;
 use bitspike_data::{DataSet, Loader};
 use bitspike_nn::network::{FiringRates, Ignore, Plan, Summary as Size};
 use bitspike_nn::{Init, Targets};
@@ -488,42 +489,10 @@ impl<A: Architecture> Trainer<A> {
     }
 }
 
-/// The recipe of a run folder.
-///
-/// # Errors
-/// [`TrainError`] if it is missing or was edited into something invalid.
-pub fn read_recipe(folder: &RunFolder) -> Result<Recipe, TrainError> {
-    let origin = folder.file(bitspike_run::RECIPE_FILE).display().to_string();
-    let text = folder.read_recipe()?;
-    let mut recipe = Recipe::parse(&text, &origin)?;
-    // A run writes every key. One without this key is from before the relative step, and goes on as it began.
-    if !text.contains("binary_step") {
-        recipe.optim.binary_step = BinaryStep::Absolute;
-    }
-    Ok(recipe)
-}
-
-/// Checks that the data are those a run was started with.
-///
-/// # Errors
-/// [`TrainError::DataChanged`] with the file and both hashes, or [`TrainError::DataFiles`] with both counts.
-pub fn same_data(info: &RunInfo, data: &DataSet) -> Result<(), TrainError> {
-    let (expected, found) = (info.dataset.files.len(), data.files.len());
-    if expected != found {
-        return Err(TrainError::DataFiles { expected, found });
-    }
-    for (then, now) in info.dataset.files.iter().zip(&data.files) {
-        if then.sha256 != now.sha256 {
-            let (expected, found) = (then.sha256.clone(), now.sha256.clone());
-            return Err(TrainError::DataChanged { path: now.path.clone(), expected, found });
-        }
-    }
-    Ok(())
-}
-
 fn dataset_info(data: &DataSet) -> DatasetInfo {
     let s = data.summary();
-    let most_frequent = |set: &bitspike_data::ImageSet| set.class_counts().into_iter().max().unwrap_or_default() as u64;
+    let most_frequent =
+        |set: &bitspike_data::SampleSet| set.class_counts().into_iter().max().unwrap_or_default() as u64;
     let file = |f: &bitspike_data::SourceFile| FileHash {
         path: f.path.display().to_string(),
         bytes: f.bytes,

@@ -15,7 +15,7 @@
 //! layer kernel, stride, padding, pooling, gate, decay, threshold and reset; of a kernel that is not square, kernel and padding are
 //! `[rows, columns]`. What they mean: `bitspike_format`.
 
-use crate::checkpoint::Raw;
+use crate::run::checkpoint::Raw;
 use bitspike_format::{
     BlockSpec, Features, GateSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, layer_name, write,
 };
@@ -29,7 +29,7 @@ pub const META: &str = "bitspike";
 ///
 /// ```
 /// use bitspike_format::example;
-/// let file = bitspike_train::parameters::export(&example::tiny_spec())?;
+/// let file = bitspike_train::deploy::parameters::export(&example::tiny_spec())?;
 /// let tensors = safetensors::SafeTensors::deserialize(&file)?;
 /// assert_eq!(tensors.tensor("blocks.0.weight")?.shape(), [5, 3, 3, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,6 +1,6 @@
 //! Times the steps of a recipe on random images: training, its parts, and inference.
 //!
-//! A step does what [`Trainer`](crate::trainer::Trainer) does for a batch once it is loaded: forward pass, loss, backward
+//! A step does what [`Trainer`](crate::run::trainer::Trainer) does for a batch once it is loaded: forward pass, loss, backward
 //! pass, optimiser, flip tracking, count of correct predictions. Not in it: loading and augmentation, which run on other
 //! threads, and what a run does every so many steps (gradient statistics, log records, checkpoints).
 //!
@@ -8,13 +8,13 @@
 //! step add up to it; elsewhere only the whole step and inference mean something, since the device works behind.
 
 use crate::error::TrainError;
-use crate::evaluate::count_correct;
-use crate::flips::FlipTracker;
-use crate::flips::observe_module;
-use crate::machine::peak_resident_bytes;
-use crate::online;
+use crate::measure::evaluate::count_correct;
+use crate::measure::flips::FlipTracker;
+use crate::measure::flips::observe_module;
 use crate::optim::{BinaryRule, Optimizer};
 use crate::recipe::Recipe;
+use crate::run::machine::peak_resident_bytes;
+use crate::run::train_batch;
 use bitspike_nn::network::{Ignore, Network};
 use bitspike_nn::{Init, Targets};
 use burn::module::Module;
@@ -36,7 +36,7 @@ impl Spread {
     /// Of a list of timings; all zero for an empty one.
     ///
     /// ```
-    /// let spread = bitspike_train::bench::Spread::of(vec![3.0, 1.0, 2.0, 9.0]);
+    /// let spread = bitspike_train::measure::bench::Spread::of(vec![3.0, 1.0, 2.0, 9.0]);
     /// assert_eq!((spread.median, spread.min, spread.max), (2.5, 1.0, 9.0));
     /// ```
     pub fn of(mut seconds: Vec<f64>) -> Self {
@@ -76,7 +76,7 @@ pub struct StepTimes {
 /// Method, network, precision, batch size, loss and optimiser are the recipe's; its data, schedule and seed are not used.
 ///
 /// ```
-/// use bitspike_train::{bench, device, recipe::Recipe};
+/// use bitspike_train::{device, measure::bench, recipe::Recipe};
 /// let recipe = Recipe::parse("[network]\nlayers = '4-P-4'\n[train]\nbatch_size = 2", "inline")?;
 /// let times = bench::measure(&recipe, [3, 8, 8], 10, 1, &device::by_name("cpu")?)?;
 /// assert!(times.forward.median < times.train_step.median);
@@ -143,7 +143,7 @@ fn train_step(
     if optimizer.config().binary_rule == BinaryRule::Online {
         // Forward, backward and update alternate: all of it counts as backward.
         let (steps, lr) = (recipe.network.steps, recipe.optim.lr);
-        let out = online::train_batch(network, images, targets, steps, optimizer, lr, &mut |_, _, _| {});
+        let out = train_batch(network, images, targets, steps, optimizer, lr, &mut |_, _, _| {});
         if !out.loss.is_finite() {
             return Err(TrainError::Diverged { step, epoch: 1, loss: out.loss });
         }

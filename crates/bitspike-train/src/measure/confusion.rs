@@ -17,7 +17,7 @@ pub const SHOWN_CLASSES: usize = 20;
 /// A confusion matrix.
 ///
 /// ```
-/// use bitspike_train::confusion::Confusion;
+/// use bitspike_train::measure::confusion::Confusion;
 /// let confusion = Confusion::of(3, [(0, 0), (0, 2), (1, 1)]);
 /// assert_eq!((confusion.correct(), confusion.samples()), (2, 3));
 /// assert_eq!(confusion.recall(), [Some(0.5), Some(1.0), None]);

@@ -1,6 +1,6 @@
-//! From a trained network to the description of a `.bsnn` file: its layers [folded](crate::fold), its input, classes and names.
+//! From a trained network to the description of a `.bsnn` file: its layers [folded](crate::deploy::fold), its input, classes and names.
 
-use crate::fold::{self, Block};
+use crate::deploy::fold::{self, Block};
 use crate::param::host;
 use crate::recipe::Recipe;
 use bitspike_data::{DataSet, Normalize};

@@ -1,7 +1,7 @@
 //! A whole run folder, file by file: is each what was written, and do they belong together?
 
-use crate::checkpoint::Checkpoint;
-use crate::trainer::read_recipe;
+use crate::run::checkpoint::Checkpoint;
+use crate::run::reopen::read_recipe;
 use bitspike_run::{
     BEST_CHECKPOINT, Checkpoint as Which, FileCheck, FileState, LAST_CHECKPOINT, RECIPE_FILE, RunError, RunFolder,
     check_folder,

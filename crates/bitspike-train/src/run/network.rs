@@ -1,8 +1,8 @@
 //! A trained network from a run, for evaluation.
 
-use crate::checkpoint::Checkpoint;
 use crate::error::TrainError;
 use crate::recipe::Recipe;
+use crate::run::checkpoint::Checkpoint;
 use bitspike_data::{DataSet, SampleShape};
 use bitspike_nn::Init;
 use bitspike_nn::network::{Network, Plan};

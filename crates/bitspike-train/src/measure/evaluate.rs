@@ -1,7 +1,7 @@
 //! Evaluation: accuracy, loss, firing rates and gates over a data set.
 
 use crate::architecture::Spiking;
-use crate::confusion::Confusion;
+use crate::measure::confusion::Confusion;
 use bitspike_data::{Batch, DataError, Loader};
 use bitspike_nn::network::Observer;
 use bitspike_nn::{Loss, Targets};
@@ -112,7 +112,7 @@ impl Observer for Activity {
 /// The frames of a batch `[T, N, C, H, W]`, T = 1 for static images, and what the outputs should be.
 pub fn tensors(batch: Batch, device: &Device) -> (Tensor<5>, Targets) {
     let [c, h, w] = batch.shape;
-    let images = Tensor::from_data(TensorData::new(batch.images, [batch.steps, batch.n, c, h, w]), device);
+    let images = Tensor::from_data(TensorData::new(batch.values, [batch.steps, batch.n, c, h, w]), device);
     let classes = |labels: Vec<i64>| Tensor::from_data(TensorData::new(labels, [batch.n]), device);
     let labels = classes(batch.labels);
     let targets = match batch.mixed {

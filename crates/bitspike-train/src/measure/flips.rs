@@ -7,7 +7,7 @@
 //! ```
 //! use bitspike_nn::layers::{Agmm, AgmmConfig, BinaryConv2d, Conv2dConfig};
 //! use bitspike_nn::{Init, ops::conv::WeightScale};
-//! use bitspike_train::flips::{FlipTracker, ObserveTensor};
+//! use bitspike_train::measure::flips::{FlipTracker, ObserveTensor};
 //! use burn::module::Module;
 //! use burn::optim::{GradientsParams, SgdConfig};
 //! use burn::tensor::{Device, Distribution, Tensor};

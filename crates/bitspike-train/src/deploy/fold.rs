@@ -13,7 +13,7 @@
 //! use bitspike_format::{Features, LayerSpec, Model, ModelSpec, Pool, write};
 //! use bitspike_nn::layers::{AgmmConfig, Classifier, Conv2d, Conv2dConfig, NeuronConfig, NormConfig};
 //! use bitspike_nn::{Init, ops::conv::WeightScale};
-//! use bitspike_train::fold::{Block, head};
+//! use bitspike_train::deploy::fold::{Block, head};
 //! use burn::tensor::Device;
 //!
 //! let (device, init, steps) = (Device::default(), Init::new(1), 2);
@@ -40,7 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::export::ExportError;
+use crate::deploy::export::ExportError;
 use crate::param::host;
 use bitspike_format::{BlockSpec, Features, GateSpec, HeadSpec, Neuron, Pool, Reset, WeightSpec};
 use bitspike_nn::layers::{Agmm, Classifier, Conv2d, Neuron as Neurons, TimeBatchNorm};

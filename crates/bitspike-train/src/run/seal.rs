@@ -3,7 +3,7 @@
 //! safetensors writes tensors by size of element, then by name, so the seal is last among the bytes: every other tensor of
 //! bytes is a `flips....recent`. A CRC finds every damage of up to 32 bits in a row; it is no defence against intent.
 
-use crate::checkpoint::{META, Raw};
+use crate::run::checkpoint::{META, Raw};
 use safetensors::{Dtype, SafeTensors};
 
 /// Name of the tensor.

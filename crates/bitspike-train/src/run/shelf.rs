@@ -16,7 +16,7 @@ type Key = (DataConfig, Option<usize>);
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use bitspike_train::recipe::Recipe;
-/// use bitspike_train::shelf::Shelf;
+/// use bitspike_train::run::shelf::Shelf;
 /// let (shelf, recipe) = (Shelf::default(), Recipe::default());
 /// let first = shelf.get(&recipe)?; // read
 /// let second = shelf.get(&recipe)?; // the same set

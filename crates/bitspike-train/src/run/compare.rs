@@ -1,11 +1,12 @@
 //! Several methods at several seeds, side by side: one run folder each, in parallel, picking up where it was interrupted.
 
 use crate::error::TrainError;
-use crate::method::Method;
-use crate::network;
 use crate::recipe::Recipe;
-use crate::shelf::Shelf;
-use crate::trainer::{Control, Event, Outcome, Trainer, read_recipe};
+use crate::recipe::method::Method;
+use crate::run::network;
+use crate::run::reopen::read_recipe;
+use crate::run::shelf::Shelf;
+use crate::run::trainer::{Control, Event, Outcome, Trainer};
 use bitspike_data::DataError;
 use bitspike_run::{RunFolder, Status};
 use burn::tensor::Device;

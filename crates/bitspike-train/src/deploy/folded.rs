@@ -40,7 +40,7 @@ pub struct Signals {
 ///
 /// ```
 /// use bitspike_format::{Model, example, write};
-/// use bitspike_train::{device, folded::Folded, param::host};
+/// use bitspike_train::{deploy::folded::Folded, device, param::host};
 /// use burn::tensor::Tensor;
 /// let (spec, device) = (example::tiny_spec(), device::by_name("cpu")?);
 /// let logits = Folded::new(&spec, &device)?.forward(Tensor::full([1, 1, 2, 4, 4], 0.5, &device), &mut |_, _| {});
@@ -102,7 +102,7 @@ fn per_channel(values: &[f32], device: &Device) -> Tensor<5> {
 }
 
 impl Folded {
-    /// Prepares a description, such as [`export::describe`](crate::export::describe) makes, on a device without autodiff.
+    /// Prepares a description, such as [`export::describe`](crate::deploy::export::describe) makes, on a device without autodiff.
     ///
     /// # Errors
     /// [`WriteError`] if the description is no network.

@@ -20,10 +20,10 @@
 //! Formats 1 and 2 are read as well. They have no seal; format 1 has `last_flip`, the step of each weight's last flip as u32, in
 //! place of `flipped` and `recent`.
 
-use crate::flips::{FlipCounts, FlipTracker, LayerHistory, WHEEL};
+use crate::measure::flips::{FlipCounts, FlipTracker, LayerHistory, WHEEL};
 use crate::optim::{MOMENT, Optimizer};
 use crate::param::{self, ParamMapper};
-use crate::seal;
+use crate::run::seal;
 use bitspike_run::{RunError, atomic_write};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -132,7 +132,7 @@ pub struct Progress {
     /// Flips of the finished epochs.
     pub flips: FlipCounts,
     /// Running means of the gradient diagnostics in this epoch.
-    pub diagnostics: crate::diagnose::Diagnostics,
+    pub diagnostics: crate::measure::diagnose::Diagnostics,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -14,32 +14,17 @@
 //! Everything else has to match: parameters without a source, wrong shapes and tensors that nobody takes are one error that
 //! lists them all.
 
-use crate::checkpoint::EMA;
 use crate::param::{self, ParamMapper};
-use crate::seal;
+use crate::recipe::StartConfig;
+use crate::run::checkpoint::EMA;
+use crate::run::seal;
 use bitspike_files::Foreign;
 use bitspike_run::{Checkpoint as Which, RunFolder};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// Where a network starts from: the `[init]` table of a recipe.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct StartConfig {
-    /// A run folder (its last checkpoint), a checkpoint, or a safetensors file; without it, random values.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<PathBuf>,
-    /// A TOML file of name prefixes, theirs = ours.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub map: Option<PathBuf>,
-    /// Prefixes of our names that keep their random start, such as "head" for other classes.
-    pub skip: Vec<String>,
-}
 
 /// A starting point that cannot be used.
 #[derive(Debug, thiserror::Error)]
