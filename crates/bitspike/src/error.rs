@@ -59,7 +59,7 @@ pub enum CliError {
     },
     /// A network without a deployed form.
     #[error(transparent)]
-    Export(#[from] bitspike_train::deploy::export::ExportError),
+    Export(#[from] bitspike_train::deploy::ExportError),
     /// A network that cannot be rounded to integers.
     #[error(transparent)]
     Quantise(#[from] bitspike_format::QuantiseError),

@@ -1,7 +1,8 @@
 //! The two kinds of block; formulas in the [module documentation](super).
 
-use super::config::{ConvPlan, Plan, Pooling};
+use super::config::{ConvPlan, Plan};
 use super::observer::Observer;
+use super::types::Pooling;
 use super::unit::{Whole, apply_gate, build_conv, build_norm, channels_first, channels_last};
 use crate::Init;
 use crate::layers::Conv2dConfig;

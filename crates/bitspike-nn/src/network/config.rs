@@ -1,54 +1,14 @@
 //! Configuration of a network, and the plan made from it: every layer with its shapes, before any memory is taken.
 
-use super::layout::Layout;
 use super::names::{Architecture, Body, NetworkName, Stem};
-use super::residual::Junction;
 use super::spec::LayerSpec;
+use super::types::{Family, Head, Pooling, Structure};
 use crate::layers::{
     AgmmConfig, AgmmError, Conv2dConfig, Estimator, GatePosition, NeuronConfig, NeuronKind, NormConfig, NormKind,
 };
 use crate::ops::conv::{Precision, WeightScale};
 use crate::ops::gate::GatePool;
 use serde::{Deserialize, Serialize};
-
-/// How layers are connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// A chain: convolution, batch norm, gate, pooling, neuron.
-    #[default]
-    Vgg,
-    /// One shortcut around each binary convolution (Liu et al., ECCV 2018): neuron, convolution, batch norm, gate, plus the
-    /// layer's input. Where width or resolution change, the shortcut is average pooling, a real 1×1 convolution, batch norm.
-    BiReal,
-}
-
-/// What is pooled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// Average of the current, in front of the neuron: its spikes stay binary.
-    #[default]
-    Current,
-    /// Average of the spikes: the next layer sees quarters, which are three bit planes.
-    Spikes,
-    /// Maximum of the spikes: stays binary.
-    MaxSpikes,
-}
-
-/// What the classifier sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Head {
-    /// Every spike of the last map: learns faster on small images.
-    #[default]
-    Flatten,
-    /// The mean firing rate of every channel: the published networks, and far fewer real weights.
-    Average,
-}
 
 /// Configuration of a network: the `[network]` table of a recipe, with the neuron, norm and gate beside it.
 ///
@@ -120,7 +80,7 @@ impl NetworkConfig {
         }
     }
 
-    fn architecture(&self) -> Architecture {
+    pub(super) fn architecture(&self) -> Architecture {
         self.name.architecture().unwrap_or_else(|| Architecture {
             stem: Stem::SMALL,
             body: Body::Chain { family: self.family, parts: self.layers.parts().to_vec() },
@@ -276,34 +236,6 @@ impl ConvPlan {
     }
 }
 
-/// How the convolutions of a plan are put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Structure {
-    /// A chain: stem and blocks.
-    Vgg,
-    /// Stem and blocks of one convolution each with a shortcut.
-    BiReal {
-        /// The stem ends in a 3×3 maximum with stride 2.
-        pooled_stem: bool,
-    },
-    /// Stem and blocks of two convolutions each with a shortcut.
-    Residual {
-        /// Where the shortcut joins.
-        junction: Junction,
-        /// The stem ends in a 3×3 maximum with stride 2.
-        pooled_stem: bool,
-        /// Number of blocks.
-        blocks: usize,
-    },
-    /// Patch splitting and blocks of attention.
-    Spikformer {
-        /// Number of blocks.
-        blocks: usize,
-        /// Heads of attention.
-        heads: usize,
-    },
-}
-
 /// A checked network: every layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -328,46 +260,7 @@ pub struct Plan {
 }
 
 impl NetworkOptions {
-    /// Checks the configuration against an input of `[C, H, W]` and a number of classes.
-    ///
-    /// ```
-    /// use bitspike_nn::network::NetworkOptions;
-    /// let plan = NetworkOptions::default().plan([1, 28, 28], 10).unwrap();
-    /// assert_eq!(plan.convs.len(), 3);
-    /// assert_eq!(plan.features, 128 * 7 * 7);
-    /// ```
-    ///
-    /// # Errors
-    /// [`PlanError`] names the key or layer, what was found and what was expected.
-    pub fn plan(&self, input: [usize; 3], classes: usize) -> Result<Plan, PlanError> {
-        self.check_ranges()?;
-        if let Some(gate) = &self.gate {
-            gate.check()?;
-        }
-        let architecture = self.network.architecture();
-        let mut layout = Layout::new(self, input);
-        let structure = layout.body(&architecture)?;
-        let Layout { convs, channels, map, source, .. } = layout;
-        let features = match architecture.head {
-            Head::Average => channels,
-            Head::Flatten => channels * map[0] * map[1],
-        };
-        let last = source.unwrap_or_default();
-        let frames = 1;
-        Ok(Plan {
-            options: self.clone(),
-            input,
-            frames,
-            structure,
-            convs,
-            head: architecture.head,
-            last,
-            features,
-            classes,
-        })
-    }
-
-    fn check_ranges(&self) -> Result<(), PlanError> {
+    pub(super) fn check_ranges(&self) -> Result<(), PlanError> {
         let range = |key, ok: bool, found: String, expected| {
             if ok { Ok(()) } else { Err(PlanError::Range { key, found, expected }) }
         };

@@ -1,9 +1,9 @@
 //! From an architecture to the list of its convolutions with their shapes.
 
-use super::config::{ConvPlan, Family, NetworkOptions, PlanError, Pooling, Structure};
+use super::config::{ConvPlan, NetworkOptions, Plan, PlanError};
 use super::names::{Architecture, Body, Stage, Stem};
-use super::residual::Junction;
 use super::spec::Part;
+use super::types::{Family, Head, Junction, Pooling, Structure};
 use crate::layers::Conv2dConfig;
 
 /// Channels per head of attention (Zhou et al., 2023: 256 channels and 8 heads).
@@ -12,6 +12,47 @@ const HEAD: usize = 32;
 const EXPANSION: usize = 4;
 /// The largest number of channels of a layer.
 const MAX_CHANNELS: usize = 65_536;
+
+impl NetworkOptions {
+    /// Checks the configuration against an input of `[C, H, W]` and a number of classes.
+    ///
+    /// ```
+    /// use bitspike_nn::network::NetworkOptions;
+    /// let plan = NetworkOptions::default().plan([1, 28, 28], 10).unwrap();
+    /// assert_eq!(plan.convs.len(), 3);
+    /// assert_eq!(plan.features, 128 * 7 * 7);
+    /// ```
+    ///
+    /// # Errors
+    /// [`PlanError`] names the key or layer, what was found and what was expected.
+    pub fn plan(&self, input: [usize; 3], classes: usize) -> Result<Plan, PlanError> {
+        self.check_ranges()?;
+        if let Some(gate) = &self.gate {
+            gate.check()?;
+        }
+        let architecture = self.network.architecture();
+        let mut layout = Layout::new(self, input);
+        let structure = layout.body(&architecture)?;
+        let Layout { convs, channels, map, source, .. } = layout;
+        let features = match architecture.head {
+            Head::Average => channels,
+            Head::Flatten => channels * map[0] * map[1],
+        };
+        let last = source.unwrap_or_default();
+        let frames = 1;
+        Ok(Plan {
+            options: self.clone(),
+            input,
+            frames,
+            structure,
+            convs,
+            head: architecture.head,
+            last,
+            features,
+            classes,
+        })
+    }
+}
 
 /// The convolutions so far, and what the last one gives.
 pub(super) struct Layout<'a> {

@@ -1,10 +1,11 @@
 //! The network itself.
 
 use super::block::{BiRealBlock, VggBlock};
-use super::config::{Head, Plan, Structure};
+use super::config::Plan;
 use super::observer::Observer;
 use super::residual::ResidualChain;
 use super::spikformer::Spikformer;
+use super::types::{Head, Structure};
 use crate::Init;
 use crate::layers::{Classifier, Neuron, RealConv2d, TimeBatchNorm};
 use crate::ops::pool::{global_avg_pool, stem_max_pool};

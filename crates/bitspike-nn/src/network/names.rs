@@ -1,8 +1,7 @@
 //! The papers' networks by name, for `network.name`; listed at [`NetworkName`].
 
-use super::config::{Family, Head};
-use super::residual::Junction;
 use super::spec::Part;
+use super::types::{Family, Head, Junction};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

@@ -17,8 +17,8 @@
 //! Shapes: frame `[1, N, C, H, W]` → logits `[1, N, classes]`.
 
 use super::block::{VggBlock, halve};
-use super::config::Pooling;
 use super::model::{Blocks, Network, VggChain};
+use super::types::Pooling;
 use crate::layers::Conv2d;
 use crate::ops::conv::conv;
 use crate::ops::neuron::{NeuronParams, Reset, neuron};

@@ -2,23 +2,13 @@
 
 use super::config::Plan;
 use super::observer::Observer;
+use super::types::Junction;
 use super::unit::{Unit, add};
 use crate::Init;
 use crate::layers::Neuron;
 use crate::ops::pool::stem_max_pool;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-
-/// Where the shortcut of a residual block joins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Junction {
-    /// Standard: at the current in front of the block's last neurons.
-    Current,
-    /// SEW: at the spikes behind them.
-    Spikes,
-    /// Membrane: at the current that the block gives on; neurons stand in front of convolutions.
-    Membrane,
-}
 
 /// A block of two convolutions and a shortcut: standard, SEW or membrane.
 ///

@@ -3,8 +3,8 @@
 //! Size convention (BSO, Liang et al., 2025): 1 bit per binary weight + 32 bits for every real parameter (stem, classifier,
 //! shortcut convolutions, batch-norm affine, α); 1 MB = 10⁶ bytes. Running statistics fold into the affine and do not count.
 
-use super::config::{ConvPlan, Plan, Pooling, Structure};
-use super::residual::Junction;
+use super::config::{ConvPlan, Plan};
+use super::types::{Junction, Pooling, Structure};
 use crate::layers::{AlphaShape, NeuronKind};
 use crate::ops::block::PART;
 

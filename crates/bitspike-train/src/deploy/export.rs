@@ -1,5 +1,6 @@
 //! From a trained network to the description of a `.bsnn` file: its layers [folded](crate::deploy::fold), its input, classes and names.
 
+use crate::deploy::error::ExportError;
 use crate::deploy::fold::{self, Block};
 use crate::param::host;
 use crate::recipe::Recipe;
@@ -7,37 +8,6 @@ use bitspike_data::{DataSet, Normalize};
 use bitspike_format::{Features, FeedSpec, LayerSpec, ModelSpec, Pool, ResidualSpec, SignalSpec};
 use bitspike_nn::layers::{Conv2d, GatePosition};
 use bitspike_nn::network::{Blocks, ConvPlan, Head, Junction, Network, Plan, Pooling, Structure};
-
-/// A network that has no deployed form.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// An option that the runtime does not have.
-    #[error("{layer}: {what} cannot be exported: {reason}")]
-    Unsupported {
-        /// Module path of the layer.
-        layer: String,
-        /// Key of the recipe with its value.
-        what: String,
-        /// Why.
-        reason: &'static str,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// The description is no network; names the array or field.
-    #[error(transparent)]
-    Write(#[from] bitspike_format::WriteError),
-}
-
-impl ExportError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unsupported { remedy, .. } => Some((*remedy).to_owned()),
-            Self::Write(_) => None,
-        }
-    }
-}
 
 /// The description of a trained network. `data` gives the normalisation of its images.
 ///

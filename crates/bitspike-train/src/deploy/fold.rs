@@ -40,7 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::deploy::export::ExportError;
+use crate::deploy::error::ExportError;
 use crate::param::host;
 use bitspike_format::{BlockSpec, Features, GateSpec, HeadSpec, Neuron, Pool, Reset, WeightSpec};
 use bitspike_nn::layers::{Agmm, Classifier, Conv2d, Neuron as Neurons, TimeBatchNorm};

@@ -49,9 +49,9 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let (file, rounding) = if args.integer {
         let lengths = WordLengths::new(args.slope_bits, args.head_bits, args.shortcut_bits);
         let (integers, rounding) = quantise(&spec, &lengths)?;
-        (write_integers(&integers).map_err(export::ExportError::from)?, Some(rounding.to_string()))
+        (write_integers(&integers).map_err(bitspike_train::deploy::ExportError::from)?, Some(rounding.to_string()))
     } else {
-        (write(&spec).map_err(export::ExportError::from)?, None)
+        (write(&spec).map_err(bitspike_train::deploy::ExportError::from)?, None)
     };
     let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.run_folder.clone(), source: e })?;
     if args.onnx.is_some() && data.test.floats(0).is_some() {
