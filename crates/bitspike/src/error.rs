@@ -1,9 +1,13 @@
 //! Errors of the command line: what the libraries report, and what only the command line can get wrong.
 
+mod rivals;
+
 use bitspike_format::FormatError;
 use bitspike_train::TrainError;
 use bitspike_train::run::compare::CompareError;
 use std::path::PathBuf;
+
+pub use rivals::{RivalError, TorchError};
 
 /// Anything that ends the program with exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +46,10 @@ pub enum CliError {
     Method(#[from] bitspike_train::recipe::method::UnknownMethod),
     /// The other framework of `bench --against`.
     #[error(transparent)]
-    Torch(#[from] crate::commands::TorchError),
+    Torch(#[from] TorchError),
     /// The other readers of `bench events --against python`.
     #[error(transparent)]
-    Rival(#[from] crate::commands::RivalError),
+    Rival(#[from] RivalError),
     /// The kernel path of the environment.
     #[error("BITSPIKE_KERNEL: {0}")]
     Kernel(#[from] bitspike_cpu::PathError),

@@ -9,8 +9,8 @@
 //! Codings: NONE and twos (big-endian), sowt (little-endian), in24, in32, fl32, fl64, alaw, ulaw, raw (8 bits without a sign). Chunks
 //! come in any order. Samples are those of `pcm.rs`. Source: Apple, Audio Interchange File Format 1.3 (1989) and AIFF-C.
 
+use super::chunks::{MAX_CHANNELS, Numbers};
 use super::pcm::{self, Coding, Layout};
-use super::wav::{MAX_CHANNELS, Numbers};
 use super::{Decoded, Known};
 use crate::{SensorError, WavFormat};
 use std::path::Path;

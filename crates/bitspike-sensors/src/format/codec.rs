@@ -5,7 +5,8 @@
 //! one too. Memory: at most [`GROWTH`] values for each byte of the file are taken, so that a small file cannot stand for
 //! days of silence.
 
-use super::{Decoded, Known, Place, pcm, wav::MAX_CHANNELS};
+use super::chunks::MAX_CHANNELS;
+use super::{Decoded, Known, Place, pcm};
 use crate::{SensorError, WavFormat};
 use bitspike_files::Beyond;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,6 +1,7 @@
 //! File formats: bytes to recordings. Each file states the layout, its rules and its source at the top.
 
 mod aiff;
+mod chunks;
 pub(crate) mod clock;
 #[cfg(feature = "audio")]
 mod codec;

@@ -15,7 +15,7 @@
 //! layer kernel, stride, padding, pooling, gate, decay, threshold and reset; of a kernel that is not square, kernel and padding are
 //! `[rows, columns]`. What they mean: `bitspike_format`.
 
-use crate::run::checkpoint::Raw;
+use crate::run::Raw;
 use bitspike_format::{
     BlockSpec, Features, GateSpec, LayerSpec, ModelSpec, Neuron, Pool, Reset, WeightSpec, WriteError, layer_name, write,
 };

@@ -23,14 +23,13 @@
 use crate::measure::flips::{FlipCounts, FlipTracker, LayerHistory, WHEEL};
 use crate::optim::{MOMENT, Optimizer};
 use crate::param::{self, ParamMapper};
-use crate::run::seal;
+use crate::run::seal::{self, META, Raw};
 use bitspike_run::{RunError, atomic_write};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,7 +40,6 @@ const OLDEST: u32 = 1;
 const PARAM: &str = "param.";
 /// In front of the names of averaged parameters.
 pub(crate) const EMA: &str = "ema.";
-pub(crate) const META: &str = "bitspike";
 
 /// A checkpoint that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -150,31 +148,6 @@ struct FlipMeta {
     /// Step at the start of the epoch, in format 1.
     #[serde(default, skip_serializing)]
     epoch_step: u32,
-}
-
-/// A tensor to be written.
-pub(crate) struct Raw {
-    pub(crate) dtype: Dtype,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl safetensors::View for Raw {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 fn floats(data: TensorData) -> Raw {

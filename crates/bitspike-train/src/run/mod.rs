@@ -25,6 +25,7 @@ pub mod start;
 pub mod trainer;
 
 pub(crate) use online::train_batch;
+pub(crate) use seal::Raw;
 
 pub use loaders::eval_loader;
 pub use reopen::{read_recipe, same_data};

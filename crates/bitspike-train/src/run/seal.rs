@@ -3,13 +3,39 @@
 //! safetensors writes tensors by size of element, then by name, so the seal is last among the bytes: every other tensor of
 //! bytes is a `flips....recent`. A CRC finds every damage of up to 32 bits in a row; it is no defence against intent.
 
-use crate::run::checkpoint::{META, Raw};
 use safetensors::{Dtype, SafeTensors};
+use std::borrow::Cow;
 
+pub(crate) const META: &str = "bitspike";
 /// Name of the tensor.
 pub(crate) const NAME: &str = "seal.crc32c";
 /// The format of checkpoints that brought the seal.
 const SINCE: u64 = 3;
+
+/// A tensor to be written.
+pub(crate) struct Raw {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl safetensors::View for Raw {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
 
 /// The tensor, to be closed once the file is made.
 pub(crate) fn tensor() -> (String, Raw) {

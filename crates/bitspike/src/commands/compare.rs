@@ -1,6 +1,7 @@
 //! `bitspike compare` and `bitspike sweep`: methods × seeds, and points of a grid, one table and one page.
 
-use super::{classics, device, odd, recipe, select, threads, warn};
+use super::shared::{device, odd, recipe, threads, warn};
+use super::{classics, select};
 use crate::args::{CompareArgs, SweepArgs};
 use crate::error::CliError;
 use crate::progress::Progress;

@@ -1,6 +1,6 @@
 //! `bitspike eval`: accuracy, loss and firing rates of a run.
 
-use super::{OpenedRun, device, open_run, threads};
+use super::shared::{OpenedRun, device, open_run, threads};
 use crate::args::EvalArgs;
 use crate::error::CliError;
 use crate::output;
@@ -101,8 +101,8 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
             result.samples,
             result.firing_rate,
             rates.join(", "),
-            super::bytes(result.bytes_1bit),
-            super::bytes(result.bytes_f32),
+            super::shared::bytes(result.bytes_1bit),
+            super::shared::bytes(result.bytes_f32),
             result.milliseconds_per_sample,
             recipe.train.eval_batch_size,
             e.confusion.text(&data.test.classes)

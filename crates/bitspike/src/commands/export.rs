@@ -1,6 +1,6 @@
 //! `bitspike export`: a run becomes a `.bsnn` file, C, an ONNX graph, or named parameters.
 
-use super::{OpenedRun, bytes, open_run};
+use super::shared::{OpenedRun, bytes, open_run};
 use crate::args::ExportArgs;
 use crate::error::CliError;
 use crate::output;

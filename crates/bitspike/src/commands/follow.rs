@@ -8,7 +8,7 @@
 //! Latency is the time from the window's end being known to its class: frames or inputs, and inference.
 
 use super::infer::engine;
-use super::recipe;
+use super::shared::recipe;
 use super::times::Times;
 use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;

@@ -1,7 +1,7 @@
 //! `bitspike infer`: a deployed file over a data set, and `inspect` of one.
 
+use super::shared::{bytes, recipe};
 use super::times::Times;
-use super::{bytes, recipe};
 use crate::args::{InferArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
@@ -99,7 +99,7 @@ pub(super) fn test_set(model: &Model<'_>, args: &RecipeArgs) -> Result<DataSet, 
 }
 
 pub fn run(args: &InferArgs) -> Result<bool, CliError> {
-    let file = super::read_bytes(&args.model)?;
+    let file = super::shared::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
     if let Some(source) = &args.follow {
         return super::follow::run(args, &model, source);
@@ -273,7 +273,7 @@ struct InspectedLayer {
 
 /// `bitspike inspect FILE.bsnn`.
 pub(super) fn inspect(path: &Path, json: bool) -> Result<bool, CliError> {
-    let file = super::read_bytes(path)?;
+    let file = super::shared::read_bytes(path)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: path.to_owned(), source })?;
     let n = model.network();
     let layer = |(name, c): (String, LayerCost)| InspectedLayer {

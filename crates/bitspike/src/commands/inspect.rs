@@ -1,6 +1,6 @@
 //! `bitspike inspect`: what a network is and costs, before anything is trained.
 
-use super::{bytes, recipe};
+use super::shared::{bytes, recipe};
 use crate::args::{InspectArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
@@ -52,7 +52,7 @@ struct Layer<'a> {
 fn plan(recipe: &Recipe) -> Result<(String, Plan), CliError> {
     match recipe.load_data() {
         Ok(data) => {
-            super::odd(&data);
+            super::shared::odd(&data);
             output::note(&super::parts::text(&data));
             Ok((data.name.clone(), network::plan(recipe, &data)?))
         }

@@ -1,6 +1,7 @@
 //! `bitspike new FOLDER`: a recipe for data of one's own, with an honest split, and what is in it.
 
-use super::{data, parts, toml_string};
+use super::shared::toml_string;
+use super::{data, parts};
 use crate::args::NewArgs;
 use crate::error::CliError;
 use crate::output;
@@ -50,7 +51,7 @@ pub fn run(args: &NewArgs) -> Result<bool, CliError> {
     let (text, data) = validated(&name, folder, draft)?;
     let summary = parts::text(&data);
     output::note(&summary);
-    super::odd(&data);
+    super::shared::odd(&data);
     if !args.yes && asked(&format!("Write {}?", to.display()), "yes")?.to_lowercase().starts_with('n') {
         return Ok(true);
     }

@@ -2,7 +2,7 @@
 
 use super::follow::{classes, fits, fitted, framer, pixels, values};
 use super::infer::engine;
-use super::recipe;
+use super::shared::recipe;
 use crate::args::{PredictArgs, RecipeArgs};
 use crate::error::CliError;
 use crate::output;
@@ -45,7 +45,7 @@ struct Input {
 }
 
 pub fn run(args: &PredictArgs) -> Result<bool, CliError> {
-    let file = super::read_bytes(&args.model)?;
+    let file = super::shared::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
     let recipe = match &args.recipe {
         Some(path) => Some(recipe(&RecipeArgs { recipe: Some(path.clone()), ..RecipeArgs::default() }, None)?),

@@ -13,7 +13,7 @@ pub fn run(args: &ReportArgs) -> Result<bool, CliError> {
         folders.extend(runs_below(path)?);
     }
     for folder in &folders {
-        super::note_old(&RunFolder::open(folder)?, true)?;
+        super::shared::note_old(&RunFolder::open(folder)?, true)?;
     }
     let mut comparison = Comparison::from_runs(&folders)?;
     // Those of one comparison stand beside its runs.

@@ -1,6 +1,6 @@
 //! `bitspike train`: one run.
 
-use super::{device, odd, recipe, threads, warn};
+use super::shared::{device, odd, recipe, threads, warn};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::progress::{Progress, Single};
@@ -18,7 +18,7 @@ pub fn run(args: &TrainArgs) -> Result<bool, CliError> {
     let (recipe, folder, resumed) = match &args.resume {
         Some(folder) => {
             let run = RunFolder::open(folder)?;
-            super::note_old(&run, true)?;
+            super::shared::note_old(&run, true)?;
             (read_recipe(&run)?, folder.clone(), true)
         }
         None => {
@@ -102,8 +102,8 @@ fn show(
         percent(s.test_accuracy),
         s.epochs,
         s.firing_rate,
-        super::bytes(s.bytes_1bit),
-        super::bytes(s.bytes_f32),
+        super::shared::bytes(s.bytes_1bit),
+        super::shared::bytes(s.bytes_f32),
         folder.display()
     ))
 }

@@ -1,6 +1,6 @@
 //! `bitspike verify`: a deployed file against the trained network.
 
-use super::{OpenedRun, device, open_run, threads};
+use super::shared::{OpenedRun, device, open_run, threads};
 use crate::args::VerifyArgs;
 use crate::error::CliError;
 use crate::output;
@@ -43,7 +43,7 @@ struct Layer {
 pub fn run(args: &VerifyArgs) -> Result<bool, CliError> {
     let device = device(&args.run)?;
     rayon::ThreadPoolBuilder::new().num_threads(threads(&args.run)).build_global()?;
-    let file = super::read_bytes(&args.model)?;
+    let file = super::shared::read_bytes(&args.model)?;
     let model = Model::parse(&file).map_err(|source| CliError::Format { path: args.model.clone(), source })?;
     let OpenedRun { recipe, data, network, plan, .. } = open_run(&args.run_folder, &args.checkpoint, &device)?;
     let samples = if args.samples == 0 { data.test.len() } else { args.samples };

@@ -5,79 +5,13 @@
 
 use super::train::{Job, Line};
 use crate::args::{Against, BenchArgs};
-use crate::commands::threads;
-use crate::error::CliError;
+use crate::commands::shared::threads;
+use crate::error::{CliError, TorchError};
 use crate::output;
 use bitspike_train::recipe::method::Method;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-/// Why there is nothing to compare with.
-#[derive(Debug, thiserror::Error)]
-pub enum TorchError {
-    /// No such program.
-    #[error("Python cannot be started: {}: {source}", python.display())]
-    Python {
-        /// The program.
-        python: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Python, but no torch in it.
-    #[error("{} cannot import torch: {reason}", python.display())]
-    NoTorch {
-        /// The program.
-        python: PathBuf,
-        /// The last line it wrote.
-        reason: String,
-    },
-    /// No script.
-    #[error("the PyTorch script is missing: {} is not a file", path.display())]
-    NoScript {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// The script failed in one mode.
-    #[error("{} --modes {mode} failed ({status}): {reason}", script.display())]
-    Failed {
-        /// The script.
-        script: PathBuf,
-        /// The mode.
-        mode: String,
-        /// Exit code or signal.
-        status: String,
-        /// The last line it wrote.
-        reason: String,
-    },
-    /// The script printed no figures.
-    #[error("{} --modes {mode} printed no line of JSON with the figures: {reason}", script.display())]
-    NoFigures {
-        /// The script.
-        script: PathBuf,
-        /// The mode.
-        mode: String,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl TorchError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Python { .. } => Some("install Python 3, or name it with --python".to_owned()),
-            Self::NoTorch { python, .. } => {
-                Some(format!("{} -m pip install torch, or name another Python with --python", python.display()))
-            }
-            Self::NoScript { .. } => {
-                Some("it is in the source of bitspike: start there, or name it with --torch-script".to_owned())
-            }
-            Self::Failed { .. } => Some("leave modes out with --modes; eager needs nothing but torch".to_owned()),
-            Self::NoFigures { .. } => None,
-        }
-    }
-}
 
 /// What the script prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! `bitspike bench FILE.bsnn`: latency, throughput, time per layer and energy of a deployed file.
 
 use crate::args::BenchArgs;
+use crate::commands::export;
 use crate::commands::infer::{Rates, engine, names, test_set};
+use crate::commands::shared::read_bytes;
 use crate::commands::times::Times;
-use crate::commands::{export, read_bytes};
 use crate::error::CliError;
 use crate::output;
 use crate::rapl::Meter;

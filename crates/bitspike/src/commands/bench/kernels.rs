@@ -5,7 +5,7 @@
 
 use super::{kernels_conv, kernels_elementwise};
 use crate::args::{BenchArgs, What};
-use crate::commands::threads;
+use crate::commands::shared::threads;
 use crate::error::CliError;
 use crate::output;
 use bitspike_kernels::dispatch::{KernelPath, selected};

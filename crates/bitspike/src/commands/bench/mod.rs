@@ -9,10 +9,7 @@ mod kernels_elementwise;
 mod rivals;
 mod train;
 
-pub use against::TorchError;
-pub use rivals::RivalError;
-
-use super::{device, threads};
+use super::shared::{device, threads};
 use crate::args::{Against, BenchArgs, EventArgs, What};
 use crate::error::CliError;
 

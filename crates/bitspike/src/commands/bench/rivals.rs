@@ -5,68 +5,11 @@
 //! imported.
 
 use super::against::last_line;
+use crate::error::RivalError;
 use bitspike_train::measure::bench::Spread;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-/// Why there is nothing to compare with.
-#[derive(Debug, thiserror::Error)]
-pub enum RivalError {
-    /// No such program.
-    #[error("Python cannot be started: {}: {source}", python.display())]
-    Python {
-        /// The program.
-        python: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// No script.
-    #[error("the script with the other readers is missing: {} is not a file", path.display())]
-    NoScript {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// Python, but none of the readers.
-    #[error("{} has none of the readers {}", python.display(), readers.join(", "))]
-    NoReaders {
-        /// The program.
-        python: PathBuf,
-        /// What was looked for.
-        readers: Vec<String>,
-    },
-    /// The script failed.
-    #[error("{} {} {} failed ({status}): {reason}", python.display(), script.display(), file.display())]
-    Failed {
-        /// The program.
-        python: PathBuf,
-        /// The script.
-        script: PathBuf,
-        /// The recording.
-        file: PathBuf,
-        /// Exit code or signal.
-        status: String,
-        /// The last line it wrote, or what is wrong with it.
-        reason: String,
-    },
-}
-
-impl RivalError {
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Python { .. } => "install Python 3, or name it with --python".to_owned(),
-            Self::NoScript { .. } => {
-                "it is in the source of bitspike: start there, or name it with --events-script".to_owned()
-            }
-            Self::NoReaders { python, readers } => {
-                let python = python.display();
-                format!("{python} -m pip install {}, or name another Python with --python", readers.join(" "))
-            }
-            Self::Failed { .. } => "run the script alone to see all it says".to_owned(),
-        }
-    }
-}
 
 /// What the script says about one reader.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::against;
 use crate::args::{BenchArgs, Net, What};
-use crate::commands::threads;
+use crate::commands::shared::threads;
 use crate::error::CliError;
 use crate::output;
 use bitspike_nn::network::{Head, NetworkConfig, Pooling};

@@ -25,7 +25,7 @@ pub fn find(path: &Path) -> Result<Option<Findings>, CliError> {
 /// Shows it.
 pub fn show(found: &Findings, as_json: bool) -> Result<(), CliError> {
     let sha256 = match found.path.is_file() {
-        true => Some(SourceFile::of("", &crate::commands::read_bytes(&found.path)?).sha256),
+        true => Some(SourceFile::of("", &crate::commands::shared::read_bytes(&found.path)?).sha256),
         false => None,
     };
     if as_json {
