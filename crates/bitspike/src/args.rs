@@ -273,9 +273,26 @@ pub struct SweepArgs {
     /// Seeds of the choice: a number, or a list; without it 2
     #[arg(long, value_name = "N|LIST", requires = "select")]
     pub select_seeds: Option<String>,
+    /// Points whose network takes more are left out before anything is trained.
+    #[command(flatten)]
+    pub budget: Budget,
     /// What is trained at each point.
     #[command(flatten)]
     pub compare: CompareArgs,
+}
+
+/// What a device has for a network.
+#[derive(ClapArgs, Clone, Debug, Default)]
+pub struct Budget {
+    /// Flash for the network's file and tables at most, such as 64KiB; code comes on top
+    #[arg(long, value_name = "SIZE")]
+    pub max_flash: Option<bytesize::ByteSize>,
+    /// Memory for an inference at most, such as 16KiB; for recordings, of a stream with its window
+    #[arg(long, value_name = "SIZE")]
+    pub max_ram: Option<bytesize::ByteSize>,
+    /// Multiply-adds of a sample at most: they stand for time, which depends on the device
+    #[arg(long, value_name = "N")]
+    pub max_operations: Option<u64>,
 }
 
 /// Arguments of `new`.
@@ -295,6 +312,9 @@ pub struct NewArgs {
     /// Groups, as persons or machines, that test and are never trained on
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub test: Vec<String>,
+    /// Narrows the network until it fits.
+    #[command(flatten)]
+    pub budget: Budget,
     /// Ask nothing
     #[arg(long)]
     pub yes: bool,

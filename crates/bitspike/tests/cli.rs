@@ -297,6 +297,27 @@ fn a_sweep_goes_over_the_time_steps_of_event_frames() {
     }
 }
 
+/// What does not fit is not trained, and what was trained is weighed against what it costs.
+#[test]
+fn a_sweep_keeps_to_a_budget() {
+    let dir = folder(SMALL);
+    let sweep = |flash: &str| {
+        let args = ["sweep", "r.toml", "--grid", "network.width=0.5,1.0,4.0", "--max-flash", flash, "--out", "s"];
+        bitspike(dir.path(), &[&args[..], &["--methods", "bsnn", "--seeds", "1", "--lr", "0.1"]].concat())
+    };
+    let out = sweep("40KiB");
+    let (said, table) = (text(&out.stderr), text(&out.stdout));
+    assert!(out.status.success() && said.contains("network.width=4.0: left out, beyond flash 40."), "{said}");
+    assert!(dir.path().join("s/network.width=1.0").is_dir() && !dir.path().join("s/network.width=4.0").exists());
+    assert!(table.contains("width=1.0"), "{table}");
+    let none = sweep("1KiB");
+    assert!(
+        none.status.code() == Some(2) && text(&none.stderr).contains("the smallest takes"),
+        "{}",
+        text(&none.stderr)
+    );
+}
+
 #[test]
 fn a_recipe_without_its_folder_is_shown_and_not_trained() {
     let dir = folder("[data]\nset = 'event-windows'\n[data.events]\nwindow_ms = 100\n");
@@ -624,6 +645,20 @@ fn new_writes_a_recipe_that_compare_takes() {
     let none = bitspike(dir.path(), &["new", "empty"]);
     assert!(none.status.code() == Some(2), "{}", text(&none.stderr));
     assert_eq!(std::fs::read_to_string(dir.path().join("moves.toml")).unwrap(), recipe);
+    // For a small device a narrower network, which fits by what export says; for one that is too small, none.
+    let tight =
+        bitspike(dir.path(), &["new", "moves", "--out", "tight.toml", "--max-flash", "8KiB", "--max-ram", "8KiB"]);
+    assert!(tight.status.success(), "{}", text(&tight.stderr));
+    let narrow = std::fs::read_to_string(dir.path().join("tight.toml")).unwrap();
+    assert!(narrow.starts_with(&recipe) && narrow.contains("[network]\nwidth = 0."), "{narrow}");
+    let trained = ["train", "tight.toml", "--set", "train.min_steps=0", "--epochs", "1", "--out", "tight", "--quiet"];
+    assert!(bitspike(dir.path(), &trained).status.success());
+    let exported = bitspike(dir.path(), &["export", "tight", "-o", "tight.bsnn", "--c", "c"]);
+    assert!(exported.status.success(), "{}", text(&exported.stderr));
+    assert!(std::fs::metadata(dir.path().join("tight.bsnn")).unwrap().len() <= 8 << 10);
+    let none = bitspike(dir.path(), &["new", "moves", "--out", "none.toml", "--max-flash", "100B"]);
+    assert!(none.status.code() == Some(2) && text(&none.stderr).contains("the narrowest"), "{}", text(&none.stderr));
+    assert!(!dir.path().join("none.toml").exists());
     let small = [
         "--set",
         "train.min_steps=0",

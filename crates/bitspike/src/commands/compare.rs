@@ -1,12 +1,13 @@
 //! `bitspike compare` and `bitspike sweep`: methods × seeds, and points of a grid, one table and one page.
 
-use super::shared::{device, odd, recipe, threads, warn};
+use super::budget::Footprint;
+use super::shared::{bytes, device, odd, recipe, threads, warn};
 use super::{classics, select};
-use crate::args::{CompareArgs, SweepArgs};
+use crate::args::{Budget, CompareArgs, SweepArgs};
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::{interrupt, output};
-use bitspike_report::Comparison;
+use bitspike_report::{Comparison, MethodResult};
 use bitspike_run::{REPORT_FILE, RUNS_FILE, RunFolder};
 use bitspike_train::recipe::Recipe;
 use bitspike_train::recipe::method::Method;
@@ -38,6 +39,7 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
         Ok(Point { recipe: recipe(&with, None)?, keys })
     };
     let points = points(&args.grid)?.into_iter().map(at).collect::<Result<Vec<_>, _>>()?;
+    let points = if args.budget.is_set() { affordable(&args.budget, points)? } else { points };
     interrupt::install()?;
     if args.select.is_some() {
         let select_seeds = self::seeds(args.select_seeds.as_deref().unwrap_or("2"))?;
@@ -46,9 +48,13 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
     let all = all(&points, &methods, &seeds, &out);
     let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
     if let Some(comparison) = carry_out(&args.compare, &all, &out, &what)? {
-        let front = front(&comparison);
-        if !args.compare.run.json && !front.is_empty() {
-            output::result(&front)?;
+        if !args.compare.run.json {
+            for cost in COSTS {
+                let front = front(&comparison, &cost);
+                if !front.is_empty() {
+                    output::result(&front)?;
+                }
+            }
         }
     }
     Ok(true)
@@ -146,22 +152,58 @@ pub(super) fn train(args: &CompareArgs, all: &[Job], out: &Path, what: &str) -> 
     Ok(Some(comparison))
 }
 
-/// What no other group beats in both accuracy and flips, of those that learned.
-fn front(comparison: &Comparison) -> String {
+/// Points of a grid whose network fits, of the method `agmm`; those that do not are named with what they take.
+fn affordable(budget: &Budget, points: Vec<Point>) -> Result<Vec<Point>, CliError> {
+    let (mut fit, mut smallest) = (Vec::new(), None::<Footprint>);
+    let data = points.first().map(|point| point.recipe.load_data()).transpose()?;
+    for point in points {
+        let data = data.as_ref().expect("there is a point");
+        let found = Footprint::of(&point.recipe.with(Method::Agmm, point.recipe.seed), data)?;
+        if budget.allows(&found) {
+            output::note(&format!("{}: {found}", point.name()));
+            fit.push(point);
+        } else {
+            output::note(&format!("{}: left out, beyond {budget}: {found}", point.name()));
+            smallest = smallest.filter(|s| s.flash <= found.flash).or(Some(found));
+        }
+    }
+    match (fit.is_empty(), smallest) {
+        (true, Some(found)) => {
+            let text = format!(
+                "no point of the grid fits into {budget}; the smallest takes {found}; add a smaller one, as \
+                                --grid network.width=0.25,0.5,1.0"
+            );
+            Err(CliError::Usage(text))
+        }
+        _ => Ok(fit),
+    }
+}
+
+/// What a network costs, in words, and how it is read off and written.
+type Cost = (&'static str, fn(&MethodResult) -> Option<f64>, fn(f64) -> String);
+
+const COSTS: [Cost; 3] = [
+    ("flips per weight", |m| Some(m.flips_per_weight.map_or(0.0, |f| f.mean)), |v| format!("{v:.3} flips per weight")),
+    ("bytes", |m| Some(m.bytes_1bit as f64), |v| bytes(v as u64)),
+    ("energy", |m| Some(m.energy_with_memory_pj?.mean), |v| format!("{:.3} µJ", v / 1e6)),
+];
+
+/// What no other group beats in both accuracy and a cost, of those that learned; nothing where all cost the same.
+fn front(comparison: &Comparison, (name, cost, show): &Cost) -> String {
     let figures: Vec<(&str, f64, f64)> = comparison
         .methods
         .iter()
         .filter(|m| comparison.doubts(m).is_empty())
-        .filter_map(|m| Some((m.label.as_str(), m.accuracy?.mean, m.flips_per_weight.map_or(0.0, |f| f.mean))))
+        .filter_map(|m| Some((m.label.as_str(), m.accuracy?.mean, cost(m)?)))
         .collect();
-    if figures.is_empty() {
+    if figures.windows(2).all(|pair| pair[0].2 == pair[1].2) {
         return String::new();
     }
-    let mut text = String::from("Not beaten in both accuracy and flips per weight:\n");
-    for (label, accuracy, flips) in &figures {
-        let beaten = figures.iter().any(|(_, a, f)| a >= accuracy && f <= flips && (a > accuracy || f < flips));
+    let mut text = format!("Not beaten in both accuracy and {name}:\n");
+    for (label, accuracy, cost) in &figures {
+        let beaten = figures.iter().any(|(_, a, c)| a >= accuracy && c <= cost && (a > accuracy || c < cost));
         if !beaten {
-            text.push_str(&format!("  {label}: {:.2} %, {flips:.3} flips per weight\n", accuracy * 100.0));
+            text.push_str(&format!("  {label}: {:.2} %, {}\n", accuracy * 100.0, show(*cost)));
         }
     }
     text

@@ -1,6 +1,7 @@
 //! One file per sub-command; what several need is in `shared.rs`.
 
 mod bench;
+mod budget;
 mod classics;
 mod compare;
 mod data;

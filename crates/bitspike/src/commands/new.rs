@@ -1,7 +1,7 @@
 //! `bitspike new FOLDER`: a recipe for data of one's own, with an honest split, and what is in it.
 
 use super::shared::toml_string;
-use super::{data, parts};
+use super::{budget, data, parts};
 use crate::args::NewArgs;
 use crate::error::CliError;
 use crate::output;
@@ -48,7 +48,19 @@ pub fn run(args: &NewArgs) -> Result<bool, CliError> {
         },
         data::Found::Events => events(folder, preset)?,
     };
-    let (text, data) = validated(&name, folder, draft)?;
+    let (mut text, data) = validated(&name, folder, draft)?;
+    if args.budget.is_set() {
+        let recipe = Recipe::parse(&text, "the recipe to be written")?;
+        let (width, takes) = budget::widest(&args.budget, &recipe, &data)?;
+        output::note(&format!("on a device, without code: {takes}"));
+        if width < 1.0 {
+            text += &format!(
+                "\n# The widest that fits into {}: {takes}.\n[network]\nwidth = {}\n",
+                args.budget,
+                width * recipe.network.width
+            );
+        }
+    }
     let summary = parts::text(&data);
     output::note(&summary);
     super::shared::odd(&data);
