@@ -1,6 +1,6 @@
 //! The two kinds of block; formulas in the [module documentation](super).
 
-use super::config::{ConvPlan, Plan};
+use super::config::{ConvPlan, NetworkOptions};
 use super::observer::Observer;
 use super::types::Pooling;
 use super::unit::{Whole, apply_gate, build_conv, build_norm, channels_first, channels_last};
@@ -42,13 +42,14 @@ struct Place {
 }
 
 impl VggBlock {
-    pub(crate) fn new(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
-        let (o, channels) = (&plan.options, conv.conv.channels[1]);
+    /// The block at a place of a network, with starting values from `init`.
+    pub fn new(o: &NetworkOptions, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
+        let channels = conv.conv.channels[1];
         let gate = o.gate.as_ref().filter(|_| conv.binary);
-        let gate_after_pool = o.network.pooling == Pooling::Current && plan.gate_after_pool(conv);
+        let gate_after_pool = o.network.pooling == Pooling::Current && o.gate_after_pool(conv);
         Self {
-            conv: build_conv(plan, conv, init, device),
-            norm: build_norm(plan, conv, device),
+            conv: build_conv(o, conv, init, device),
+            norm: build_norm(o, conv, device),
             gate: gate.map(|g| g.init(o.network.steps, channels, device)),
             neuron: o.neuron.init(o.network.steps, device),
             place: Place {
@@ -56,7 +57,7 @@ impl VggBlock {
                 pooling: conv.pooled.then_some(o.network.pooling),
                 gate_before_norm: gate.is_some_and(|g| g.position == GatePosition::BeforeNorm),
                 gate_after_pool,
-                whole: plan.fuses(conv),
+                whole: o.fuses(conv),
                 recompute: o.recompute,
                 flattens: conv.flattens.is_some(),
             },
@@ -164,8 +165,9 @@ pub struct BiRealBlock {
 }
 
 impl BiRealBlock {
-    pub(crate) fn new(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
-        let (o, channels) = (&plan.options, conv.conv.channels[1]);
+    /// The block at a place of a network, with starting values from `init`.
+    pub fn new(o: &NetworkOptions, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
+        let channels = conv.conv.channels[1];
         let gate = o.gate.as_ref().filter(|_| conv.binary);
         let shortcut = conv.projected.then(|| Shortcut {
             conv: Conv2dConfig::same(conv.conv.channels, 1).init_real(
@@ -177,8 +179,8 @@ impl BiRealBlock {
         });
         Self {
             neuron: o.neuron.init(o.network.steps, device),
-            conv: build_conv(plan, conv, init, device),
-            norm: build_norm(plan, conv, device),
+            conv: build_conv(o, conv, init, device),
+            norm: build_norm(o, conv, device),
             gate: gate.map(|g| g.init(o.network.steps, channels, device)),
             shortcut,
             place: Place {

@@ -217,6 +217,39 @@ pub struct ConvPlan {
 }
 
 impl ConvPlan {
+    /// A binary convolution of a chain, fed by spikes, for maps of these rows and columns: the start for blocks of your own.
+    ///
+    /// ```
+    /// use bitspike_nn::Init;
+    /// use bitspike_nn::layers::{AgmmConfig, Conv2dConfig};
+    /// use bitspike_nn::network::{ConvPlan, Ignore, NetworkOptions, VggBlock};
+    /// use burn::tensor::{Device, Tensor};
+    /// let (device, options) = (Device::default(), NetworkOptions { gate: Some(AgmmConfig::default()), ..NetworkOptions::default() });
+    /// let place = ConvPlan { pooled: true, ..ConvPlan::new("mine", Conv2dConfig::same([8, 16], 3), [6, 6]) };
+    /// let block = VggBlock::new(&options, &place, &Init::new(1), &device);
+    /// assert_eq!(block.forward(Tensor::ones([2, 1, 8, 6, 6], &device), &mut Ignore).dims(), [2, 1, 16, 3, 3]);
+    /// ```
+    pub fn new(name: &str, conv: Conv2dConfig, input: [usize; 2]) -> Self {
+        let side =
+            |size: usize, kernel: usize, padding: usize| (size + 2 * padding).saturating_sub(kernel) / conv.stride + 1;
+        let rows = if conv.rows == 1 { 0 } else { conv.padding };
+        let output = [side(input[0], conv.rows, rows), side(input[1], conv.kernel, conv.padding)];
+        Self {
+            name: name.to_owned(),
+            conv,
+            binary: true,
+            flattens: None,
+            input,
+            output,
+            map: output,
+            pooled: false,
+            projected: false,
+            neurons: true,
+            source: None,
+            counts: 1,
+        }
+    }
+
     /// Multiply-accumulates of one time step, without the shortcut.
     pub fn macs(&self) -> u64 {
         let [c_in, c_out] = self.conv.channels;
@@ -260,6 +293,24 @@ pub struct Plan {
 }
 
 impl NetworkOptions {
+    /// Whether the gate may stand after an average pooling of even maps: for every pool but the element-wise one the two
+    /// commute, mean(pool(x)) = mean(x) and pool(g x) = g pool(x), and the pooled map is a quarter of the work.
+    pub(crate) fn gate_after_pool(&self, conv: &ConvPlan) -> bool {
+        let even = conv.output.iter().all(|s| s % 2 == 0);
+        even && self.gate.as_ref().is_some_and(|g| g.pool != GatePool::None)
+    }
+
+    /// Whether convolution to neuron of a chain's block is one [operation](crate::ops::block).
+    pub(crate) fn fuses(&self, conv: &ConvPlan) -> bool {
+        let pool_first = !conv.pooled || (self.network.pooling == Pooling::Current && self.gate_after_pool(conv));
+        let gate_in_order = self
+            .gate
+            .as_ref()
+            .is_none_or(|g| g.position == GatePosition::AfterNorm && g.pool != GatePool::None && pool_first);
+        let pool_in_order = !conv.pooled || (self.network.pooling == Pooling::Current && conv.output[0] > 1);
+        conv.binary && gate_in_order && pool_in_order && self.norm.kind == NormKind::Joint
+    }
+
     pub(super) fn check_ranges(&self) -> Result<(), PlanError> {
         let range = |key, ok: bool, found: String, expected| {
             if ok { Ok(()) } else { Err(PlanError::Range { key, found, expected }) }
@@ -299,25 +350,6 @@ impl Plan {
     /// The convolution of this name.
     pub fn conv(&self, name: &str) -> Option<&ConvPlan> {
         self.convs.iter().find(|c| c.name == name)
-    }
-
-    /// Whether the gate may stand after an average pooling of even maps: for every pool but the element-wise one the two
-    /// commute, mean(pool(x)) = mean(x) and pool(g x) = g pool(x), and the pooled map is a quarter of the work.
-    pub(crate) fn gate_after_pool(&self, conv: &ConvPlan) -> bool {
-        let even = conv.output.iter().all(|s| s % 2 == 0);
-        even && self.options.gate.as_ref().is_some_and(|g| g.pool != GatePool::None)
-    }
-
-    /// Whether convolution to neuron of a chain's block is one [operation](crate::ops::block).
-    pub(crate) fn fuses(&self, conv: &ConvPlan) -> bool {
-        let o = &self.options;
-        let pool_first = !conv.pooled || (o.network.pooling == Pooling::Current && self.gate_after_pool(conv));
-        let gate_in_order = o
-            .gate
-            .as_ref()
-            .is_none_or(|g| g.position == GatePosition::AfterNorm && g.pool != GatePool::None && pool_first);
-        let pool_in_order = !conv.pooled || (o.network.pooling == Pooling::Current && conv.output[0] > 1);
-        conv.binary && gate_in_order && pool_in_order && o.norm.kind == NormKind::Joint
     }
 }
 

@@ -90,8 +90,8 @@ impl Network {
         let (stem, rest) = plan.convs.split_first().expect("a plan has a stem");
         let body = match plan.structure {
             Structure::Vgg => Blocks::Vgg(VggChain {
-                stem: VggBlock::new(plan, stem, init, device),
-                blocks: rest.iter().map(|c| VggBlock::new(plan, c, init, device)).collect(),
+                stem: VggBlock::new(&plan.options, stem, init, device),
+                blocks: rest.iter().map(|c| VggBlock::new(&plan.options, c, init, device)).collect(),
             }),
             Structure::BiReal { pooled_stem } => Blocks::BiReal(BiRealChain {
                 stem: BiRealStem {
@@ -99,7 +99,7 @@ impl Network {
                     norm: o.norm.init(stem.conv.channels[1], o.network.steps, o.neuron.v_threshold, device),
                     pooled: pooled_stem,
                 },
-                blocks: rest.iter().map(|c| BiRealBlock::new(plan, c, init, device)).collect(),
+                blocks: rest.iter().map(|c| BiRealBlock::new(&plan.options, c, init, device)).collect(),
                 last: o.neuron.init(o.network.steps, device),
             }),
             Structure::Residual { junction, pooled_stem, blocks } => {

@@ -45,7 +45,7 @@ pub struct ResidualBlock {
 
 impl ResidualBlock {
     fn new(plan: &Plan, name: String, junction: Junction, init: &Init, device: &Device) -> Self {
-        let unit = |part| plan.conv(&format!("{name}.{part}")).map(|conv| Unit::new(plan, conv, init, device));
+        let unit = |part| plan.conv(&format!("{name}.{part}")).map(|conv| Unit::new(&plan.options, conv, init, device));
         Self {
             first: unit("first").expect("a plan has both convolutions of a block"),
             second: unit("second").expect("a plan has both convolutions of a block"),
@@ -119,7 +119,7 @@ impl ResidualChain {
         let o = &plan.options;
         let block = |i| ResidualBlock::new(plan, format!("blocks.{i}"), junction, init, device);
         Self {
-            stem: Unit::new(plan, &plan.convs[0], init, device),
+            stem: Unit::new(&plan.options, &plan.convs[0], init, device),
             blocks: (0..blocks).map(block).collect(),
             last: (junction == Junction::Membrane).then(|| o.neuron.init(o.network.steps, device)),
             pooled_stem,

@@ -37,7 +37,7 @@ impl SpikformerBlock {
     fn new(plan: &Plan, name: String, heads: usize, init: &Init, device: &Device) -> Self {
         let unit = |part| {
             let conv = plan.conv(&format!("{name}.{part}")).expect("a plan has every layer of a block");
-            Unit::new(plan, conv, init, device)
+            Unit::new(&plan.options, conv, init, device)
         };
         let neuron = &plan.options.neuron;
         let attend = NeuronConfig { v_threshold: 0.5 * neuron.v_threshold, ..neuron.clone() };
@@ -123,12 +123,12 @@ pub struct Embed {
 impl Spikformer {
     pub(crate) fn new(plan: &Plan, blocks: usize, heads: usize, init: &Init, device: &Device) -> Self {
         let conv = |name: &str| plan.conv(name).expect("a plan has every layer of the patch splitting");
-        let layer = |i| VggBlock::new(plan, conv(&format!("embed.layers.{i}")), init, device);
+        let layer = |i| VggBlock::new(&plan.options, conv(&format!("embed.layers.{i}")), init, device);
         Self {
-            stem: VggBlock::new(plan, conv("stem"), init, device),
+            stem: VggBlock::new(&plan.options, conv("stem"), init, device),
             embed: Embed {
                 layers: (0..3).map(layer).collect(),
-                position: Unit::new(plan, conv("embed.position"), init, device),
+                position: Unit::new(&plan.options, conv("embed.position"), init, device),
             },
             blocks: (0..blocks)
                 .map(|i| SpikformerBlock::new(plan, format!("blocks.{i}"), heads, init, device))

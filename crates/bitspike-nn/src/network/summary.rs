@@ -194,7 +194,7 @@ impl Plan {
             let (conv, current) =
                 (values(c_out, c.output), values(c_out, c.output) / if pooled_current { 4 } else { 1 });
             let even = c.output.iter().all(|side| side % 2 == 0);
-            if self.structure == Structure::Vgg && self.fuses(c) && (even || !c.pooled) {
+            if self.structure == Structure::Vgg && o.fuses(c) && (even || !c.pooled) {
                 let input = t * values(c_in, c.input);
                 let (kept, again) = if o.recompute { (0, 2 * t * conv) } else { (2 * t * conv, 0) };
                 activations += kept + input / 8;

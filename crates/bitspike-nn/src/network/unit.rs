@@ -1,6 +1,6 @@
 //! Parts that blocks share: a convolution with its norm, gate and neurons, and the whole of them as one operation.
 
-use super::config::{ConvPlan, Plan};
+use super::config::{ConvPlan, NetworkOptions};
 use super::observer::Observer;
 use crate::Init;
 use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, NormConfig, NormKind, TimeBatchNorm};
@@ -39,14 +39,15 @@ struct Place {
 }
 
 impl Unit {
-    pub(crate) fn new(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
-        let (o, channels) = (&plan.options, conv.conv.channels[1]);
+    /// The unit at a place of a network, with starting values from `init`.
+    pub fn new(o: &NetworkOptions, conv: &ConvPlan, init: &Init, device: &Device) -> Self {
+        let channels = conv.conv.channels[1];
         let steps = o.network.steps;
         let gate = o.gate.as_ref().filter(|_| conv.binary);
         let in_order = gate.is_none_or(|g| g.position == GatePosition::AfterNorm && g.pool != GatePool::None);
         Self {
-            conv: build_conv(plan, conv, init, device),
-            norm: build_norm(plan, conv, device),
+            conv: build_conv(o, conv, init, device),
+            norm: build_norm(o, conv, device),
             gate: gate.map(|g| g.init(steps, channels, device)),
             neuron: conv.neurons.then(|| o.neuron.init(steps, device)),
             place: Place {
@@ -171,21 +172,20 @@ pub(super) fn channels_first(x: Tensor<5>) -> Tensor<5> {
     x.permute([0, 1, 4, 2, 3])
 }
 
-pub(super) fn build_conv(plan: &Plan, conv: &ConvPlan, init: &Init, device: &Device) -> Conv2d {
+pub(super) fn build_conv(o: &NetworkOptions, conv: &ConvPlan, init: &Init, device: &Device) -> Conv2d {
     let path = format!("{}.conv", conv.name);
     match conv.binary {
         true => {
-            let network = &plan.options.network;
+            let network = &o.network;
             let layer = conv.conv.init_binary(network.weight_scale, init, &path, device);
-            Conv2d::Binary(layer.with_estimator(plan.options.estimator))
+            Conv2d::Binary(layer.with_estimator(o.estimator))
         }
         false => Conv2d::Real(conv.conv.init_real(init, &path, device)),
     }
 }
 
 /// The norm behind a convolution.
-pub(super) fn build_norm(plan: &Plan, conv: &ConvPlan, device: &Device) -> TimeBatchNorm {
-    let o = &plan.options;
+pub(super) fn build_norm(o: &NetworkOptions, conv: &ConvPlan, device: &Device) -> TimeBatchNorm {
     let build = if conv.binary { NormConfig::init_behind_binary } else { NormConfig::init };
     build(&o.norm, conv.conv.channels[1], o.network.steps, o.neuron.v_threshold, device)
 }
