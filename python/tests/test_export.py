@@ -191,6 +191,9 @@ def test_a_stream_and_a_template_come_with_what_the_network_is_fed_with(tmp_path
     spec = Spec(2, (2, 1, 16), [first, head], classes=["a", "b"], signal=signal)
     names = [p.name for p in spec.save_c(tmp_path / "c", hop=4)]
     assert names == [f"bsnn_model{end}" for end in (".h", ".c", "_stream.h", "_stream.c")]
+    rate = replace(spec, sequence=True, signal=replace(signal, encoder="rate", parameters=(1.0,)))
+    with pytest.warns(UserWarning, match="no code for a stream"):
+        assert len(rate.save_c(tmp_path / "rate")) == 2
     project = spec.save_c(tmp_path / "zephyr", template="zephyr")
     assert tmp_path / "zephyr/README.md" in project and all(p.is_file() for p in project)
 
