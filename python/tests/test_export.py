@@ -248,6 +248,6 @@ def test_a_folded_network_goes_everywhere(tmp_path: Path) -> None:
     agree(session.run(None, {"input": a})[0], expected)
     spec.save_nir(tmp_path / "net.nir")
     agree(nir_equations(tmp_path / "net.nir", a), expected)
-    spec.save_c(tmp_path, name="net", samples=a)
+    spec.save_c(tmp_path, name="net", samples=x)
     subprocess.run([str(CC), "-std=c99", "-O2", "net.c", "net_test.c", "-o", "net_test"], cwd=tmp_path, check=True)
     subprocess.run([tmp_path / "net_test"], check=True, capture_output=True)
