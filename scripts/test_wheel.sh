@@ -48,7 +48,7 @@ echo "== abi3audit: whether it keeps to the stable ABI"
 
 # What tests read is copied, so that nothing of the checkout can be imported.
 mkdir "$work/tests"
-cp -r "$root/python/tests" "$root/python/notebooks" "$work/tests/"
+cp -r "$root/python/tests" "$root/python/notebooks" "$root/python/examples" "$work/tests/"
 program=${BITSPIKE:-}
 [ -z "$program" ] || program=$(realpath "$program")
 

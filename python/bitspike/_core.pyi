@@ -6,6 +6,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitspike.events import Sensor
+
 __all__ = [
     "Camera", "Model", "Stream", "c", "encode", "event_formats", "event_frames", "load_images", "load_sensors", "newest_format", "nir", "onnx",
     "read_events", "read_recordings", "saccades", "version",
@@ -37,17 +39,7 @@ class Stream:
 
 @final
 class Camera:
-    def __new__(
-        cls,
-        width: int,
-        height: int,
-        threshold_on: float,
-        threshold_off: float,
-        threshold_sigma: float,
-        refractory_us: int,
-        noise_hz: float,
-        seed: int,
-    ) -> Camera: ...
+    def __new__(cls, width: int, height: int, sensor: Sensor) -> Camera: ...
     def frame(self, t: int, image: _F32) -> _Columns: ...
 
 def nir(model: Model, weights: str, soft_reset: bool) -> bytes: ...
@@ -58,7 +50,7 @@ def c(
     samples: _F32 | None = None,
     template: str | None = None,
     hop: int | None = None,
-) -> list[tuple[str, str]]: ...
+) -> tuple[list[tuple[str, str]], str | None]: ...
 def event_formats() -> list[str]: ...
 def read_events(
     path: str | os.PathLike[str],
@@ -89,12 +81,7 @@ def saccades(
     margin: int,
     images_per_saccade: int,
     recording: int,
-    threshold_on: float,
-    threshold_off: float,
-    threshold_sigma: float,
-    refractory_us: int,
-    noise_hz: float,
-    seed: int,
+    sensor: Sensor,
 ) -> tuple[_Columns, tuple[int, int]]: ...
 def read_recordings(path: str | os.PathLike[str], data: bytes | None, format: str, missing: str) -> list[dict[str, Any]]: ...
 def load_sensors(config: str) -> dict[str, Any]: ...

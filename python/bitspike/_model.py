@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,6 +195,8 @@ class Model:
         bit those of a call; with ``samples`` ``NAME_test.c``, a program that compares them; and where the file says how samples are made
         of recordings, ``NAME_stream.h`` and ``NAME_stream.c``.
 
+        A warning says why there is no stream where the file asks for one that the C code does not have.
+
         ``samples``: as a call takes them. ``template``: a whole project for a kind of device instead, which needs a stream. ``hop``:
         samples from one window to the next, if not those of the file.
         """
@@ -203,7 +206,10 @@ class Model:
             raise InputError("samples: a template has no test; leave one of both out")
         given = None if samples is None else self._input(samples)[0]
         written, target = [], Path(folder)
-        for path, text in _core.c(self._core, name, given, template, hop):
+        files, without = _core.c(self._core, name, given, template, hop)
+        if without is not None:
+            warnings.warn(without, stacklevel=2)
+        for path, text in files:
             file = target / path
             file.parent.mkdir(parents=True, exist_ok=True)
             _files.replace(file, text.encode())

@@ -142,9 +142,6 @@ class Sensor:
     """Noise events per pixel and second."""
     seed: int = 0
 
-    def _values(self) -> tuple[float, float, float, int, float, int]:
-        return self.threshold_on, self.threshold_off, self.threshold_sigma, self.refractory_us, self.noise_hz, self.seed
-
 
 class Camera:
     """A simulated event camera: images go in one after the other, events come out.
@@ -160,7 +157,7 @@ class Camera:
         if not (0 < width <= 65535 and 0 < height <= 65535):
             raise InputError(f"Camera: expected width and height from 1 to 65535, found {width} and {height}")
         self.size = (width, height)
-        self._core = _core.Camera(width, height, *(sensor or Sensor())._values())
+        self._core = _core.Camera(width, height, sensor or Sensor())
 
     def frame(self, t_us: int, image: Any) -> Events:
         """Events after the image before, up to this one seen at ``t_us``; ``image`` is float32 ``[H, W]``, brightness 0 to 1."""
@@ -188,5 +185,5 @@ def saccades(
     height, width = a.shape
     if max(height, width) > 65535 or not 0 <= margin <= 65535:
         raise InputError(f"image: expected sides and a margin up to 65535, found {shown(a)} and {margin}")
-    found, size = _core.saccades(a, width, height, margin, images_per_saccade, recording, *(sensor or Sensor())._values())
+    found, size = _core.saccades(a, width, height, margin, images_per_saccade, recording, sensor or Sensor())
     return Events(*found, size=size)

@@ -88,7 +88,6 @@ class Result:
     """Share of signs that are those of the start, at the end."""
     ratio: dict[str, list[float]]
     """Share of signs that a step changes, of each layer."""
-    seconds: float
 
 
 class Data:
@@ -141,7 +140,7 @@ def in_torch(data: Data, seed: int, epochs: int, lr: float) -> tuple[nn.Module, 
     with torch.no_grad():
         right = [(net(data.floats(x)).mean(0).argmax(1) == y).sum() for x, y in zip(data.test_x.split(250), data.test_y.split(250))]
     accuracy = int(sum(right)) / len(data.test_y)
-    return net, Result(accuracy, losses, unchanged, ratio, time.perf_counter() - began)
+    return net, Result(accuracy, losses, unchanged, ratio)
 
 
 def in_rust(a: argparse.Namespace, seed: int, folder: Path) -> Result:
@@ -150,14 +149,15 @@ def in_rust(a: argparse.Namespace, seed: int, folder: Path) -> Result:
         options: dict[str, Any] = {"seed": seed, "epochs": a.epochs, "keys": keys, "threads": 1, "program": a.program}
         bs.train(RECIPE, data=a.data_dir, out=folder, **options)
     run = bs.Run(folder)
-    epochs, ratio = run.epochs, {}
+    epochs = run.epochs
+    ratio: dict[str, list[float]] = {}
     for layer in epochs[-1]["layers"]:
         if layer["binary"]:
             name = layer["name"]
             ratio[name] = [next(r for r in e["layers"] if r["name"] == name)["flip_ratio"] for e in epochs]
     unchanged = epochs[-1]["flips"]["unchanged_since_start"]
     assert run.accuracy is not None
-    return Result(run.accuracy, [e["train_loss"] for e in epochs], unchanged, ratio, run.summary["train_seconds"])
+    return Result(run.accuracy, [e["train_loss"] for e in epochs], unchanged, ratio)
 
 
 def limits(a: argparse.Namespace) -> dict[str, int]:
@@ -199,7 +199,8 @@ def main() -> None:
         parser.error("--seeds: expected at least 2, to have a spread")
     a.out.mkdir(parents=True, exist_ok=True)
     data = Data(bs.data.load("cifar10", a.data_dir, **limits(a)))
-    rust, torch_ = [], []
+    rust: list[Result] = []
+    torch_: list[Result] = []
     for seed in range(1, a.seeds + 1):
         rust.append(in_rust(a, seed, a.out / f"rust-{seed}"))
         kept = a.out / f"torch-{seed}.json"
@@ -221,7 +222,6 @@ def main() -> None:
     rows("signs unchanged since the start, %", lambda r: r.unchanged, scale=100)
     for name in rust[0].ratio:
         rows(f"{name}: signs that change per step, ‰", lambda r, name=name: float(np.mean(r.ratio[name])), scale=1000, digits=3)
-    rows("seconds of training", lambda r: r.seconds, digits=0)
 
 
 if __name__ == "__main__":

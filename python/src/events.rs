@@ -15,6 +15,9 @@ use std::sync::Mutex;
 type Columns<'py> =
     (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u16>>, Bound<'py, PyArray1<u16>>, Bound<'py, PyArray1<bool>>);
 
+/// Events, the name of their format, and width and height of the sensor where the file says them.
+type Recording<'py> = (Columns<'py>, &'static str, Option<(u32, u32)>);
+
 fn columns<'py>(py: Python<'py>, events: &[Event]) -> Columns<'py> {
     (
         events.iter().map(|e| e.t).collect::<Vec<_>>().into_pyarray(py),
@@ -51,7 +54,7 @@ pub(crate) fn read_events<'py>(
     stream: Option<i32>,
     columns_in_order: Option<&str>,
     time_unit: Option<&str>,
-) -> PyResult<(Columns<'py>, &'static str, Option<(u32, u32)>)> {
+) -> PyResult<Recording<'py>> {
     let formats = format!("one of {}", event_formats().join(", "));
     let cameras: Vec<_> = Layout::ALL.iter().map(|c| c.name()).collect();
     let cameras = format!("one of {}", cameras.join(", "));
@@ -125,6 +128,30 @@ pub(crate) fn event_frames<'py>(
     made.map_err(Error::from)?.into_pyarray(py).reshape(size.to_vec())
 }
 
+/// What `bitspike.events.Sensor` says.
+#[derive(FromPyObject)]
+pub(crate) struct Sensor {
+    threshold_on: f64,
+    threshold_off: f64,
+    threshold_sigma: f64,
+    refractory_us: i64,
+    noise_hz: f64,
+    seed: u64,
+}
+
+impl From<Sensor> for SimulatorConfig {
+    fn from(s: Sensor) -> Self {
+        Self {
+            threshold_on: s.threshold_on,
+            threshold_off: s.threshold_off,
+            threshold_sigma: s.threshold_sigma,
+            refractory_us: s.refractory_us,
+            noise_hz: s.noise_hz,
+            seed: s.seed,
+        }
+    }
+}
+
 /// A simulated event camera.
 #[pyclass(frozen, module = "bitspike._core")]
 pub(crate) struct Camera {
@@ -134,19 +161,8 @@ pub(crate) struct Camera {
 #[pymethods]
 impl Camera {
     #[new]
-    #[allow(clippy::too_many_arguments, reason = "properties of a sensor")]
-    fn new(
-        width: u16,
-        height: u16,
-        threshold_on: f64,
-        threshold_off: f64,
-        threshold_sigma: f64,
-        refractory_us: i64,
-        noise_hz: f64,
-        seed: u64,
-    ) -> PyResult<Self> {
-        let config = SimulatorConfig { threshold_on, threshold_off, threshold_sigma, refractory_us, noise_hz, seed };
-        let inner = Simulator::new(width, height, &config).map_err(Error::from)?;
+    fn new(width: u16, height: u16, sensor: Sensor) -> PyResult<Self> {
+        let inner = Simulator::new(width, height, &sensor.into()).map_err(Error::from)?;
         Ok(Self { inner: Mutex::new(inner) })
     }
 
@@ -166,8 +182,7 @@ impl Camera {
 
 /// Events of a camera that looks at an image while it makes three saccades, and the size of its sensor.
 #[pyfunction]
-#[allow(clippy::too_many_arguments, reason = "properties of a sensor")]
-#[pyo3(signature = (image, width, height, margin, images_per_saccade, recording, threshold_on, threshold_off, threshold_sigma, refractory_us, noise_hz, seed))]
+#[allow(clippy::too_many_arguments, reason = "one per argument of the Python function")]
 pub(crate) fn saccades<'py>(
     py: Python<'py>,
     image: PyReadonlyArrayDyn<'py, f32>,
@@ -176,15 +191,10 @@ pub(crate) fn saccades<'py>(
     margin: u16,
     images_per_saccade: u32,
     recording: u64,
-    threshold_on: f64,
-    threshold_off: f64,
-    threshold_sigma: f64,
-    refractory_us: i64,
-    noise_hz: f64,
-    seed: u64,
+    sensor: Sensor,
 ) -> PyResult<(Columns<'py>, (u16, u16))> {
     let image = image.as_slice().map_err(|_| argument("image", "an array in C order", "another order"))?;
-    let config = SimulatorConfig { threshold_on, threshold_off, threshold_sigma, refractory_us, noise_hz, seed };
+    let config = sensor.into();
     let (events, sensor) = py
         .detach(|| {
             let camera = Saccades::new((width, height), margin, images_per_saccade, &config)?;

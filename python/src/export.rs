@@ -33,8 +33,11 @@ pub(crate) fn onnx<'py>(py: Python<'py>, model: &Model, pixels: bool) -> PyResul
     Ok(PyBytes::new(py, &bitspike_onnx::of(model.parsed(), input).map_err(Error::from)?))
 }
 
-/// Paths and texts of C sources. Without a template: header, source, a test if there are samples, and the stream if there is a hop,
-/// or the file says what the network is fed with in a way that the C code has.
+/// Paths and texts.
+type Files = Vec<(String, String)>;
+
+/// C sources, and why a file that says what the network is fed with has no stream among them. Without a template: header, source, a
+/// test if there are samples, and the stream.
 #[pyfunction]
 #[pyo3(signature = (model, name, samples = None, template = None, hop = None))]
 pub(crate) fn c(
@@ -43,11 +46,11 @@ pub(crate) fn c(
     samples: Option<PyReadonlyArrayDyn<'_, f32>>,
     template: Option<&str>,
     hop: Option<u32>,
-) -> PyResult<Vec<(String, String)>> {
+) -> PyResult<(Files, Option<String>)> {
     let model = model.parsed();
     if let Some(target) = template {
         let target: Target = target.parse().map_err(Error::from)?;
-        return Ok(c99::template(model, name, target, hop).map_err(Error::from)?);
+        return Ok((c99::template(model, name, target, hop).map_err(Error::from)?, None));
     }
     // The sources do not depend on the samples, but the exporter always writes a test of some.
     let zeros = vec![0.0; model.network().input_len()];
@@ -57,11 +60,16 @@ pub(crate) fn c(
     if given.is_some() {
         files.push(("_test", ".c", sources.test));
     }
+    let mut without = None;
     match c99::stream(model, name, hop) {
         Ok(fed) => files.extend([("_stream", ".h", fed.header), ("_stream", ".c", fed.source)]),
         // Whoever asks for a hop wants a stream.
         Err(e) if hop.is_some() => return Err(Error::from(e).into()),
+        Err(e) if model.feed().is_some_and(|feed| feed.signal.is_some()) => {
+            without = Some(format!("{e} ({})", e.hint()))
+        }
         Err(_) => {}
     }
-    Ok(files.into_iter().map(|(part, ending, text)| (format!("{name}{part}{ending}"), text)).collect())
+    let named = files.into_iter().map(|(part, ending, text)| (format!("{name}{part}{ending}"), text));
+    Ok((named.collect(), without))
 }

@@ -14,7 +14,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return None if TORCH or collection_path.name not in NEEDS_TORCH else True
 
 
-NEEDS_TORCH = {"test_flips.py", "test_fold.py", "test_golden.py", "test_interop.py", "test_ops.py", "test_optim.py", "test_verify.py"}
+NEEDS_TORCH = {"test_examples.py", "test_flips.py", "test_fold.py", "test_golden.py", "test_interop.py", "test_ops.py", "test_optim.py", "test_verify.py"}
 
 
 @pytest.fixture(scope="session")

@@ -191,6 +191,9 @@ def test_a_stream_and_a_template_come_with_what_the_network_is_fed_with(tmp_path
     spec = Spec(2, (2, 1, 16), [first, head], classes=["a", "b"], signal=signal)
     names = [p.name for p in spec.save_c(tmp_path / "c", hop=4)]
     assert names == [f"bsnn_model{end}" for end in (".h", ".c", "_stream.h", "_stream.c")]
+    rate = replace(spec, sequence=True, signal=replace(signal, encoder="rate", parameters=(1.0,)))
+    with pytest.warns(UserWarning, match="no code for a stream"):
+        assert len(rate.save_c(tmp_path / "rate")) == 2
     project = spec.save_c(tmp_path / "zephyr", template="zephyr")
     assert tmp_path / "zephyr/README.md" in project and all(p.is_file() for p in project)
 
@@ -245,6 +248,6 @@ def test_a_folded_network_goes_everywhere(tmp_path: Path) -> None:
     agree(session.run(None, {"input": a})[0], expected)
     spec.save_nir(tmp_path / "net.nir")
     agree(nir_equations(tmp_path / "net.nir", a), expected)
-    spec.save_c(tmp_path, name="net", samples=a)
+    spec.save_c(tmp_path, name="net", samples=x)
     subprocess.run([str(CC), "-std=c99", "-O2", "net.c", "net_test.c", "-o", "net_test"], cwd=tmp_path, check=True)
     subprocess.run([tmp_path / "net_test"], check=True, capture_output=True)

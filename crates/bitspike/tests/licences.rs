@@ -25,7 +25,7 @@ const MPL: [&str; 9] = [
     "symphonia-metadata",
 ];
 /// Crates that know nothing of Burn (`docs/`, architecture), so that none of its versions is anybody's who uses them alone.
-const LEAVES: [&str; 14] = [
+const LEAVES: [&str; 15] = [
     "bitspike-capi",
     "bitspike-classics",
     "bitspike-cpu",
@@ -36,6 +36,7 @@ const LEAVES: [&str; 14] = [
     "bitspike-infer",
     "bitspike-kernels",
     "bitspike-nir",
+    "bitspike-onnx",
     "bitspike-parquet",
     "bitspike-report",
     "bitspike-run",
