@@ -117,12 +117,16 @@ mod tests {
     fn impossible_targets_are_errors_with_the_path() {
         let home = tempfile::tempdir().unwrap();
         let missing = home.path().join("no/such/folder/a.txt");
-        assert!(write_text_atomic(&missing, "x").unwrap_err().to_string().contains("folder"));
+        let error = write_text_atomic(&missing, "x").unwrap_err();
+        assert!(error.to_string().contains("folder") && error.hint().unwrap().contains("make that folder"), "{error}");
         assert!(write_text_atomic("/", "x").is_err());
         // A folder in the place of the file: the rename fails, the folder stays, nothing else remains.
         let taken = home.path().join("taken");
         fs::create_dir(&taken).unwrap();
-        assert!(write_text_atomic(&taken, "x").is_err());
+        let error = write_text_atomic(&taken, "x").unwrap_err();
+        // Windows calls it a missing permission.
+        let words = if cfg!(windows) { "check who owns" } else { "name a file" };
+        assert!(error.hint().unwrap().contains(words), "{error}");
         assert_eq!(names(home.path()), ["taken"]);
     }
 }

@@ -115,11 +115,22 @@ impl RunError {
     /// ```
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Io { source, .. } => match source.kind() {
+            Self::Io { action, source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull => {
                     Some("free space on the disk; the previous version of the file is intact")
                 }
+                io::ErrorKind::PermissionDenied if *action == "read" => {
+                    Some("check who owns the file and whether it may be read")
+                }
                 io::ErrorKind::PermissionDenied => Some("check who owns the folder and whether it may be written"),
+                io::ErrorKind::IsADirectory if *action == "replace" => {
+                    Some("a folder has that name: name a file, such as one in that folder")
+                }
+                io::ErrorKind::IsADirectory => Some("a folder stands where a file belongs: move it away"),
+                io::ErrorKind::NotFound if *action == "create a file beside" => {
+                    Some("make that folder first, or check the path")
+                }
+                io::ErrorKind::NotADirectory => Some("part of the path is a file, not a folder: check the path"),
                 _ => None,
             },
             Self::NotEmpty { .. } => {

@@ -133,9 +133,7 @@ impl TrainError {
                 Some("put the original files back, or start a new run".to_owned())
             }
             Self::Finished { .. } => Some("train longer by starting a new run with more train.epochs".to_owned()),
-            Self::Checkpoint(CheckpointError::Corrupt { .. } | CheckpointError::NotFinite { .. }) => {
-                Some("the other checkpoint of the run (best or last) may still be whole".to_owned())
-            }
+            Self::Checkpoint(e) => e.hint().map(str::to_owned),
             _ => None,
         }
     }

@@ -194,6 +194,44 @@ fn a_damaged_run_is_refused_by_every_command_and_named_by_verify_run() {
     assert!(out.status.success() && text(&out.stdout).contains("no checksum"), "{}", text(&out.stdout));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_or_may_not_be_read_comes_with_a_hint() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = folder(SMALL);
+    let out = bitspike(dir.path(), &["train", "r.toml", "--epochs", "1", "--out", "run"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    std::fs::create_dir(dir.path().join("taken")).unwrap();
+    let refused = |args: &[&str], path: &str, hint: &str| {
+        let out = bitspike(dir.path(), args);
+        let message = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {message}");
+        let (facts, advice) = message.split_once("hint: ").unwrap_or((message.as_str(), ""));
+        assert!(facts.contains(path) && advice.contains(hint), "{args:?}: {message}");
+    };
+    // Files that would be written where a folder is, or where no folder is.
+    for option in ["-o", "--onnx", "--safetensors"] {
+        refused(&["export", "run", option, "taken"], "taken", "name a file");
+        refused(&["export", "run", option, "nowhere/x"], "nowhere/x", "make that folder first");
+    }
+    refused(&["report", "run", "--out", "taken"], "taken", "name a file");
+    refused(&["report", "run", "--out", "r.toml/x"], "r.toml/x", "is a file");
+    assert_eq!(std::fs::read_dir(dir.path().join("taken")).unwrap().count(), 0);
+    // A checkpoint that may not be read, that is a folder, that is not there.
+    let last = dir.path().join("run/checkpoints/last.safetensors");
+    let readers: [&[&str]; 3] = [&["eval", "run"], &["export", "run", "-o", "x.bsnn"], &["train", "--resume", "run"]];
+    let all = |hint: &str| readers.iter().for_each(|args| refused(args, "last.safetensors", hint));
+    std::fs::set_permissions(&last, std::fs::Permissions::from_mode(0)).unwrap();
+    // Root may read everything.
+    if std::fs::File::open(&last).is_err() {
+        all("whether it may be read");
+    }
+    std::fs::remove_file(&last).unwrap();
+    all("--checkpoint");
+    std::fs::create_dir(&last).unwrap();
+    all("move it away");
+}
+
 #[test]
 fn train_eval_and_inspect_agree() {
     let dir = folder(SMALL);

@@ -31,7 +31,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 3;
@@ -95,6 +95,28 @@ pub enum CheckpointError {
     /// It cannot be written.
     #[error(transparent)]
     Write(#[from] RunError),
+}
+
+impl CheckpointError {
+    /// What to do about it, in one sentence.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { source, .. } => Some(match source.kind() {
+                ErrorKind::NotFound => {
+                    "nothing was saved there: begin the run again in the same folder, or choose --checkpoint last or best"
+                }
+                ErrorKind::PermissionDenied => "check who owns the file and whether it may be read",
+                ErrorKind::IsADirectory => "a folder stands where a file belongs: move it away",
+                _ => "check the disk that it is on",
+            }),
+            Self::Corrupt { .. } | Self::NotFinite { .. } => {
+                Some("the other checkpoint of the run (best or last) may still be whole")
+            }
+            Self::Version { .. } => Some("use the version of the program that wrote it, or a newer one"),
+            Self::Mismatch { .. } => Some("recipe and network must be those that it was trained with"),
+            Self::Write(e) => e.hint(),
+        }
+    }
 }
 
 /// Sums of the running epoch.
