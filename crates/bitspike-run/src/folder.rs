@@ -393,7 +393,7 @@ mod tests {
             r#"{{"schema":1,"name":"r","method":"agmm","seed":1,"status":"finished","epochs":1,"steps":9,"test_accuracy":0.5,"test_loss":1.0,"test_samples":4,"best_accuracy":0.75,"best_epoch":1,{}"evaluated_on":"validation"}}"#,
             zero(
                 "train_seconds flips_per_weight back_10 back_100 back_epoch flip_efficiency unchanged_since_start firing_rate \
-                 binary_weights real_parameters bytes_1bit bytes_f32 content eval_milliseconds_per_sample"
+                 binary_weights real_parameters bytes_1bit bytes_f32 eval_milliseconds_per_sample"
             )
         );
         fs::write(path(crate::SUMMARY_FILE), summary).unwrap();

@@ -10,7 +10,7 @@
 //! | [`flips`] | counter of sign flips | |
 //! | [`run`], [`report`] | run folders, metrics, TensorBoard; pages of figures | |
 //! | [`data`], [`events`], [`sensors`] | data sets and batches, event cameras, recordings | |
-//! | [`format`], [`infer`] | the file `.bsnn` and its runtime | |
+//! | [`format`](mod@format), [`infer`] | the file `.bsnn` and its runtime | |
 //! | [`nir`], [`onnx`] | graphs for other tools | |
 //! | [`classics`] | ridge, forest, random kernels: the company of small data sets | |
 //!

@@ -47,14 +47,11 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
     }
     let all = all(&points, &methods, &seeds, &out);
     let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
-    if let Some(comparison) = carry_out(&args.compare, &all, &out, &what)? {
-        if !args.compare.run.json {
-            for cost in COSTS {
-                let front = front(&comparison, &cost);
-                if !front.is_empty() {
-                    output::result(&front)?;
-                }
-            }
+    if let Some(comparison) = carry_out(&args.compare, &all, &out, &what)?
+        && !args.compare.run.json
+    {
+        for front in COSTS.iter().map(|cost| front(&comparison, cost)).filter(|front| !front.is_empty()) {
+            output::result(&front)?;
         }
     }
     Ok(true)
