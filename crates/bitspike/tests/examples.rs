@@ -1,4 +1,5 @@
 //! The examples run, and say what their documentation promises. They lie beside the program, where `cargo test` builds them.
+#![allow(clippy::print_stderr)] // a test that is skipped says so
 
 use std::path::Path;
 use std::process::Command;
