@@ -4,8 +4,11 @@ use bitspike_format::{
     Features, FeedSpec, GateSpec, Model, ModelSpec, Pool, WordLengths, example, quantise, write, write_integers,
 };
 
+/// Makes the gate of a layer.
+type Gate = Box<dyn Fn(usize, usize, &mut example::Numbers) -> GateSpec>;
+
 /// Every gate.
-fn gates() -> [(&'static str, Box<dyn Fn(usize, usize, &mut example::Numbers) -> GateSpec>); 5] {
+fn gates() -> [(&'static str, Gate); 5] {
     let none = |_: usize, _: usize, _: &mut example::Numbers| GateSpec::None;
     let fixed = |t: usize, c: usize, n: &mut example::Numbers| GateSpec::Fixed(n.take(t * c));
     let inside = |t: usize, c: usize, n: &mut example::Numbers| GateSpec::Sample {
