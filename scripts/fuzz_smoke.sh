@@ -23,6 +23,7 @@ target=x86_64-unknown-linux-gnu
 say() { echo "==> $*"; }
 skip() { echo "fuzz_smoke.sh: skipped: $*"; exit 0; }
 [ "$(uname -sm)" = "Linux x86_64" ] || skip "this is $(uname -sm); the sanitizer's flags here are for x86-64 Linux"
+ls "$(rustc --print target-libdir)"/librustc*_rt.asan.a >/dev/null 2>&1 || skip "this compiler comes without AddressSanitizer"
 command -v "${CXX:-c++}" >/dev/null || skip "no C++ compiler ${CXX:-c++}, which libFuzzer needs"
 
 names=("$@")
@@ -35,7 +36,7 @@ flags=(-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverag
 export RUSTFLAGS="${flags[*]}"
 bins=()
 for name in "${names[@]}"; do bins+=(--bin "$name"); done
-cargo build --release --target "$target" "${bins[@]}"
+cargo build --release --locked --target "$target" "${bins[@]}"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -21,6 +21,8 @@ modes=("$@")
 
 rust() {
     [ "$(uname -sm)" = "Linux x86_64" ] || { skip "this is $(uname -sm); the flags here are for x86-64 Linux"; return; }
+    ls "$(rustc --print target-libdir)"/librustc*_rt.asan.a >/dev/null 2>&1 ||
+        { skip "this compiler comes without AddressSanitizer"; return; }
     say "AddressSanitizer and overflow checks"
     RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Coverflow-checks=on -Cdebug-assertions=on" \
         CARGO_TARGET_DIR=target/sanitized cargo test --release --locked --target "$target" --lib --tests \
@@ -40,7 +42,8 @@ c() {
     printf '#!/bin/sh\nexec %q -g -fsanitize=address,undefined -fno-sanitize-recover=all "$@"\n' "$(command -v "$cc")" >"$work/cc"
     chmod +x "$work/cc"
     say "C under the sanitizers for addresses and undefined behaviour"
-    # The same set of packages and features as the other tests have: nothing of Rust is compiled again.
+    # The same set of packages and features as the other tests have: nothing of Rust is compiled again after them. By itself it
+    # compiles what these tests need, and Burn is not among it.
     CC=$work/cc cargo test --release --locked --workspace --features bitspike/ndarray --test c --test c99 --test stream
 }
 
