@@ -6,7 +6,10 @@
 #   WHEEL=dist/bitspike-0.1.0-...whl scripts/test_wheel.sh   # a wheel that is there, not built
 #   ZIG=1 scripts/test_wheel.sh                        # for manylinux_2_28, linked by zig against the glibc of 2018
 #   BITSPIKE=target/release/bitspike scripts/test_wheel.sh   # also what needs the program: recipes, logits bit for bit
-#   TORCH=1 scripts/test_wheel.sh                      # with PyTorch in the newest Python: folding, verify, notebooks
+#   TORCH=1 scripts/test_wheel.sh                      # with PyTorch in the newest Python: folding, verify, notebooks; takes 6 GB, since
+#                                                      # PyPI has for Linux the PyTorch with CUDA alone, which does not load without
+#                                                      # its libraries
+#   BITSPIKE_GOLDEN=DIR TORCH=1 scripts/test_wheel.sh  # also the reference vectors in DIR/vectors
 #
 # The oldest Python gets the oldest numpy that is supported and can be had for it, the newest the newest. Exit code 1 if anything fails.
 set -euo pipefail
@@ -50,7 +53,9 @@ echo "== abi3audit: whether it keeps to the stable ABI"
 mkdir "$work/tests"
 cp -r "$root/python/tests" "$root/python/notebooks" "$root/python/examples" "$work/tests/"
 program=${BITSPIKE:-}
+golden=${BITSPIKE_GOLDEN:-}
 [ -z "$program" ] || program=$(realpath "$program")
+[ -z "$golden" ] || golden=$(realpath "$golden")
 
 for python in $PYTHONS; do
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -71,6 +76,7 @@ for python in $PYTHONS; do
   # No cargo, no rustc, no PYTHONPATH: the wheel and what pip brought.
   clean=(env -i "PATH=$env/bin:/usr/bin:/bin" "HOME=$work" LANG=C.UTF-8 OMP_NUM_THREADS=1)
   [ -z "$program" ] || clean+=("BITSPIKE=$program" "BITSPIKE_BIN=$program")
+  [ -z "$golden" ] || clean+=("BITSPIKE_GOLDEN=$golden")
   cd "$work/tests"
   "${clean[@]}" "$env/bin/python" -c 'import bitspike, sys; assert bitspike.__file__.startswith(sys.prefix), bitspike.__file__'
   "${clean[@]}" "$env/bin/python" -m pytest -q -rs -p no:cacheprovider tests
