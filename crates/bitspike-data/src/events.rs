@@ -4,8 +4,7 @@
 //! its simulated camera, which is the same at every seed of a run.
 
 use crate::config::DataConfig;
-use crate::set::hold_out;
-use crate::set::{DataSet, SampleSet, SourceFile, Values};
+use crate::set::{DataSet, SampleSet, SourceFile, Values, hold_out};
 use crate::source::hex;
 use crate::{DataError, SetName, find};
 use bitspike_events::dataset::{self, DemoConfig, EventConfig, EventSet, Images, Part};

@@ -69,7 +69,7 @@ pub fn export(model: &Model<'_>, options: &Options) -> Result<Graph, NirError> {
             "stem",
             "integers after the first layer",
             "NIR has real numbers, and these layers round to integers",
-            "export the run without --integers, and write NIR from that file",
+            "export the run without --integer, and write NIR from that file",
         );
     }
     let mut build = Build { options, graph: Graph::default(), sources: Vec::new(), residual: false };

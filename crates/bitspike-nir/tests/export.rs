@@ -148,7 +148,7 @@ fn what_nir_cannot_say_is_refused_by_layer() {
         (of(&differs, Pool::Current), "blocks.0", "differs from step to step", "ema"),
         (of(&none, Pool::MaxSpikes), "blocks.1", "a maximum of spikes", "network.pooling"),
         (soft, "stem", "subtract their threshold", "--nir-soft-reset"),
-        (write_integers(&integers).unwrap(), "stem", "integers after the first layer", "--integers"),
+        (write_integers(&integers).unwrap(), "stem", "integers after the first layer", "--integer"),
     ];
     for (bytes, layer, what, remedy) in cases {
         let error = export(&Model::parse(&bytes).unwrap(), &Options::default()).unwrap_err();

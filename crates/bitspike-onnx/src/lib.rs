@@ -53,7 +53,7 @@ impl OnnxError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Write(_) => None,
-            Self::Integers => Some("export the run without --integers, and write ONNX of that file"),
+            Self::Integers => Some("export the run without --integer, and write ONNX of that file"),
         }
     }
 }

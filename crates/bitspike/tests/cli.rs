@@ -322,8 +322,9 @@ fn a_sweep_goes_over_the_time_steps_of_event_frames() {
     );
     let args =
         ["sweep", "r.toml", "--grid", "network.T=1,3", "--methods", "bsnn", "--seeds", "2", "--out", "s", "--quiet"];
-    for _ in 0..2 {
-        let out = bitspike(dir.path(), &args);
+    // A budget looks at the network of every point with the frames of that point.
+    for budget in [&[][..], &["--max-flash", "1MiB"]] {
+        let out = bitspike(dir.path(), &[&args[..], budget].concat());
         assert!(out.status.success(), "{}", text(&out.stderr));
         assert!(text(&out.stdout).contains("bsnn (T=3)"), "{}", text(&out.stdout));
     }

@@ -1,4 +1,4 @@
-//! The C compiler of this machine.
+//! The C compiler of this machine. The same as in the tests of `bitspike-infer`: the tests of a published crate have nothing of another's.
 
 use std::process::Command;
 

@@ -124,8 +124,13 @@ impl Neuron {
         neuron(current, decay, self.params)
     }
 
+    /// λ as a number; of PLIF, what it has learned so far.
+    pub fn leak(&self) -> f32 {
+        self.decay_logit.as_ref().map_or(self.decay, |logit| sigmoid(logit.val()).into_scalar())
+    }
+
     /// λ, `[1]`.
-    pub fn decay(&self, device: &Device) -> Tensor<1> {
+    pub(crate) fn decay(&self, device: &Device) -> Tensor<1> {
         match &self.decay_logit {
             Some(logit) => sigmoid(logit.val()),
             None => Tensor::full([1], self.decay, device),

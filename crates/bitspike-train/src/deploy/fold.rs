@@ -196,7 +196,7 @@ pub fn neuron(neuron: &Neurons) -> Neuron {
         TrainedReset::Soft => Reset::Soft,
         TrainedReset::Hard => Reset::Hard,
     };
-    Neuron { decay: host(neuron.decay(&Default::default()))[0], threshold: p.v_threshold, reset }
+    Neuron { decay: neuron.leak(), threshold: p.v_threshold, reset }
 }
 
 /// The classifier as a file has it.

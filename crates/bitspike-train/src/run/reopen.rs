@@ -5,6 +5,16 @@ use crate::optim::BinaryStep;
 use crate::recipe::Recipe;
 use bitspike_data::DataSet;
 use bitspike_run::{RunFolder, RunInfo};
+use std::path::Path;
+
+/// A run folder, its recipe and its record, if `data` are those it was started with.
+pub(crate) fn reopen(folder: &Path, data: &DataSet) -> Result<(RunFolder, Recipe, RunInfo), TrainError> {
+    let folder = RunFolder::open(folder)?;
+    let recipe = read_recipe(&folder)?;
+    let info = folder.read_info()?;
+    same_data(&info, data)?;
+    Ok((folder, recipe, info))
+}
 
 /// The recipe of a run folder.
 ///

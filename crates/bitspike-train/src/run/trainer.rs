@@ -25,7 +25,7 @@ use crate::run::memory;
 use crate::run::network;
 use crate::run::online;
 use crate::run::record::{content, epoch_record, network_info, summary};
-use crate::run::reopen::{read_recipe, same_data};
+use crate::run::reopen::reopen;
 use crate::run::start;
 use bitspike_data::{DataSet, Loader};
 use bitspike_nn::network::{FiringRates, Ignore, Plan, Summary as Size};
@@ -120,7 +120,7 @@ impl Trainer {
         command: &[String],
     ) -> Result<Self, TrainError> {
         recipe.check()?;
-        Self::with(network::plan(recipe, data)?, recipe, data, device, folder, command)
+        Self::begin(network::plan(recipe, data)?, recipe, data, device, folder, command)
     }
 
     /// Goes on with an interrupted run from its last checkpoint.
@@ -128,8 +128,8 @@ impl Trainer {
     /// # Errors
     /// [`TrainError`]: no run there, damaged checkpoint, other data than at the start, already finished.
     pub fn resume(folder: &Path, data: &DataSet, device: &Device) -> Result<Self, TrainError> {
-        let recipe = read_recipe(&RunFolder::open(folder)?)?;
-        Self::resume_with(network::plan(&recipe, data)?, folder, data, device)
+        let opened = reopen(folder, data)?;
+        Self::go_on(network::plan(&opened.1, data)?, opened, data, device)
     }
 }
 
@@ -148,6 +148,18 @@ impl<A: Architecture> Trainer<A> {
         command: &[String],
     ) -> Result<Self, TrainError> {
         recipe.check()?;
+        Self::begin(architecture, recipe, data, device, folder, command)
+    }
+
+    /// Starts a run of a recipe that was checked.
+    fn begin(
+        architecture: A,
+        recipe: &Recipe,
+        data: &DataSet,
+        device: &Device,
+        folder: &Path,
+        command: &[String],
+    ) -> Result<Self, TrainError> {
         if *device == Device::flex()
             && let Some(memory) = architecture.training_memory(recipe.train.batch_size)
         {
@@ -207,10 +219,16 @@ impl<A: Architecture> Trainer<A> {
     /// # Errors
     /// As [`resume`](Trainer::resume); a checkpoint of another network is refused with the first parameter that differs.
     pub fn resume_with(architecture: A, folder: &Path, data: &DataSet, device: &Device) -> Result<Self, TrainError> {
-        let folder = RunFolder::open(folder)?;
-        let recipe = read_recipe(&folder)?;
-        let mut info = folder.read_info()?;
-        same_data(&info, data)?;
+        Self::go_on(architecture, reopen(folder, data)?, data, device)
+    }
+
+    /// Goes on with a run that was reopened.
+    fn go_on(
+        architecture: A,
+        (folder, recipe, mut info): (RunFolder, Recipe, RunInfo),
+        data: &DataSet,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let checkpoint = Checkpoint::load(&folder.checkpoint(Which::Last))?;
         let progress = checkpoint.progress.clone();
         // All epochs done but not marked finished: it was stopped in its last evaluation, which is done again.

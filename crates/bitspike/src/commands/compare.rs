@@ -23,7 +23,7 @@ pub fn run(args: &CompareArgs) -> Result<bool, CliError> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("runs/compare-{}", recipe.name)));
     let jobs = jobs(&recipe, &methods, &seeds, &out);
     interrupt::install()?;
-    carry_out(args, &jobs, &out, &format!("{} methods, {} seeds", methods.len(), seeds.len()))?;
+    carry_out(args, &jobs, &Shelf::default(), &out, &format!("{} methods, {} seeds", methods.len(), seeds.len()))?;
     Ok(true)
 }
 
@@ -39,15 +39,16 @@ pub fn sweep(args: &SweepArgs) -> Result<bool, CliError> {
         Ok(Point { recipe: recipe(&with, None)?, keys })
     };
     let points = points(&args.grid)?.into_iter().map(at).collect::<Result<Vec<_>, _>>()?;
-    let points = if args.budget.is_set() { affordable(&args.budget, points)? } else { points };
+    let shelf = Shelf::default();
+    let points = if args.budget.is_set() { affordable(&args.budget, points, &shelf)? } else { points };
     interrupt::install()?;
     if args.select.is_some() {
         let select_seeds = self::seeds(args.select_seeds.as_deref().unwrap_or("2"))?;
-        return select::run(args, &points, &methods, [&select_seeds, &seeds], &out);
+        return select::run(args, &points, &methods, [&select_seeds, &seeds], &shelf, &out);
     }
     let all = all(&points, &methods, &seeds, &out);
     let what = format!("{} points, {} methods, {} seeds", points.len(), methods.len(), seeds.len());
-    if let Some(comparison) = carry_out(&args.compare, &all, &out, &what)?
+    if let Some(comparison) = carry_out(&args.compare, &all, &shelf, &out, &what)?
         && !args.compare.run.json
     {
         for front in COSTS.iter().map(|cost| front(&comparison, cost)).filter(|front| !front.is_empty()) {
@@ -80,10 +81,11 @@ pub(super) fn all(points: &[Point], methods: &[Method], seeds: &[u64], out: &Pat
 pub(super) fn carry_out(
     args: &CompareArgs,
     jobs: &[Job],
+    shelf: &Shelf,
     out: &Path,
     what: &str,
 ) -> Result<Option<Comparison>, CliError> {
-    let Some(comparison) = train(args, jobs, out, what)? else { return Ok(None) };
+    let Some(comparison) = train(args, jobs, shelf, out, what)? else { return Ok(None) };
     if args.run.json {
         json(jobs)?;
     } else {
@@ -94,13 +96,18 @@ pub(super) fn carry_out(
 }
 
 /// Runs the jobs, or one part of them, and writes page and table once all are finished; `None` before.
-pub(super) fn train(args: &CompareArgs, all: &[Job], out: &Path, what: &str) -> Result<Option<Comparison>, CliError> {
+pub(super) fn train(
+    args: &CompareArgs,
+    all: &[Job],
+    shelf: &Shelf,
+    out: &Path,
+    what: &str,
+) -> Result<Option<Comparison>, CliError> {
     let share = args.part.map(|part| part.share(all));
     let jobs = share.as_deref().unwrap_or(all);
     let device = device(&args.run)?;
     warn(jobs.iter().map(|job| &job.recipe));
     let threads = threads(&args.run);
-    let shelf = Shelf::default();
     // Kept by the shelf for the first run; where all are finished, it need not be there.
     if let Some(job) = jobs.iter().find(|job| !matches!(state(job), Ok(State::Done)))
         && let Ok(data) = shelf.get(&job.recipe)
@@ -108,9 +115,9 @@ pub(super) fn train(args: &CompareArgs, all: &[Job], out: &Path, what: &str) -> 
         odd(&data);
     }
     let fit = match (args.memory, available()) {
-        (Some(limit), _) => parallel_within(jobs, &shelf, limit.as_u64())?,
+        (Some(limit), _) => parallel_within(jobs, shelf, limit.as_u64())?,
         // An estimate with a third on top does not forbid a single run; the run itself looks again.
-        (None, Some(limit)) => parallel_within(jobs, &shelf, limit).unwrap_or(1),
+        (None, Some(limit)) => parallel_within(jobs, shelf, limit).unwrap_or(1),
         (None, None) => usize::MAX,
     };
     let parallel = args.jobs.unwrap_or(threads).min(fit).clamp(1, jobs.len().max(1));
@@ -125,7 +132,7 @@ pub(super) fn train(args: &CompareArgs, all: &[Job], out: &Path, what: &str) -> 
     }
     let command: Vec<String> = std::env::args().collect();
     let progress = Progress::new(jobs.len(), args.run.quiet);
-    let folders = run_jobs(jobs, &shelf, &device, parallel, each, &command, &progress)?;
+    let folders = run_jobs(jobs, shelf, &device, parallel, each, &command, &progress)?;
     if folders.len() < jobs.len() {
         return Err(CliError::Interrupted { resume: "the same command again".to_owned() });
     }
@@ -140,7 +147,7 @@ pub(super) fn train(args: &CompareArgs, all: &[Job], out: &Path, what: &str) -> 
     let folders: Vec<PathBuf> = all.iter().map(|job| job.folder.clone()).collect();
     let mut comparison = Comparison::from_runs(&folders)?;
     if !args.no_classics
-        && let Some(classics) = classics::of(all, &shelf, out, threads, args.run.quiet)
+        && let Some(classics) = classics::of(all, shelf, out, threads, args.run.quiet)
     {
         comparison = comparison.with_classics(classics);
     }
@@ -150,12 +157,11 @@ pub(super) fn train(args: &CompareArgs, all: &[Job], out: &Path, what: &str) -> 
 }
 
 /// Points of a grid whose network fits, of the method `agmm`; those that do not are named with what they take.
-fn affordable(budget: &Budget, points: Vec<Point>) -> Result<Vec<Point>, CliError> {
+fn affordable(budget: &Budget, points: Vec<Point>, shelf: &Shelf) -> Result<Vec<Point>, CliError> {
     let (mut fit, mut smallest) = (Vec::new(), None::<Footprint>);
-    let data = points.first().map(|point| point.recipe.load_data()).transpose()?;
     for point in points {
-        let data = data.as_ref().expect("there is a point");
-        let found = Footprint::of(&point.recipe.with(Method::Agmm, point.recipe.seed), data)?;
+        let recipe = point.recipe.with(Method::Agmm, point.recipe.seed);
+        let found = Footprint::of(&recipe, &*shelf.get(&recipe)?)?;
         if budget.allows(&found) {
             output::note(&format!("{}: {found}", point.name()));
             fit.push(point);

@@ -9,7 +9,7 @@ use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
 use bitspike_infer::c99::{self, Target};
 use bitspike_nir::Layout;
 use bitspike_run::{atomic_write, write_text_atomic};
-use bitspike_train::deploy::{export, parameters};
+use bitspike_train::deploy::{ExportError, export, parameters};
 use bitspike_train::device;
 use serde::Serialize;
 use std::io::Write;
@@ -49,9 +49,9 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
     let (file, rounding) = if args.integer {
         let lengths = WordLengths::new(args.slope_bits, args.head_bits, args.shortcut_bits);
         let (integers, rounding) = quantise(&spec, &lengths)?;
-        (write_integers(&integers).map_err(bitspike_train::deploy::ExportError::from)?, Some(rounding.to_string()))
+        (write_integers(&integers).map_err(ExportError::from)?, Some(rounding.to_string()))
     } else {
-        (write(&spec).map_err(bitspike_train::deploy::ExportError::from)?, None)
+        (write(&spec).map_err(ExportError::from)?, None)
     };
     let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.run_folder.clone(), source: e })?;
     if args.onnx.is_some() && data.test.floats(0).is_some() {

@@ -18,6 +18,7 @@ use bitspike_report::Comparison;
 use bitspike_train::recipe::method::Method;
 use bitspike_train::recipe::{Recipe, TestAt};
 use bitspike_train::run::compare::{Job, jobs};
+use bitspike_train::run::shelf::Shelf;
 use std::path::Path;
 
 pub fn run(
@@ -25,6 +26,7 @@ pub fn run(
     points: &[Point],
     methods: &[Method],
     [few, seeds]: [&[u64]; 2],
+    shelf: &Shelf,
     out: &Path,
 ) -> Result<bool, CliError> {
     // A folder of images may have a validation part of its own.
@@ -37,7 +39,8 @@ pub fn run(
     let folder = out.join("select");
     let what = format!("to choose among {} points, {} methods, {} seeds", points.len(), methods.len(), few.len());
     // The second part of the work depends on all of the first.
-    let Some(comparison) = train(&args.compare, &all(&candidates, methods, few, &folder), &folder, &what)? else {
+    let Some(comparison) = train(&args.compare, &all(&candidates, methods, few, &folder), shelf, &folder, &what)?
+    else {
         return Ok(true);
     };
     let chosen = methods.iter().map(|method| choose(&comparison, &candidates, *method, few, &folder));
@@ -56,7 +59,7 @@ pub fn run(
     };
     let second: Vec<Job> = pairs.flat_map(job).collect();
     let what = format!("what was chosen of {} methods, {} seeds", methods.len(), seeds.len());
-    carry_out(&args.compare, &second, out, &what)?;
+    carry_out(&args.compare, &second, shelf, out, &what)?;
     Ok(true)
 }
 
