@@ -1,8 +1,8 @@
 //! Small model files, and changes to them whose checksums fit.
 
 use bitspike_format::{
-    Chain, Encoder, Features, FeedSpec, Front, GateSpec, LogMel, ModelSpec, Pool, SignalSpec, WordLengths, crc32c,
-    example, quantise, write, write_integers,
+    Chain, Encoder, Features, FeedSpec, Front, GateSpec, ModelSpec, Pool, SignalSpec, WordLengths, crc32c, example,
+    quantise, write, write_integers,
 };
 
 /// Offset of the table of sections; see `docs/reference/format.md`.
@@ -37,31 +37,10 @@ pub fn plain() -> Vec<(&'static str, Vec<u8>)> {
 pub fn fed() -> Vec<Vec<u8>> {
     let names = FeedSpec { classes: vec!["x".into(); 10], signal: None };
     let names = ModelSpec { feed: Some(names), ..example::tiny_spec() };
-    let chain = Chain {
-        rate_hz: Some(8000.0),
-        per_count: 1.0 / 32768.0,
-        window: 64,
-        hop: 32,
-        front: Front::Samples,
-        clip: Some(20.0),
-        encoder: Encoder::Whole,
-    };
-    let mel = LogMel {
-        frame: 16,
-        hop: 8,
-        fft: 32,
-        mels: 4,
-        low_hz: 60.0,
-        high_hz: 4000.0,
-        floor: 1e-10,
-        slaney: false,
-        bands_are_channels: false,
-        by_window: false,
-    };
-    let delta = signal(Chain { encoder: Encoder::Delta { threshold: 0.5, most: 3 }, ..chain }, 2, 4);
+    let delta = signal(Chain { encoder: Encoder::Delta { threshold: 0.5, most: 3 }, ..example::CHAIN }, 2, 4);
     let fields = Encoder::Population { fields: 3, low: -1.0, high: 1.0, beta: 1.5, silent_below: 0.1, values: false };
-    let fields = signal(Chain { encoder: fields, ..chain }, 1, 2);
-    let mel = signal(Chain { front: Front::LogMel(mel), clip: None, ..chain }, 1, 2);
+    let fields = signal(Chain { encoder: fields, ..example::CHAIN }, 1, 2);
+    let mel = signal(Chain { front: Front::LogMel(example::MEL), clip: None, ..example::CHAIN }, 1, 2);
     vec![write(&names).unwrap(), write(&delta).unwrap(), write(&fields).unwrap(), write(&mel).unwrap(), integers(&mel)]
 }
 

@@ -39,6 +39,8 @@ pub enum Purpose {
     Signal = 9,
     /// Rotation of sensors of three axes.
     Rotate = 10,
+    /// Tone of a spectrogram.
+    Tone = 11,
 }
 
 /// One stream of random numbers.

@@ -34,6 +34,7 @@ pub enum EventError {
         /// Cause.
         source: std::io::Error,
     },
+    // This case and the next read as in `bitspike_data::DataError`: each crate's error names its own cases, and says of which bytes.
     /// A file asks for more than it may.
     #[error("{}: byte {offset}: {source}", path.display())]
     Beyond {

@@ -2,6 +2,32 @@
 
 use crate::layer::{Features, Neuron, Pool, Reset};
 use crate::write::{BlockSpec, GateSpec, HeadSpec, LayerSpec, ModelSpec, ResidualSpec, WeightSpec, write};
+use crate::{Chain, Encoder, Front, LogMel};
+
+/// A front end of windows of 64 samples, as they are; for `..example::CHAIN`.
+pub const CHAIN: Chain = Chain {
+    rate_hz: Some(8000.0),
+    per_count: 1.0 / 32768.0,
+    window: 64,
+    hop: 32,
+    front: Front::Samples,
+    clip: Some(20.0),
+    encoder: Encoder::Whole,
+};
+
+/// A spectrogram of four bands; for `..example::MEL`.
+pub const MEL: LogMel = LogMel {
+    frame: 16,
+    hop: 8,
+    fft: 32,
+    mels: 4,
+    low_hz: 60.0,
+    high_hz: 4000.0,
+    floor: 1e-10,
+    slaney: false,
+    bands_are_channels: false,
+    by_window: false,
+};
 
 /// Pseudo-random numbers with a fixed sequence (a 64-bit linear congruential generator with a mixed output).
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use bitspike_format::{
     Chain, Encoder, Features, FeedSpec, FormatError, Front, Kind, LogMel, Model, ModelSpec, Pool, SignalSpec,
     WordLengths, WriteError, crc32c, example, quantise, write, write_integers,
 };
+use example::{CHAIN, MEL};
 use proptest::prelude::*;
 
 const TABLE: usize = 28;
@@ -15,29 +16,6 @@ fn network(shape: [u32; 3], sequence: bool, steps: usize) -> ModelSpec {
     let spec = if input[1] == 1 { example::one_row(spec) } else { spec };
     ModelSpec { sequence, ..spec }
 }
-
-const MEL: LogMel = LogMel {
-    frame: 16,
-    hop: 8,
-    fft: 32,
-    mels: 4,
-    low_hz: 60.0,
-    high_hz: 4000.0,
-    floor: 1e-10,
-    slaney: false,
-    bands_are_channels: false,
-    by_window: false,
-};
-
-const CHAIN: Chain = Chain {
-    rate_hz: Some(8000.0),
-    per_count: 1.0 / 32768.0,
-    window: 64,
-    hop: 32,
-    front: Front::Samples,
-    clip: Some(20.0),
-    encoder: Encoder::Whole,
-};
 
 /// A network with a feed whose chain makes what it takes.
 fn fed(chain: Chain, channels: usize, steps: usize) -> ModelSpec {

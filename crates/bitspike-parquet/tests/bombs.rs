@@ -15,7 +15,7 @@ static PEAK: Peak = Peak::new();
 
 const ROWS: usize = 24 << 20;
 
-/// Columns of zeros, each in one page.
+/// Columns of zeros, each in one page. (The bombs of `bitspike-events` are written alike: tests share no code over crates.)
 fn zeros(columns: usize, rows: usize, version: WriterVersion) -> Vec<u8> {
     let names: String = (0..columns).map(|i| format!("required int32 c{i};")).collect();
     let schema = parquet::schema::parser::parse_message_type(&format!("message m {{ {names} }}")).unwrap();

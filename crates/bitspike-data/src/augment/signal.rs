@@ -8,6 +8,8 @@
 //!                                           by the same R; what is left of the channels stays
 //! gain             x ← x·e^g                         g from N(0, gain²), one for a sample
 //! offset           x ← x + o[c]                      o from N(0, offset²), one for a channel: of log-mel it is a gain
+//! tone             row r ← row r + Σ_j a_j·cos(π·j·(r + ½)/bands), j = 1, 2, 3 < bands    a_j from N(0, (tone/j)²): of log-mel it is the
+//!                                                    colour of another microphone, room or voice
 //! noise            x ← x + n                         n from N(0, noise²), one for a value
 //! mask_time        0 in up to mask_time·L columns of all rows, at one place     (SpecAugment: Park et al., 2019)
 //! mask_bands       0 in up to mask_bands·bands rows, at one place
@@ -16,7 +18,7 @@
 //!
 //! In that order. Values are in deviations of their row ([`bitspike_sensors`] normalises them), so 0 is the mean and strengths
 //! mean the same for every sensor. Shift, stretch and noise of windows are those of Um et al. (ICMI 2017), there as time warping,
-//! scaling and jittering, rotation is theirs too; stretching evenly in place of along a random curve is ours.
+//! scaling and jittering, rotation is theirs too; stretching evenly in place of along a random curve is ours, and so is the tone.
 
 use crate::DataError;
 use crate::rng::{Purpose, Rng};
@@ -39,6 +41,8 @@ pub struct SignalAugment {
     pub gain: f64,
     /// Deviation of what is added to a channel, 0 to 10.
     pub offset: f64,
+    /// Deviation of the slowest part of a smooth curve that is added to the bands of a spectrogram, 0 to 10.
+    pub tone: f64,
     /// Deviation of what is added to each value, 0 to 10.
     pub noise: f64,
     /// Largest share of the columns that are set to 0, 0 to 1.
@@ -67,6 +71,7 @@ impl SignalAugment {
             ("augment.signals.rotate", self.rotate, 180.0),
             ("augment.signals.gain", self.gain, 1.0),
             ("augment.signals.offset", self.offset, 10.0),
+            ("augment.signals.tone", self.tone, 10.0),
             ("augment.signals.noise", self.noise, 10.0),
             ("augment.signals.mask_time", self.mask_time, 1.0),
             ("augment.signals.mask_bands", self.mask_bands, 1.0),
@@ -104,6 +109,10 @@ impl SignalAugment {
             }
             let offset = (rng.normal() * self.offset) as f32;
             channel.iter_mut().for_each(|v| *v = *v * gain + offset);
+        }
+        if self.tone > 0.0 {
+            let mut rng = Rng::new(seed, Purpose::Tone, epoch, sample);
+            x.chunks_exact_mut(bands * length).for_each(|channel| tone(self.tone, channel, length, &mut rng));
         }
         if self.noise > 0.0 {
             x.iter_mut().for_each(|v| *v += (rng.normal() * self.noise) as f32);
@@ -165,6 +174,18 @@ fn rotate(sensor: &mut [f32], turn: [[f32; 3]; 3]) {
         for (axis, row) in turn.iter().enumerate() {
             sensor[axis * third + i] = row[0] * v[0] + row[1] * v[1] + row[2] * v[2];
         }
+    }
+}
+
+/// Adds a curve of three cosines to the bands.
+fn tone(deviation: f64, channel: &mut [f32], length: usize, rng: &mut Rng) {
+    let parts = [1.0, 2.0, 3.0].map(|j| (j, rng.normal() * deviation / j));
+    let bands = channel.len() / length;
+    let step = std::f64::consts::PI / bands as f64;
+    for (r, row) in channel.chunks_exact_mut(length).enumerate() {
+        let at = (r as f64 + 0.5) * step;
+        let more = parts.iter().take(bands - 1).map(|(j, a)| a * (j * at).cos()).sum::<f64>() as f32;
+        row.iter_mut().for_each(|v| *v += more);
     }
 }
 
@@ -243,6 +264,10 @@ mod tests {
             assert!(x.iter().zip(&start).all(|(x, s)| (x / s - factor).abs() < 1e-4));
             let x = with(SignalAugment { offset: 0.2, ..none }, sample);
             assert!((0..120).all(|i| (x[i] - start[i] - (x[i / 40 * 40] - start[i / 40 * 40])).abs() < 1e-4));
+            let x = with(SignalAugment { tone: 0.2, ..none }, sample);
+            let more: Vec<f32> = x.iter().zip(&start).map(|(x, s)| x - s).collect();
+            assert!((0..120).all(|i| (more[i] - more[i / 10 * 10]).abs() < 1e-4), "a row moves as one");
+            assert!((0..3).all(|c| more[c * 40..(c + 1) * 40].iter().sum::<f32>().abs() < 1e-3 && more[c * 40] != 0.0));
             let x = with(SignalAugment { shift: 0.2, ..none }, sample);
             assert!(x.iter().zip(&start).all(|(x, s)| (x - s).abs() <= 2.0));
             assert!((0..12).all(|r| x[r * 10..r * 10 + 10].iter().all(|v| (v - start[r * 10]) < 9.001)));

@@ -185,6 +185,26 @@ pub enum PlanError {
     Gate(#[from] AgmmError),
 }
 
+impl PlanError {
+    /// The key of the recipe to change.
+    ///
+    /// ```
+    /// use bitspike_nn::network::{NetworkConfig, NetworkOptions};
+    /// let network = NetworkConfig { steps: 0, ..NetworkConfig::default() };
+    /// let refused = NetworkOptions { network, ..NetworkOptions::default() }.plan([3, 32, 32], 10);
+    /// assert_eq!(refused.unwrap_err().key(), "network.T");
+    /// ```
+    pub fn key(&self) -> String {
+        match self {
+            Self::Range { key, .. } => (*key).to_owned(),
+            Self::TooSmall { key, .. } | Self::OddMap { key, .. } => key.clone(),
+            Self::Pooling { .. } => "network.pooling".to_owned(),
+            Self::Dense { .. } | Self::NoBlocks { .. } => "network.layers".to_owned(),
+            Self::Gate(AgmmError::Combination { key, .. }) => format!("agmm.{key}"),
+        }
+    }
+}
+
 /// Place and shapes of one convolution with what surrounds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvPlan {

@@ -95,12 +95,17 @@ pub fn propose(found: &Findings, signal: Option<Signal>) -> Result<Proposal, Sen
             config.features = crate::Features::Mel(MelFeatures {
                 frame,
                 hop: frame / 2,
-                mels: 32,
+                mels: 40,
                 low_hz: 60.0,
                 floor: 1e-6,
+                level: crate::Level::Window,
                 ..MelFeatures::default()
             });
-            why.push(format!("mel spectrograms of {frame} samples, {:.0} ms", 1e3 * frame as f64 / hz));
+            why.push(format!(
+                "mel spectrograms of {frame} samples, {:.0} ms; loud and soft recordings are alike (level = \"absolute\" if \
+                 loudness tells classes apart)",
+                1e3 * frame as f64 / hz
+            ));
         }
     }
     Ok(Proposal { signal, config, why })

@@ -383,11 +383,7 @@ fn check_ranges(recipe: &Recipe, of: &impl Fn(&str) -> Origin) -> Result<(), Rec
     // The largest usual image: sizes are checked again against the data, ranges and gate options here.
     match recipe.network_options().plan([3, 4096, 4096], 2) {
         Ok(_) => Ok(()),
-        Err(e) => {
-            let text = e.to_string();
-            let key = text.split([' ', ':']).next().unwrap_or("network").to_owned();
-            range(&key, text)
-        }
+        Err(e) => range(&e.key(), e.to_string()),
     }
 }
 
