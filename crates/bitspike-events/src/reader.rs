@@ -82,6 +82,8 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// The camera of AEDAT 2.0, instead of the header's.
     pub camera: Option<Camera>,
+    /// The stream of AEDAT4, instead of the first with events.
+    pub stream: Option<i32>,
     /// What a step back of EVT3's time low means.
     pub evt3_time: Evt3Time,
     /// Names of the columns of CSV or Parquet in order, separated by commas, instead of those in the file: t, x, y, p, and
@@ -104,6 +106,13 @@ impl ReadOptions {
     #[must_use]
     pub fn with_camera(mut self, camera: Camera) -> Self {
         self.camera = Some(camera);
+        self
+    }
+
+    /// Sets [`ReadOptions::stream`].
+    #[must_use]
+    pub fn with_stream(mut self, stream: i32) -> Self {
+        self.stream = Some(stream);
         self
     }
 
@@ -200,7 +209,7 @@ impl EventReader {
         let decoder: Box<dyn Decode> = match format {
             Format::Aedat2 => Box::new(format::aedat2::Aedat2::new(&mut input, options.camera)?),
             Format::Aedat3 => Box::new(format::aedat3::Aedat3::new(&mut input)?),
-            Format::Aedat4 => Box::new(format::aedat4::Aedat4::new(&mut input)?),
+            Format::Aedat4 => Box::new(format::aedat4::Aedat4::new(&mut input, options.stream)?),
             Format::Evt2 => Box::new(format::evt2::Evt2::new(&mut input)?),
             Format::Evt21 => Box::new(format::evt2::Evt21::new(&mut input)?),
             Format::Evt3 => Box::new(format::evt3::Evt3::new(&mut input, options.evt3_time)?),

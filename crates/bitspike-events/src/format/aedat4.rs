@@ -82,7 +82,7 @@ fn streams(xml: &str) -> Vec<Stream> {
 }
 
 impl Aedat4 {
-    pub(crate) fn new(input: &mut Input) -> Result<Self, EventError> {
+    pub(crate) fn new(input: &mut Input, wanted: Option<i32>) -> Result<Self, EventError> {
         input.need(MAGIC.len(), "AEDAT4 magic")?;
         input.consume(MAGIC.len());
         input.need(4, "AEDAT4 header size")?;
@@ -105,7 +105,10 @@ impl Aedat4 {
             _ => return Err(input.wrong(4, "AEDAT4 compression", "0 to 4", codec)),
         };
         let all = streams(&xml);
-        let stream = all.iter().find(|s| s.kind == "EVTS").map(|s| s.id);
+        let stream = match wanted {
+            Some(id) => Some(id),
+            None => all.iter().find(|s| s.kind == "EVTS").map(|s| s.id),
+        };
         if stream.is_none() && all.iter().any(|s| !s.kind.is_empty()) {
             let kinds: Vec<&str> = all.iter().map(|s| s.kind.as_str()).filter(|k| !k.is_empty()).collect();
             return Err(input.unsupported(
