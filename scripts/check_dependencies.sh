@@ -5,7 +5,7 @@
 #
 # Needs cargo-deny (cargo install cargo-deny); without it nothing is checked here, and the tests in
 # crates/bitspike/tests/licences.rs still check licences and sources of the default build. `advisories` fetches
-# github.com/rustsec/advisory-db, so CI does without.
+# github.com/rustsec/advisory-db, so CI does without, and it fails where that cannot be reached: nothing was checked then.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! command -v cargo-deny >/dev/null; then

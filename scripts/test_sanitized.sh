@@ -2,13 +2,14 @@
 # Runs the tests of the kernels, the format and the inference under AddressSanitizer with overflow checks, and C code (generated,
 # and the C interface) under the sanitizers for addresses and undefined behaviour.
 #
-#   scripts/test_sanitized.sh [rust|c|thread]...     default: rust c
+#   scripts/test_sanitized.sh [rust|c|thread|miri]...     default: rust c
 #
 # rust    AddressSanitizer, debug assertions and overflow checks for bitspike-format, bitspike-kernels and bitspike-infer
 # c       every test that compiles C compiles it with -fsanitize=address,undefined; a finding ends the program
-# thread  ThreadSanitizer for bitspike-kernels and bitspike-infer, with a standard library built for it: needs a nightly compiler
-#         with rust-src (rustup component add rust-src --toolchain nightly), so it is not part of CI
+# thread  ThreadSanitizer for bitspike-kernels and bitspike-infer, with a standard library built for it
+# miri    Miri, an interpreter that finds undefined behaviour, for bitspike-format and the portable runtime: a few random cases
 #
+# thread and miri need a nightly compiler: rustup component add rust-src miri --toolchain nightly. They are not part of CI.
 # RUSTC_BOOTSTRAP=1 lets a stable compiler take -Zsanitizer. Each has its own target folder. PROPTEST_CASES=N is another number of
 # random cases.
 set -euo pipefail
@@ -56,9 +57,18 @@ thread() {
         --target "$target" --lib --tests -p bitspike-kernels -p bitspike-infer
 }
 
+# Without what an interpreter cannot: bombs count memory, C needs a compiler, and every bit of a file takes it hours.
+miri() (
+    cargo +nightly miri --version >/dev/null 2>&1 || { skip "Miri needs a nightly compiler with rust-src and miri"; exit 0; }
+    say "Miri"
+    export MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=target/miri PROPTEST_CASES=${PROPTEST_CASES:-2}
+    cargo +nightly miri test --locked -p bitspike-format --lib --test damage -- --skip every_
+    cargo +nightly miri test --locked -p bitspike-infer --lib --test portable
+)
+
 for mode in "${modes[@]}"; do
     case $mode in
-        rust | c | thread) "$mode" ;;
-        *) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        rust | c | thread | miri) "$mode" ;;
+        *) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
 done

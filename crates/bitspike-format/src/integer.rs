@@ -321,7 +321,8 @@ mod tests {
     #[test]
     fn the_line_between_entries_is_close_and_rises() {
         let mut before = 0;
-        for x in -(17 << 12)..=17 << 12 {
+        // An interpreter looks at every 97th.
+        for x in (-(17 << 12)..=17 << 12).step_by(if cfg!(miri) { 97 } else { 1 }) {
             let exact = 1.0 / (1.0 + (-f64::from(x) / 4096.0).exp());
             let found = sigmoid(x);
             assert!((f64::from(found) / 32768.0 - exact).abs() < 7e-5, "{x}");

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn exp_is_within_2_ulp() {
         let mut worst = 0.0f64;
-        for i in -87_300..=88_300 {
+        for i in (-87_300..=88_300).step_by(if cfg!(miri) { 97 } else { 1 }) {
             let x = i as f32 * 1e-3;
             let want = f64::from(x).exp();
             worst = worst.max((f64::from(exp(x)) - want).abs() / (want * f64::from(f32::EPSILON)));

@@ -624,11 +624,6 @@ impl Prepared {
         (&self.train, &self.test)
     }
 
-    /// Where the windows of the validation part come from; empty without one.
-    pub fn validation_origins(&self) -> &[Origin] {
-        &self.validation
-    }
-
     /// Samples of a window, `[C, L]`, before features and normalisation.
     ///
     /// # Panics
