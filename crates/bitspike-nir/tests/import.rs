@@ -204,6 +204,36 @@ fn a_network_of_another_library_is_read() {
     assert!((b.offset[0] - 0.5).abs() < 1e-5);
 }
 
+/// Files that snnTorch 1.0.0 and SpikingJelly 2.0.0 wrote: `testdata/make.py`.
+#[test]
+fn files_that_libraries_wrote_are_read() {
+    // snnTorch has r = τ/dt, so a current counts in full; SpikingJelly halves it, which is a threshold twice as high.
+    for (name, threshold, notes) in [("snntorch", 1.0, 0), ("spikingjelly", 2.0, 1)] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/{name}.nir"));
+        let start = bitspike_nir::read(&path, &ReadOptions::default()).unwrap();
+        assert_eq!((start.input, start.classes, start.layers.as_str()), ([1, 8, 8], 4, "2-P-3-P"), "{name}");
+        assert!(start.pool_spikes && !start.average && !start.soft_reset, "{name}");
+        assert!((start.decay - 0.5).abs() < 1e-6, "{name}: {}", start.decay);
+        assert!((start.threshold - threshold).abs() < 1e-6, "{name}: {}", start.threshold);
+        assert_eq!(start.notes.len(), notes, "{name}: {:?}", start.notes);
+        // Every array of weights is where it belongs.
+        let graph = Graph::read(&path).unwrap();
+        let theirs: Vec<&[f32]> = graph
+            .nodes
+            .iter()
+            .filter_map(|n| match &n.op {
+                Op::Conv2d(conv) => Some(&conv.weight.values[..]),
+                Op::Affine(weight, _) => Some(&weight.values[..]),
+                _ => None,
+            })
+            .collect();
+        let ours = ["stem.conv.weight", "blocks.0.conv.latent", "head.weight"]
+            .map(|name| &start.tensors.iter().find(|t| t.name == name).unwrap().values[..]);
+        assert_eq!(theirs, ours, "{name}");
+        write(&folded(&start)).unwrap();
+    }
+}
+
 #[test]
 fn units_of_other_libraries_are_those_of_the_recipe() {
     // SpikingJelly's decay_input: r = 1; a threshold twice as high; windows that add.

@@ -26,12 +26,13 @@ const STANDS_FOR: [(&str, &str); 4] = [
 ];
 
 /// Commands that are not run, only held against `--help`, and why.
-const NOT_RUN: [(&str, &str); 13] = [
+const NOT_RUN: [(&str, &str); 14] = [
     (" DIR", "needs data that is not here"),
     (" FILE", "needs recordings that are not here"),
     (" recipes/", "of the repository, not of the folder of the test"),
     (" --nir ", "needs a run without a gate; deploy.rs has one"),
     ("bitspike import", "needs a graph that is not here; deploy.rs has one"),
+    (" start/recipe.toml", "needs what an import made"),
     ("--set neuron.reset=hard", "trains for minutes"),
     (" chain.bsnn", "of a network that trains for minutes"),
     ("bitspike compare", "takes minutes; cli.rs runs small ones"),

@@ -8,6 +8,7 @@ use bitspike_data::evenly;
 use bitspike_format::{Model, WordLengths, quantise, write, write_integers};
 use bitspike_infer::c99::{self, Target};
 use bitspike_nir::Layout;
+use bitspike_onnx::Input;
 use bitspike_run::{atomic_write, write_text_atomic};
 use bitspike_train::deploy::{ExportError, export, parameters};
 use bitspike_train::device;
@@ -54,16 +55,11 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         (write(&spec).map_err(ExportError::from)?, None)
     };
     let model = Model::parse(&file).map_err(|e| CliError::Format { path: args.run_folder.clone(), source: e })?;
-    if args.onnx.is_some() && data.test.floats(0).is_some() {
-        let text = "--onnx: the graph takes bytes of images, and the samples of this data set are real numbers";
-        return Err(CliError::Usage(text.to_owned()));
-    }
+    // Windows of sensors are no bytes: their graph takes what the recipe makes of them, as `infer --write-inputs` writes it.
+    let takes = if data.test.floats(0).is_some() { Input::Values } else { Input::Pixels };
     // Everything is made before anything is written.
-    let onnx = args
-        .onnx
-        .as_deref()
-        .map(|path| Ok::<_, CliError>((path, bitspike_onnx::export(&spec, bitspike_onnx::Input::Pixels)?)))
-        .transpose()?;
+    let onnx =
+        args.onnx.as_deref().map(|path| Ok::<_, CliError>((path, bitspike_onnx::export(&spec, takes)?))).transpose()?;
     let weights = if args.nir_weights == "signs" { Layout::Signs } else { Layout::Scaled };
     let options = bitspike_nir::Options { weights, soft_reset: args.nir_soft_reset };
     let graph = |path| Ok::<_, CliError>((path, bitspike_nir::export(&model, &options)?.to_bytes()?));
@@ -119,8 +115,12 @@ pub fn run(args: &ExportArgs) -> Result<bool, CliError> {
         if let Some(rounding) = &result.rounding {
             text += &format!("integers after the first layer: {} B\n{rounding}\n", result.integer_bytes);
         }
+        let onnx_takes = match takes {
+            Input::Pixels => "bytes of images",
+            Input::Values => "prepared windows",
+        };
         for (other, what) in [
-            (&result.onnx, format!("ONNX, opset {}, bytes of images in, logits out", bitspike_onnx::OPSET)),
+            (&result.onnx, format!("ONNX, opset {}, {onnx_takes} in, logits out", bitspike_onnx::OPSET)),
             (&result.nir, format!("NIR, binary weights as {}", weights.name())),
             (&result.safetensors, "folded parameters by name".to_owned()),
         ] {
