@@ -255,12 +255,22 @@ impl Reader {
         }
     }
 
-    fn texts(&mut self, dataset: &Dataset, at: &str) -> Result<Vec<String>, NirError> {
+    /// Shape and count of an array, with its bytes in the file, of a chunk at least, and `more` for each value counted.
+    fn size(&mut self, dataset: &Dataset, at: &str, more: u64) -> Result<(Vec<u64>, u64), NirError> {
+        let product = |dims: &[u64]| dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
         let shape = dataset.shape().map_err(damaged(at))?;
-        let count = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
         let width = dataset.element_size().map_err(damaged(at))?;
-        // A text in memory has a header of 24 bytes.
-        self.spend(at, count.saturating_mul(width.saturating_mul(2).saturating_add(24)))?;
+        let chunk = dataset.chunk_shape().map_err(damaged(at))?.map_or(0, |chunk| product(&chunk));
+        let count = product(&shape);
+        let read = count.max(chunk).saturating_mul(width);
+        self.spend(at, read.saturating_add(count.saturating_mul(more)))?;
+        Ok((shape, count))
+    }
+
+    fn texts(&mut self, dataset: &Dataset, at: &str) -> Result<Vec<String>, NirError> {
+        // A text in memory has a header of 24 bytes, and its bytes once more.
+        let width = dataset.element_size().map_err(damaged(at))?;
+        self.size(dataset, at, width.saturating_add(24))?;
         match dataset.dtype().map_err(damaged(at))? {
             DType::VariableLengthString => {
                 let most = VlenStringReadOptions::new().with_max_payload_bytes(MOST_TEXT);
@@ -279,9 +289,7 @@ impl Reader {
     }
 
     fn floats(&mut self, dataset: &Dataset, at: &str) -> Result<Array, NirError> {
-        let dims = dataset.shape().map_err(damaged(at))?;
-        let count = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
-        self.spend(at, count.saturating_mul(4))?;
+        let (dims, count) = self.size(dataset, at, 4)?;
         let values = dataset.read_f32().map_err(damaged(at))?;
         if values.len() as u64 != count {
             return Err(NirError::field(at, "value", format!("{count} values"), values.len()));
@@ -316,8 +324,7 @@ impl Reader {
     fn integers(&mut self, group: &hdf5_pure::Group, node: &str, field: &str) -> Result<Vec<i64>, NirError> {
         let at = format!("{node}/{field}");
         let dataset = group.dataset(field).map_err(damaged(&at))?;
-        let dims = dataset.shape().map_err(damaged(&at))?;
-        let count = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
+        let (dims, count) = self.size(&dataset, &at, 8)?;
         if count > 8 {
             return Err(NirError::field(node, field, "a few integers", format!("shape {}", list(&dims))));
         }

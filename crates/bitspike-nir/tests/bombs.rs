@@ -41,7 +41,7 @@ fn memory_is_bounded_by_the_size_of_the_file() {
     assert!(matches!(result, Err(NirError::Beyond { .. })), "{result:?}");
     assert!(peak < 32 << 20, "{peak} bytes");
 
-    // A small file in which every number is made large, one after the other.
+    // Small files in which every number is made large, one after the other: an array as it is, and one in a packed chunk.
     let node = |name: &str, op| Node { name: name.into(), op, metadata: vec![] };
     let graph = Graph {
         nodes: vec![
@@ -52,13 +52,14 @@ fn memory_is_bounded_by_the_size_of_the_file() {
         edges: vec![(0, 1), (1, 2)],
         metadata: vec![],
     };
-    let whole = graph.to_bytes().unwrap();
-    for at in 0..whole.len() - 4 {
-        for value in [u32::MAX, 1 << 28] {
-            let mut bytes = whole.clone();
-            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-            let (result, peak) = PEAK.during(|| Graph::from_bytes(bytes).map(|_| ()));
-            assert!(peak < 2 * FLOOR as usize, "{value:#x} at byte {at}: {peak} bytes, {result:?}");
+    for whole in [graph.to_bytes().unwrap(), packed(1000)] {
+        for at in 0..whole.len() - 4 {
+            for value in [u32::MAX, 1 << 28] {
+                let mut bytes = whole.clone();
+                bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+                let (result, peak) = PEAK.during(|| Graph::from_bytes(bytes).map(|_| ()));
+                assert!(peak < 2 * FLOOR as usize, "{value:#x} at byte {at}: {peak} bytes, {result:?}");
+            }
         }
     }
 }

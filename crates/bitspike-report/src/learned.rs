@@ -101,7 +101,7 @@ pub(crate) fn sentences(who: &[(&str, Facts)]) -> Vec<String> {
     let signs = named(&|f| f.signs_of_the_start());
     if !signs.is_empty() {
         out.push(format!(
-            "The binary weights of {} are nearly those of the random start ({} % of the signs unchanged): what was learned sits \
+            "The binary weights of {} are nearly those of its start ({} % of the signs unchanged): what was learned sits \
              in the real parameters, and nothing follows about flips. Train longer, or raise optim.lr or optim.lr_binary_mult \
              (with optim.binary_step = \"relative\"), until at least one sign in ten has changed.",
             fmt::list(&signs),

@@ -256,7 +256,7 @@ fn where_nothing_was_learned_that_comes_first_and_nothing_is_said_of_flips() {
     let cases: [Case<'_>; 3] = [
         (&|s| s.steps = 40, "40 steps are too few"),
         (&|s| s.test_accuracy = Some(0.11), "learned nothing that can be used"),
-        (&|s| s.unchanged_since_start = 0.95, "nearly those of the random start"),
+        (&|s| s.unchanged_since_start = 0.95, "nearly those of its start"),
     ];
     for (change, words) in cases {
         let found = compare(change);

@@ -92,6 +92,10 @@ pub fn propose(found: &Findings, signal: Option<Signal>) -> Result<Proposal, Sen
             })?;
             // 32 ms, as a power of two of samples.
             let frame = 1usize << (0.032 * hz).log2().round().clamp(4.0, 14.0) as u32;
+            // On a device the spectrogram runs on from window to window, so each begins where a frame does.
+            let length = config.window.length.unwrap_or((AUDIO_S * hz).round() as usize);
+            config.window.hop = Some((length / 2).next_multiple_of(frame / 2));
+            config.window.hop_s = None;
             config.features = crate::Features::Mel(MelFeatures {
                 frame,
                 hop: frame / 2,

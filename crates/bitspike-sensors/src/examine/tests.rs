@@ -178,3 +178,23 @@ proptest::proptest! {
         }
     }
 }
+
+/// Exported code goes on with a spectrogram from window to window, so each window has to begin where a frame does.
+#[test]
+fn windows_of_sound_begin_where_frames_do() {
+    for (sample_rate, seconds) in [(8000, 1), (8000, 4), (16_000, 4), (22_050, 3), (44_100, 1)] {
+        let spec =
+            hound::WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+        let mut file = std::io::Cursor::new(Vec::new());
+        let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+        (0..sample_rate * seconds).for_each(|i| writer.write_sample((9000.0 * x(i as usize)) as i16).unwrap());
+        writer.finalize().unwrap();
+        let sound: &[u8] = file.get_ref();
+        let found = look(&[("a/1.wav", sound), ("a/2.wav", sound), ("b/1.wav", sound), ("b/2.wav", sound)]);
+        let config = propose(&found, None).unwrap().config;
+        let crate::Features::Mel(mel) = &config.features else { panic!("{config:?}") };
+        assert_eq!(config.window.hop.map(|hop| hop % mel.hop), Some(0), "{sample_rate} {seconds}");
+        let parsed: SensorConfig = toml::from_str(&config.lines()).unwrap();
+        assert_eq!(parsed.window, config.window);
+    }
+}
