@@ -197,6 +197,11 @@ fn metadata(group: &mut GroupBuilder, facts: &Metadata) {
     group.add_group(inner.finish());
 }
 
+/// Values of such a shape, no more than a `u64` can count.
+fn product(dims: &[u64]) -> u64 {
+    dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX)
+}
+
 fn damaged(at: &str) -> impl Fn(Error) -> NirError {
     let at = at.to_owned();
     move |e| NirError::Damaged { at: at.clone(), reason: e.to_string() }
@@ -257,7 +262,6 @@ impl Reader {
 
     /// Shape and count of an array, with its bytes in the file, of a chunk at least, and `more` for each value counted.
     fn size(&mut self, dataset: &Dataset, at: &str, more: u64) -> Result<(Vec<u64>, u64), NirError> {
-        let product = |dims: &[u64]| dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d)).unwrap_or(u64::MAX);
         let shape = dataset.shape().map_err(damaged(at))?;
         let width = dataset.element_size().map_err(damaged(at))?;
         let chunk = dataset.chunk_shape().map_err(damaged(at))?.map_or(0, |chunk| product(&chunk));
@@ -324,10 +328,11 @@ impl Reader {
     fn integers(&mut self, group: &hdf5_pure::Group, node: &str, field: &str) -> Result<Vec<i64>, NirError> {
         let at = format!("{node}/{field}");
         let dataset = group.dataset(field).map_err(damaged(&at))?;
-        let (dims, count) = self.size(&dataset, &at, 8)?;
-        if count > 8 {
+        let dims = dataset.shape().map_err(damaged(&at))?;
+        if product(&dims) > 8 {
             return Err(NirError::field(node, field, "a few integers", format!("shape {}", list(&dims))));
         }
+        self.size(&dataset, &at, 8)?;
         dataset.read_i64().map_err(damaged(&at))
     }
 

@@ -6,8 +6,8 @@
 
 use super::{Findings, Listed};
 use crate::{
-    DirectEncode, Encode, FileSplit, Format, GroupSplit, MelFeatures, Normalise, RecordingSplit, SensorConfig,
-    SensorError, Short, Split, Window,
+    DirectEncode, Encode, Features, FileSplit, Format, GroupSplit, Level, MelFeatures, Normalise, RecordingSplit,
+    SensorConfig, SensorError, Short, Split, Window,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,29 +82,20 @@ pub fn propose(found: &Findings, signal: Option<Signal>) -> Result<Proposal, Sen
     let mut lengths: Vec<usize> = found.listed.iter().map(|r| r.samples).collect();
     lengths.sort_unstable();
     let series = matches!(config.format, Format::Ts(_));
-    config.window = window(signal, &lengths, rate, series, &mut why);
     config.encode = Encode::Direct(DirectEncode::default());
     match signal {
-        Signal::Motion | Signal::Vibration => config.normalise = Normalise::Robust,
+        Signal::Motion | Signal::Vibration => {
+            config.window = window(signal, &lengths, rate, series, None, &mut why);
+            config.normalise = Normalise::Robust;
+        }
         Signal::Audio => {
             let hz = rate.ok_or_else(|| {
                 SensorError::config("rate_hz", "samples per second, for a spectrogram", "none in the files")
             })?;
-            // 32 ms, as a power of two of samples.
-            let frame = 1usize << (0.032 * hz).log2().round().clamp(4.0, 14.0) as u32;
-            // On a device the spectrogram runs on from window to window, so each begins where a frame does.
-            let length = config.window.length.unwrap_or((AUDIO_S * hz).round() as usize);
-            config.window.hop = Some((length / 2).next_multiple_of(frame / 2));
-            config.window.hop_s = None;
-            config.features = crate::Features::Mel(MelFeatures {
-                frame,
-                hop: frame / 2,
-                mels: 40,
-                low_hz: 60.0,
-                floor: 1e-6,
-                level: crate::Level::Window,
-                ..MelFeatures::default()
-            });
+            let mel = mel(hz);
+            config.window = window(signal, &lengths, rate, series, Some(mel.hop), &mut why);
+            let frame = mel.frame;
+            config.features = Features::Mel(mel);
             why.push(format!(
                 "mel spectrograms of {frame} samples, {:.0} ms; loud and soft recordings are alike (level = \"absolute\" if \
                  loudness tells classes apart)",
@@ -113,6 +104,21 @@ pub fn propose(found: &Findings, signal: Option<Signal>) -> Result<Proposal, Sen
         }
     }
     Ok(Proposal { signal, config, why })
+}
+
+/// Spectrograms of sound at `hz` samples per second: what the preset `audio` has, and the frame that belongs to the rate.
+fn mel(hz: f64) -> MelFeatures {
+    // 32 ms, as a power of two of samples.
+    let frame = 1usize << (0.032 * hz).log2().round().clamp(4.0, 14.0) as u32;
+    MelFeatures {
+        frame,
+        hop: frame / 2,
+        mels: 40,
+        low_hz: 60.0,
+        floor: 1e-6,
+        level: Level::Window,
+        ..MelFeatures::default()
+    }
 }
 
 /// The strictest split.
@@ -193,8 +199,15 @@ fn parts(listed: &[Listed]) -> Option<FileSplit> {
     (!found.train.is_empty() && !found.test.is_empty()).then_some(found)
 }
 
-/// Windows of recordings of such lengths, sorted.
-fn window(signal: Signal, lengths: &[usize], rate: Option<f64>, series: bool, why: &mut Vec<String>) -> Window {
+/// Windows of recordings of such lengths, sorted; with a spectrogram, `frames` is the hop of its frames.
+fn window(
+    signal: Signal,
+    lengths: &[usize],
+    rate: Option<f64>,
+    series: bool,
+    frames: Option<usize>,
+    why: &mut Vec<String>,
+) -> Window {
     let at = |share: f64| lengths[((lengths.len() - 1) as f64 * share) as usize];
     let (shortest, middle, longest) = (at(0.0), at(0.5), at(1.0));
     let samples = |seconds: f64| rate.map_or(WINDOW_WITHOUT_RATE, |hz| (seconds * hz).round().max(2.0) as usize);
@@ -208,25 +221,29 @@ fn window(signal: Signal, lengths: &[usize], rate: Option<f64>, series: bool, wh
         Signal::Audio => Short::PadZero,
         _ => Short::PadEdge,
     };
+    // On a device a spectrogram runs on from window to window, so each begins where a frame does.
+    let hop = |length: usize| (length / 2).next_multiple_of(frames.unwrap_or(1));
     // A recording that is hardly longer than a window is an event of its own.
     if series || middle < 2 * length {
         let length = if longest <= middle + middle / 2 { longest } else { at(0.95) };
         why.push(format!(
             "a recording is one window of {length} samples: the longest have {longest}, half of them {middle}"
         ));
-        return Window { length: Some(length), short: short(length), limit: Some(1), ..Default::default() };
+        let hop = frames.map(|_| hop(length));
+        return Window { length: Some(length), hop, short: short(length), limit: Some(1), ..Default::default() };
     }
     if rate.is_some() && seconds > 0.0 {
         why.push(format!("windows of {seconds} seconds, each half over the next"));
         return Window {
             length_s: Some(seconds),
-            hop_s: Some(seconds / 2.0),
+            hop: frames.map(|_| hop(length)),
+            hop_s: frames.is_none().then_some(seconds / 2.0),
             short: short(length),
             ..Default::default()
         };
     }
     why.push(format!("windows of {length} samples, each half over the next"));
-    Window { length: Some(length), hop: Some(length / 2), short: short(length), ..Default::default() }
+    Window { length: Some(length), hop: Some(hop(length)), short: short(length), ..Default::default() }
 }
 
 #[cfg(test)]
@@ -286,17 +303,18 @@ mod tests {
 
     #[test]
     fn windows_go_by_rate_and_length() {
-        let of = |signal, lengths: &[usize], rate| window(signal, lengths, rate, false, &mut Vec::new());
+        let of = |signal, lengths: &[usize], rate| window(signal, lengths, rate, false, None, &mut Vec::new());
+        let sound = |lengths: &[usize]| window(Signal::Audio, lengths, Some(8000.0), false, Some(128), &mut Vec::new());
         let w = of(Signal::Motion, &[100, 1000, 2000], Some(50.0));
         assert_eq!((w.length_s, w.hop_s, w.short), (Some(2.56), Some(1.28), Short::PadEdge));
         let w = of(Signal::Motion, &[1000, 1000], None);
         assert_eq!((w.length, w.hop, w.short), (Some(128), Some(64), Short::Refuse));
         let w = of(Signal::Motion, &[100, 150, 160], Some(50.0));
         assert_eq!((w.length, w.limit, w.short), (Some(160), Some(1), Short::PadEdge));
-        let w = of(Signal::Audio, &[3000, 4000, 9000], Some(8000.0));
-        assert_eq!((w.length, w.limit, w.short), (Some(4000), Some(1), Short::PadZero));
-        let w = of(Signal::Audio, &[90_000; 3], Some(8000.0));
-        assert_eq!((w.length_s, w.hop_s), (Some(1.0), Some(0.5)));
+        let w = sound(&[3000, 4000, 9000]);
+        assert_eq!((w.length, w.hop, w.limit, w.short), (Some(4000), Some(2048), Some(1), Short::PadZero));
+        let w = sound(&[90_000; 3]);
+        assert_eq!((w.length_s, w.hop, w.hop_s), (Some(1.0), Some(4096), None));
         let w = of(Signal::Vibration, &[120_000; 3], Some(12_000.0));
         assert_eq!((w.length, w.hop), (Some(1024), Some(512)));
     }

@@ -237,11 +237,27 @@ fn batch(samples: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::batch;
+    use super::{Preset, Signal, batch, propose};
+    use bitspike_sensors::Features;
 
     #[test]
     fn few_samples_have_small_batches() {
         assert_eq!([1, 3, 10, 24, 50, 127].map(batch), [1, 3, 4, 8, 16, 32].map(Some));
         assert_eq!(batch(128), None);
+    }
+    /// The recipe that is written names its features, since frames go by the rate; the rest must be the preset's.
+    #[test]
+    fn sound_has_the_features_of_its_preset() {
+        let folder = tempfile::tempdir().unwrap();
+        for label in ["walk", "run"] {
+            let rows: String = (0..400).map(|i| format!("{},{}\n", i * 20, i % 11)).collect();
+            std::fs::write(folder.path().join(format!("{label}_1.csv")), format!("time_ms,ax\n{rows}")).unwrap();
+        }
+        let found = bitspike_sensors::examine(folder.path()).unwrap().unwrap();
+        let Features::Mel(mut own) = propose(&found, Some(Signal::Audio)).unwrap().config.features else { panic!() };
+        let preset: toml::Table = Preset::Audio.toml().parse().unwrap();
+        let Features::Mel(mel) = preset["data"]["sensors"]["features"].clone().try_into().unwrap() else { panic!() };
+        (own.frame, own.hop) = (mel.frame, mel.hop);
+        assert_eq!(own, mel);
     }
 }
