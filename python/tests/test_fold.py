@@ -1,5 +1,5 @@
 """Folding: the file computes what the network computes, the Rust program writes the same bytes and gives the same logits, and what the
-format lacks is refused by name. ``BITSPIKE_BIN`` names the program; without it its tests are skipped."""
+format lacks is refused by name. ``BITSPIKE`` names the program; without it its tests are skipped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import bitspike
 from bitspike import format as fmt
 from bitspike import torch as bt
 
-BIN = os.environ.get("BITSPIKE_BIN")
+BIN = os.environ.get("BITSPIKE")
 
 
 @pytest.fixture(autouse=True)
@@ -233,7 +233,7 @@ RECIPES = {
 def trained(request, tmp_path_factory):
     """A run of the Rust program, and its files."""
     if not BIN:
-        pytest.skip("BITSPIKE_BIN names no program")
+        pytest.skip("BITSPIKE names no program")
     folder = tmp_path_factory.mktemp("run")
     (folder / "r.toml").write_text('name = "t"\n' + RECIPES[request.param])
     program("train", folder / "r.toml", "--out", folder / "run", "--epochs", 1, "--threads", 1, "-q")

@@ -9,8 +9,8 @@ import pytest
 
 import bitspike
 
-PROGRAM = os.environ.get("BITSPIKE_BIN") or os.environ.get("BITSPIKE")
-needs_program = pytest.mark.skipif(not PROGRAM, reason="neither BITSPIKE_BIN nor BITSPIKE names the program")
+PROGRAM = os.environ.get("BITSPIKE")
+needs_program = pytest.mark.skipif(not PROGRAM, reason="BITSPIKE does not name the program")
 
 
 def execute(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -34,6 +34,15 @@ def test_the_spikingjelly_notebook_runs(tmp_path, monkeypatch) -> None:
     text = execute("spikingjelly.ipynb", tmp_path, monkeypatch)
     # Four classes: a quarter is chance.
     assert len(scores(text)) == 2 and min(scores(text)) > 0.5 and "as float32 parameters" in text, text
+
+
+@needs_program
+def test_the_first_notebook_runs(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.setenv("BITSPIKE", str(PROGRAM))
+    lines = [line for line in execute("first.ipynb", tmp_path, monkeypatch).splitlines() if ": accuracy" in line]
+    # Ten classes: a tenth is chance.
+    assert len(lines) == 2 and min(float(line.split()[-2]) for line in lines) > 75, lines
 
 
 @needs_program

@@ -1,4 +1,4 @@
-"""Recipes by the program. ``BITSPIKE`` or ``BITSPIKE_BIN`` names it; without it, what needs it is skipped and says so."""
+"""Recipes by the program. ``BITSPIKE`` names it; without it, what needs it is skipped and says so."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import bitspike as bs
 from bitspike import _program, _runs
 
 F = np.float32
-PROGRAM = os.environ.get("BITSPIKE_BIN") or os.environ.get("BITSPIKE")
-needs_program = pytest.mark.skipif(not PROGRAM, reason="neither BITSPIKE_BIN nor BITSPIKE names the program")
+PROGRAM = os.environ.get("BITSPIKE")
+needs_program = pytest.mark.skipif(not PROGRAM, reason="BITSPIKE does not name the program")
 QUICK = {"network.layers": "8-P-8", "train.epochs": 1, "train.batch_size": 50}
 
 
@@ -33,11 +33,25 @@ def images(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_program_that_is_not_there(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path / "scripts"))
     monkeypatch.delenv("BITSPIKE", raising=False)
-    with pytest.raises(bs.ProgramError, match="not in PATH, and neither program=... nor the environment variable BITSPIKE"):
+    with pytest.raises(bs.ProgramError, match="nor in PATH, and neither program=... nor the environment variable BITSPIKE"):
         bs.train(out=tmp_path / "run")
     with pytest.raises(bs.ProgramError, match="program: expected the path of the program bitspike, found 'nowhere'"):
         bs.train(out=tmp_path / "run", program="nowhere")
+
+
+def test_the_program_beside_python_goes_before_that_of_the_path(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("BITSPIKE", raising=False)
+    name = "bitspike.exe" if sys.platform == "win32" else "bitspike"
+    for folder in ("path", "scripts"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path / "nowhere"))
+    assert _program.find() == str(tmp_path / "path" / name)
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path / "scripts"))
+    assert _program.find() == str(tmp_path / "scripts" / name)
     monkeypatch.setenv("BITSPIKE", str(tmp_path / "x"))
     with pytest.raises(bs.ProgramError, match="the environment variable BITSPIKE"):
         bs.report([tmp_path])
