@@ -8,7 +8,7 @@
 //! out. Growing looks at all windows in every node, so that time goes with the square of their number.
 
 use crate::ClassicError;
-use crate::random::Random;
+use bitspike_random::Random;
 use ndarray::Array2;
 use rayon::prelude::*;
 use smartcore::ensemble::random_forest_classifier::{RandomForestClassifier, RandomForestClassifierParameters};
@@ -71,7 +71,7 @@ impl Forest {
         }
         let (x, y) = (dense(x, &columns)?, labels.to_vec());
         let grow = |i: usize| -> Result<(Tree, usize, f64), ClassicError> {
-            let seed = Random::new([seed, i as u64]).next();
+            let seed = Random::keyed([seed, i as u64]).next_u64();
             let settings = RandomForestClassifierParameters::default().with_n_trees(1).with_seed(seed);
             let tree = Tree::fit(&x, &y, settings).map_err(refused)?;
             let text = serde_json::to_string(&tree).map_err(refused)?;

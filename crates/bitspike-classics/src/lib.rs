@@ -44,7 +44,6 @@
 mod error;
 mod forest;
 mod linear;
-mod random;
 mod ridge;
 mod rocket;
 mod statistics;

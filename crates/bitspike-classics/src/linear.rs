@@ -115,11 +115,11 @@ pub(crate) fn invert(mut l: ArrayViewMut2<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use bitspike_random::Random;
     use proptest::prelude::*;
 
     fn random(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
-        let mut random = Random::new([seed, 0]);
+        let mut random = Random::keyed([seed, 0]);
         Array2::from_shape_fn((rows, columns), |_| random.unit() - 0.5)
     }
 

@@ -227,11 +227,11 @@ fn by_windows(x: &Standard, y: &Array2<f64>, lambdas: &[f64]) -> Solution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use bitspike_random::Random;
     use proptest::prelude::*;
 
     fn data(n: usize, d: usize, k: usize, seed: u64) -> (Array2<f32>, Vec<u32>) {
-        let mut random = Random::new([seed, 1]);
+        let mut random = Random::keyed([seed, 1]);
         let labels: Vec<u32> = (0..n).map(|i| (i % k) as u32).collect();
         let x = Array2::from_shape_fn((n, d), |(i, j)| {
             (random.unit() - 0.5 + if j % k == labels[i] as usize { 0.3 } else { 0.0 }) as f32 * (1 + j % 4) as f32

@@ -16,8 +16,8 @@
 //! Since the weights are few, y[t] = 3 (x[t + a] + x[t + b] + x[t + c]) − Σⱼ x[t + (j − 4) d], where the last sum is the same for all
 //! kernels.
 
-use crate::random::Random;
 use crate::{ClassicError, Windows};
+use bitspike_random::Random;
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -96,18 +96,18 @@ impl Rocket {
         }
         let scale = (0..channels).into_par_iter().map(|c| scale(train, c)).collect();
         let mut out = Self { channels, length, scale, dilations: Vec::new(), features: KERNELS * per };
-        let mut random = Random::new([seed, 0x726f_636b]);
+        let mut random = Random::keyed([seed, 0x726f_636b]);
         let most = (channels.min(LENGTH) + 1) as f64;
         let mut count = 0;
         for (at, (dilation, features)) in dilations(length, per).into_iter().enumerate() {
             let one = |(i, kernel)| {
                 let mut all: Vec<usize> = (0..channels).collect();
                 let take = ((random.unit() * most.log2()).exp2() as usize).min(channels);
-                (0..take).for_each(|j| all.swap(j, j + random.below(channels - j)));
+                (0..take).for_each(|j| all.swap(j, j + random.below((channels - j) as u64) as usize));
                 all.truncate(take);
                 let ends = 4 * dilation;
                 let range = if (at + i) % 2 == 0 { 0..length } else { ends..length - ends };
-                let window = random.below(train.len());
+                let window = random.below(train.len() as u64) as usize;
                 (Convolution { kernel, channels: all, range, biases: vec![0.0; features] }, window)
             };
             let (mut convolutions, windows): (Vec<Convolution>, Vec<usize>) = kernels().enumerate().map(one).unzip();
@@ -274,7 +274,7 @@ mod tests {
         /// The formula as it stands, with nine weights, in `f64`. A value within 1e-4 of a bias may fall on either side.
         #[test]
         fn equals_the_formula(n in 1usize..6, c in 1usize..12, length in 9usize..70, per in 1usize..9, seed in 0u64..1000) {
-            let mut random = Random::new([seed, 2]);
+            let mut random = Random::keyed([seed, 2]);
             let values: Vec<f32> = (0..n * c * length).map(|_| 3.0 * random.unit() as f32 - 1.0).collect();
             let labels = vec![0; n];
             let windows = Windows::new(&values, &labels, c, length, 1).unwrap();

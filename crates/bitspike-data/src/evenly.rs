@@ -5,7 +5,7 @@
 //! from each: stretch i is `⌊i·len/n⌋ .. ⌊(i+1)·len/n⌋`. A class that stands together has its share to within one sample, and an
 //! order that repeats is not followed. The draw is fixed: the same n and len give the same samples.
 
-use crate::{Purpose, Rng};
+use crate::Purpose;
 
 /// Positions of `n` of `len` samples, ascending; all of them if `n` is no less.
 ///
@@ -22,7 +22,7 @@ pub fn evenly(n: usize, len: usize) -> Vec<usize> {
     let start = |i: usize| (i as u128 * len as u128 / n as u128) as usize;
     let draw = |i: usize| {
         let (from, to) = (start(i), start(i + 1));
-        from + Rng::new(0, Purpose::Evenly, 0, i as u64).below((to - from) as u64) as usize
+        from + Purpose::Evenly.stream(0, 0, i as u64).below((to - from) as u64) as usize
     };
     (0..n).map(draw).collect()
 }

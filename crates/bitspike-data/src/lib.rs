@@ -11,7 +11,7 @@
 //! - [`Pipeline`] augments and normalises; [`Loader`] orders samples and prepares batches in background threads.
 //! - [`inspect`] says what a file or folder holds; [`verify`] reads everything and compares with what is known.
 //!
-//! Random choices are a function of seed, epoch and sample number only (see [`Rng`]): the number of threads, the depth
+//! Random choices are a function of seed, epoch and sample number only (see [`Purpose`]): the number of threads, the depth
 //! of prefetching and the batch at which a run is resumed do not change a bit.
 //!
 //! ```
@@ -42,7 +42,7 @@ mod loader;
 mod mini;
 mod official;
 mod published;
-mod rng;
+mod purpose;
 mod sensors;
 mod set;
 mod source;
@@ -53,6 +53,7 @@ pub use bitspike_events::dataset::{DemoConfig, EventOptions};
 pub use bitspike_sensors::SensorConfig;
 
 pub use augment::{Pipeline, SignalAugment};
+pub use bitspike_random::Random;
 pub use config::{AugmentConfig, AutoAugment, DataConfig, MAX_SIDE, Normalize, SetName, Views};
 pub use drawn::Drawn;
 pub use error::{DataError, ErrorKind};
@@ -65,7 +66,7 @@ pub use load::{load, load_frames};
 pub use loader::{Batch, Epoch, Loader, LoaderOptions, Mixed};
 pub use mini::EMBEDDED_LICENSE;
 pub use published::SampleShape;
-pub use rng::{Purpose, Rng};
+pub use purpose::Purpose;
 pub use set::{DataSet, DataSummary, SampleSet, SourceFile, Values};
 pub use stats::channel_stats;
 pub use verify::{Check, Verification, verify, verify_path};

@@ -6,7 +6,7 @@
 //! prefetching nor the first batch changes a bit of any batch.
 
 use crate::augment::{Mix, Pipeline, Scratch};
-use crate::rng::{Purpose, Rng};
+use crate::purpose::Purpose;
 use crate::{DataError, SampleSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -169,7 +169,7 @@ impl Loader {
         let all = || (0..self.set.len() as u32).collect();
         let mut order: Vec<u32> = self.only.clone().unwrap_or_else(all);
         if self.options.shuffle {
-            Rng::new(self.options.seed, Purpose::Order, epoch, 0).shuffle(&mut order);
+            Purpose::Order.stream(self.options.seed, epoch, 0).shuffle(&mut order);
         }
         order
     }

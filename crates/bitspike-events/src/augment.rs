@@ -199,11 +199,12 @@ fn span(events: &[Event]) -> Option<(i64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     const SIZE: Size = (34, 28);
 
     fn events() -> Vec<Event> {
-        let mut r = Random::new(9, 9);
+        let mut r = random(9, 9);
         let mut at = |n| r.below(n) as u16;
         (0..4000).map(|i| Event::new(i * 50, at(34), at(28), i % 3 == 0)).collect()
     }
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn drops_leave_out_about_their_part() {
-        let r = || Random::new(1, 1);
+        let r = || random(1, 1);
         let kept = |f: &dyn Fn(&mut Vec<Event>)| after(f).len() as f64 / 4000.0;
         let random = kept(&|e| drop_random(e, 0.3, &mut r()));
         let time = kept(&|e| drop_time(e, 0.3, &mut r()));
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_seed_decides() {
-        let run = |seed| after(|e| nda(e, SIZE, 1.0, &mut Random::new(seed, 0)));
+        let run = |seed| after(|e| nda(e, SIZE, 1.0, &mut random(seed, 0)));
         assert!((0..20).all(|s| run(s) == run(s)));
         assert!((1..20).filter(|s| run(*s) != run(0)).count() > 15);
     }
@@ -285,8 +286,8 @@ mod tests {
         b.iter_mut().for_each(|e| (e.t, e.p) = (e.t + 7_000_001, true));
         let mut shares = Vec::new();
         for seed in 0..40 {
-            let (mixed, share) = event_mix(&a, &b, SIZE, &mut Random::new(seed, 0));
-            assert_eq!(event_mix(&a, &b, SIZE, &mut Random::new(seed, 0)), (mixed.clone(), share));
+            let (mixed, share) = event_mix(&a, &b, SIZE, &mut random(seed, 0));
+            assert_eq!(event_mix(&a, &b, SIZE, &mut random(seed, 0)), (mixed.clone(), share));
             assert!(mixed.windows(2).all(|w| w[0].t <= w[1].t));
             // Each place and time is of one of the two, and both have the same places at the same times.
             assert_eq!(mixed.len(), 4000);
@@ -295,7 +296,7 @@ mod tests {
         let mean = shares.iter().sum::<f64>() / 40.0;
         assert!((mean - 0.5).abs() < 0.15, "{mean}");
         assert!(shares.iter().any(|s| *s < 0.3) && shares.iter().any(|s| *s > 0.7), "{shares:?}");
-        assert_eq!(event_mix(&[], &b, SIZE, &mut Random::new(0, 0)).1, 0.0);
-        assert_eq!(event_mix(&a, &[], SIZE, &mut Random::new(0, 0)), (a.clone(), 1.0));
+        assert_eq!(event_mix(&[], &b, SIZE, &mut random(0, 0)).1, 0.0);
+        assert_eq!(event_mix(&a, &[], SIZE, &mut random(0, 0)), (a.clone(), 1.0));
     }
 }

@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn batches_continue_the_stream() {
-        let mut r = crate::Random::new(3, 0);
+        let mut r = crate::random(3, 0);
         let mut at = |n| r.below(n) as u16;
         let events: Vec<Event> = (0..500).map(|i| Event::new(i * 13, at(8), at(8), true)).collect();
         let run = |size: usize, background: bool| {

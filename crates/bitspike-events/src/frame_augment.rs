@@ -9,7 +9,7 @@
 //! learning". [`augment`](crate::augment) has the same for lists of events.
 
 use crate::augment::Mixture;
-use crate::{EventError, Random};
+use crate::{EventError, Random, random};
 use serde::{Deserialize, Serialize};
 
 /// Shape of one sample.
@@ -59,9 +59,9 @@ pub struct SampleKey {
 impl SampleKey {
     /// The stream of this sample for one purpose.
     fn stream(self, purpose: u64) -> Random {
-        let mut run = Random::new(self.seed, purpose);
-        let mut epoch = Random::new(run.next_u64(), self.epoch);
-        Random::new(epoch.next_u64(), self.sample)
+        let mut run = random(self.seed, purpose);
+        let mut epoch = random(run.next_u64(), self.epoch);
+        random(epoch.next_u64(), self.sample)
     }
 }
 
@@ -345,7 +345,7 @@ mod tests {
         let mut areas = std::collections::BTreeSet::new();
         for seed in 0..200 {
             let mut x = vec![1; SHAPE.len()];
-            cut_out(&mut x, SHAPE, 4, &mut Random::new(seed, 0));
+            cut_out(&mut x, SHAPE, 4, &mut random(seed, 0));
             let zeros: Vec<usize> = x.chunks(63).map(|p| p.iter().filter(|v| **v == 0).count()).collect();
             assert!(zeros.iter().all(|n| *n == zeros[0]), "the same in every plane");
             areas.insert(zeros[0]);
@@ -383,7 +383,7 @@ mod tests {
         let mut shares = Vec::new();
         for seed in 0..60 {
             let (mut x, other) = (vec![1; SHAPE.len()], vec![3; SHAPE.len()]);
-            let share = event_mix(&mut x, &other, SHAPE, &mut Random::new(seed, 0)).unwrap();
+            let share = event_mix(&mut x, &other, SHAPE, &mut random(seed, 0)).unwrap();
             let own = x.iter().filter(|v| **v == 1).count() as f64;
             let all: f64 = x.iter().map(|v| f64::from(*v)).sum();
             assert!((share - own / all).abs() < 1e-12);
@@ -396,7 +396,7 @@ mod tests {
         assert!(shares.iter().any(|s| *s < 0.3) && shares.iter().any(|s| *s > 0.7), "{shares:?}");
         let mut nothing = vec![0; SHAPE.len()];
         let zero = vec![0; SHAPE.len()];
-        assert_eq!(event_mix(&mut nothing, &zero, SHAPE, &mut Random::new(0, 0)).unwrap(), 0.5);
-        assert!(event_mix(&mut nothing, &zero[1..], SHAPE, &mut Random::new(0, 0)).is_err());
+        assert_eq!(event_mix(&mut nothing, &zero, SHAPE, &mut random(0, 0)).unwrap(), 0.5);
+        assert!(event_mix(&mut nothing, &zero[1..], SHAPE, &mut random(0, 0)).is_err());
     }
 }

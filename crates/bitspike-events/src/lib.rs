@@ -29,6 +29,7 @@ mod reader;
 mod simulate;
 mod writer;
 
+pub use bitspike_random::Random;
 pub use columns::Columns;
 pub use error::{ErrorKind, EventError};
 pub use event::{Event, Gap, Summary};
@@ -38,7 +39,7 @@ pub use format::hdf5::SpikeLists;
 pub use format::{Camera, Evt3Time, Format};
 pub use frames::{FrameKind, Framing, SplitBy};
 pub use picture::{Picture, PictureFrame, PictureOptions};
-pub use random::Random;
+pub use random::random;
 pub use reader::{EventReader, ReadOptions, TimeUnit};
 pub use simulate::{Saccades, Simulator, SimulatorConfig, saccades};
 pub use writer::EventWriter;

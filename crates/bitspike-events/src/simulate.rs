@@ -7,7 +7,7 @@
 //! Hu et al. 2021, "v2e: From Video Frames to Realistic DVS Events". The motion of N-MNIST: Orchard et al. 2015,
 //! "Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades".
 
-use crate::{Event, EventError, Random};
+use crate::{Event, EventError, Random, random};
 
 /// Properties of the simulated sensor.
 ///
@@ -97,7 +97,7 @@ impl Simulator {
         positive("threshold_sigma", c.threshold_sigma, 0.0)?;
         positive("noise_hz", c.noise_hz, 0.0)?;
         positive("refractory_us", c.refractory_us as f64, 0.0)?;
-        let mut r = Random::new(c.seed, 0);
+        let mut r = random(c.seed, 0);
         let mut threshold = |mean: f64| (mean + c.threshold_sigma * r.normal()).max(LEAST);
         let pixel = |_| Pixel {
             on: threshold(c.threshold_on),
@@ -113,7 +113,7 @@ impl Simulator {
             refractory_us: c.refractory_us,
             noise_hz: c.noise_hz,
             pixels: (0..usize::from(width) * usize::from(height)).map(pixel).collect(),
-            random: Random::new(c.seed, 1),
+            random: random(c.seed, 1),
             time: None,
         })
     }
@@ -265,7 +265,7 @@ impl Saccades {
             return Err(EventError::Option { key: "image", expected: format!("{} values", w * h), found });
         }
         let mut camera = self.camera.clone();
-        camera.random = Random::new(camera.random.next_u64(), recording);
+        camera.random = random(camera.random.next_u64(), recording);
         let (columns, rows) = (usize::from(camera.width), usize::from(camera.height));
         // Twice the margin of dark around the image, and one more for the right neighbour: every pixel of the sensor
         // looks into it wherever the camera points.

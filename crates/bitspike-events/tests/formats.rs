@@ -267,7 +267,7 @@ fn a_stream_reads_like_a_file_but_for_formats_that_jump() {
 #[test]
 fn columns_are_the_same_events_as_rows() {
     for s in samples(700) {
-        let mut r = bitspike_events::Random::new(5, 5);
+        let mut r = bitspike_events::random(5, 5);
         for round in 0..6 {
             let mut bytes = s.bytes.clone();
             for _ in 0..round {
@@ -341,7 +341,7 @@ proptest! {
     fn long_runs_are_decoded_as_word_by_word(
         seed in any::<u64>(), length in 0usize..900, worse in 0u64..4, format in 0usize..3, capacity in 60usize..900
     ) {
-        let mut r = bitspike_events::Random::new(seed, 1);
+        let mut r = bitspike_events::random(seed, 1);
         let format = [Format::Evt2, Format::Evt3, Format::Dat][format];
         let mut bytes = match format {
             Format::Evt2 => b"% evt 2.0\n\x07\x00\x00\x80".to_vec(),

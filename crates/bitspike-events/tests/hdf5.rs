@@ -137,7 +137,7 @@ fn files_cut_anywhere_and_damaged_anywhere_end_in_an_error_or_in_events() {
                 Err(e) => assert!(!matches!(e.kind(), ErrorKind::Invalid | ErrorKind::Missing), "{name} {n}: {e}"),
             }
         }
-        let mut r = bitspike_events::Random::new(1, 1);
+        let mut r = bitspike_events::random(1, 1);
         for _ in 0..500 {
             let mut bad = good.clone();
             for _ in 0..=r.below(3) {

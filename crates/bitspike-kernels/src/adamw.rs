@@ -8,7 +8,8 @@
 //! Every product, quotient and root is rounded before it goes on, as separate operations would. Shapes: all `[M]`. Source:
 //! Loshchilov and Hutter, ICLR 2019.
 
-use crate::par::{self, KernelError, Level, check_len, multiversioned};
+use crate::error::{KernelError, check_len};
+use crate::par::{self, Level, multiversioned};
 
 /// The numbers of a step, rounded from double precision once.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -25,14 +25,13 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use crate::par::KernelError;
+use crate::error::{KernelError, check_len, check_range};
 pub use backward::{backward, backward_in_parts};
 pub use forward::{evaluate, forward};
 pub use source::Source;
 
 use crate::gate::{Apply, GateParams, GateShape, Pool};
 use crate::neuron::NeuronParams;
-use crate::par::{check_len, check_range};
 
 /// Which operations a block consists of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,7 +166,7 @@ impl BlockParams {
             return Err(KernelError::Unsupported {
                 op,
                 what,
-                hint: "call `norm`, `pool`, `gate` and `neuron` instead",
+                instead: "call `norm`, `pool`, `gate` and `neuron` instead",
             });
         }
         check_range(op, "eps", self.eps.into(), self.eps > 0.0 && self.eps.is_finite(), "above 0 and finite")?;
@@ -176,7 +175,7 @@ impl BlockParams {
         match &self.gate {
             Some(GateParams { pool: Pool::None, .. }) => {
                 let what = "a gate per element is not a factor per channel";
-                return Err(KernelError::Unsupported { op, what, hint: "call `norm`, `gate` and `neuron` instead" });
+                return Err(KernelError::Unsupported { op, what, instead: "call `norm`, `gate` and `neuron` instead" });
             }
             Some(_) if weights.alpha.len() == shape.t => {}
             Some(_) => check_len(op, "alpha", shape.t * shape.c, weights.alpha.len())?,

@@ -18,7 +18,7 @@
 //! let mut y = [0.0; 2];
 //! conv_binary::forward(&s, &x, &w, Some(&[0.5]), &mut y)?;
 //! assert_eq!(y, [0.0, -0.5]);
-//! # Ok::<(), bitspike_kernels::shape::ShapeError>(())
+//! # Ok::<(), bitspike_kernels::shape::KernelError>(())
 //! ```
 
 #[cfg(target_arch = "x86_64")]
@@ -53,7 +53,8 @@ use crate::conv_real::geometry::Plan;
 use crate::conv_real::outer;
 use crate::conv_real::window::{Dense, Rows};
 use crate::dispatch::{KernelPath, require, selected};
-pub use crate::shape::{ConvShape, ShapeError};
+use crate::error::{KernelError, check_len};
+pub use crate::shape::ConvShape;
 pub use fast_input::{grad_input_fast, grad_input_fast_with_path};
 pub use fast_weight::{grad_weight_fast, grad_weight_fast_with_path};
 
@@ -66,9 +67,9 @@ fn check(
     x: Option<&PackedSpikes>,
     w: Option<&PackedSigns>,
     scale: Option<&[f32]>,
-) -> Result<(), ShapeError> {
-    let packed = |operand, expected, found| {
-        if expected == found { Ok(()) } else { Err(ShapeError::Packed { op, operand, expected, found }) }
+) -> Result<(), KernelError> {
+    let packed = |name, expected, found| {
+        if expected == found { Ok(()) } else { Err(KernelError::Packed { op, name, expected, found }) }
     };
     if let Some(x) = x {
         packed("x", [s.n, s.h, s.w, s.c_in], x.dims())?;
@@ -76,7 +77,7 @@ fn check(
     if let Some(w) = w {
         packed("w", [s.c_out, s.c_in, s.kh, s.kw], w.dims())?;
     }
-    scale.map_or(Ok(()), |scale| ShapeError::length(op, "scale", s.c_out, scale.len()))
+    scale.map_or(Ok(()), |scale| check_len(op, "scale", s.c_out, scale.len()))
 }
 
 /// y = scale * (x * sign(w)), from exact integer sums.
@@ -91,7 +92,7 @@ pub fn forward(
     w: &PackedSigns,
     scale: Option<&[f32]>,
     y: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     forward_with_path(selected(), s, x, w, scale, y)
 }
 
@@ -106,13 +107,13 @@ pub fn forward_with_path(
     w: &PackedSigns,
     scale: Option<&[f32]>,
     y: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_binary::forward";
     let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, Some(x), Some(w), scale)?;
-    ShapeError::length(OP, "y", len.y, y.len())?;
+    check_len(OP, "y", len.y, y.len())?;
     if len.w / s.c_out >= EXACT >> x.planes() {
-        return Err(ShapeError::TooLarge { what: "the sum of one output", limit: "exact integers in f32 (2^24)" });
+        return Err(KernelError::TooLarge { what: "the sum of one output", limit: "exact integers in f32 (2^24)" });
     }
     popcount::forward(path, s, x, w, scale, y);
     Ok(())
@@ -134,9 +135,9 @@ pub fn forward_with_path(
 /// let mut y = [0];
 /// conv_binary::forward_counts(&s, &x, &w, &mut y)?;
 /// assert_eq!(y, [3]); // (1 - 0.25) / 0.25
-/// # Ok::<(), bitspike_kernels::shape::ShapeError>(())
+/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
 /// ```
-pub fn forward_counts(s: &ConvShape, x: &PackedSpikes, w: &PackedSigns, y: &mut [i16]) -> Result<(), ShapeError> {
+pub fn forward_counts(s: &ConvShape, x: &PackedSpikes, w: &PackedSigns, y: &mut [i16]) -> Result<(), KernelError> {
     forward_counts_with_path(selected(), s, x, w, y)
 }
 
@@ -150,13 +151,13 @@ pub fn forward_counts_with_path(
     x: &PackedSpikes,
     w: &PackedSigns,
     y: &mut [i16],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_binary::forward_counts";
     let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, Some(x), Some(w), None)?;
-    ShapeError::length(OP, "y", len.y, y.len())?;
+    check_len(OP, "y", len.y, y.len())?;
     if !counts_fit(s, x) {
-        return Err(ShapeError::TooLarge { what: "the sum of one output", limit: "16 bits" });
+        return Err(KernelError::TooLarge { what: "the sum of one output", limit: "16 bits" });
     }
     popcount::forward(path, s, x, w, None, y);
     Ok(())
@@ -182,7 +183,7 @@ pub fn grad_input(
     w: &PackedSigns,
     scale: Option<&[f32]>,
     dx: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     grad_input_with_path(selected(), s, dy, w, scale, dx)
 }
 
@@ -197,12 +198,12 @@ pub fn grad_input_with_path(
     w: &PackedSigns,
     scale: Option<&[f32]>,
     dx: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_binary::grad_input";
     let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, None, Some(w), scale)?;
-    ShapeError::length(OP, "dy", len.y, dy.len())?;
-    ShapeError::length(OP, "dx", len.x, dx.len())?;
+    check_len(OP, "dy", len.y, dy.len())?;
+    check_len(OP, "dx", len.x, dx.len())?;
     if winograd::takes(path, s) {
         winograd::grad_input(path, s, dy, w, scale, dx);
         return Ok(());
@@ -238,7 +239,7 @@ pub fn grad_weight(
     dy: &[f32],
     scale: Option<&[f32]>,
     dw: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     grad_weight_with_path(selected(), s, x, dy, scale, dw)
 }
 
@@ -253,12 +254,12 @@ pub fn grad_weight_with_path(
     dy: &[f32],
     scale: Option<&[f32]>,
     dw: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_binary::grad_weight";
     let (path, len) = (require(path)?, s.checked()?);
     check(OP, s, Some(x), None, scale)?;
-    ShapeError::length(OP, "dy", len.y, dy.len())?;
-    ShapeError::length(OP, "dw", len.w, dw.len())?;
+    check_len(OP, "dy", len.y, dy.len())?;
+    check_len(OP, "dw", len.w, dw.len())?;
     exact_grad_weight(path, s, x, x.events_per_neuron(), dy, scale, dw);
     Ok(())
 }

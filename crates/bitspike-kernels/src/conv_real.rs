@@ -14,7 +14,7 @@
 //! let mut y = [0.0; 9];
 //! conv_real::forward(&s, &[1.0; 9], &[1.0; 9], &mut y)?;
 //! assert_eq!(y, [4.0, 6.0, 4.0, 6.0, 9.0, 6.0, 4.0, 6.0, 4.0]);
-//! # Ok::<(), conv_real::ShapeError>(())
+//! # Ok::<(), conv_real::KernelError>(())
 //! ```
 
 pub(crate) mod gather;
@@ -30,7 +30,8 @@ pub(crate) mod winograd;
 pub(crate) mod tests;
 
 use crate::dispatch::{KernelPath, require, selected};
-pub use crate::shape::{ConvShape, ShapeError};
+use crate::error::{KernelError, check_len};
+pub use crate::shape::ConvShape;
 use gather::Packed;
 use geometry::Plan;
 use window::Dense;
@@ -41,7 +42,7 @@ use window::Dense;
 ///
 /// # Errors
 /// Sizes or slice lengths that do not fit together.
-pub fn forward(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+pub fn forward(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
     forward_with_path(selected(), s, x, w, y)
 }
 
@@ -55,12 +56,12 @@ pub fn forward_with_path(
     x: &[f32],
     w: &[f32],
     y: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_real::forward";
     let (path, len) = (require(path)?, s.checked()?);
-    ShapeError::length(OP, "x", len.x, x.len())?;
-    ShapeError::length(OP, "w", len.w, w.len())?;
-    ShapeError::length(OP, "y", len.y, y.len())?;
+    check_len(OP, "x", len.x, x.len())?;
+    check_len(OP, "w", len.w, w.len())?;
+    check_len(OP, "y", len.y, y.len())?;
     let taps = s.kh * s.kw;
     let packed = Packed::new(s.c_out, s.c_in, taps, |co, ci, tap| w[(co * s.c_in + ci) * taps + tap]);
     let source = Dense { values: x, height: s.h, width: s.w, channels: s.c_in, scale: None };
@@ -74,7 +75,7 @@ pub fn forward_with_path(
 ///
 /// # Errors
 /// Sizes or slice lengths that do not fit together.
-pub fn grad_input(s: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32]) -> Result<(), ShapeError> {
+pub fn grad_input(s: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32]) -> Result<(), KernelError> {
     grad_input_with_path(selected(), s, dy, w, dx)
 }
 
@@ -88,12 +89,12 @@ pub fn grad_input_with_path(
     dy: &[f32],
     w: &[f32],
     dx: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_real::grad_input";
     let (path, len) = (require(path)?, s.checked()?);
-    ShapeError::length(OP, "dy", len.y, dy.len())?;
-    ShapeError::length(OP, "w", len.w, w.len())?;
-    ShapeError::length(OP, "dx", len.x, dx.len())?;
+    check_len(OP, "dy", len.y, dy.len())?;
+    check_len(OP, "w", len.w, w.len())?;
+    check_len(OP, "dx", len.x, dx.len())?;
     let taps = s.kh * s.kw;
     let packed = Packed::new(s.c_in, s.c_out, taps, |ci, co, tap| w[(co * s.c_in + ci) * taps + taps - 1 - tap]);
     let source = Dense { values: dy, height: s.out_h(), width: s.out_w(), channels: s.c_out, scale: None };
@@ -107,7 +108,7 @@ pub fn grad_input_with_path(
 ///
 /// # Errors
 /// Sizes or slice lengths that do not fit together.
-pub fn grad_weight(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) -> Result<(), ShapeError> {
+pub fn grad_weight(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) -> Result<(), KernelError> {
     grad_weight_with_path(selected(), s, x, dy, dw)
 }
 
@@ -121,12 +122,12 @@ pub fn grad_weight_with_path(
     x: &[f32],
     dy: &[f32],
     dw: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_real::grad_weight";
     let (path, len) = (require(path)?, s.checked()?);
-    ShapeError::length(OP, "x", len.x, x.len())?;
-    ShapeError::length(OP, "dy", len.y, dy.len())?;
-    ShapeError::length(OP, "dw", len.w, dw.len())?;
+    check_len(OP, "x", len.x, x.len())?;
+    check_len(OP, "dy", len.y, dy.len())?;
+    check_len(OP, "dw", len.w, dw.len())?;
     let source = Dense { values: x, height: s.h, width: s.w, channels: s.c_in, scale: None };
     outer::grad_weight(path, s, &source, dy, None, dw);
     Ok(())

@@ -8,10 +8,10 @@
 //! assert_eq!("portable".parse::<KernelPath>().unwrap(), KernelPath::Portable);
 //! ```
 
-pub use crate::shape::ShapeError;
+use crate::error::KernelError;
 pub use bitspike_cpu::{KernelPath, selected};
 
 /// `Ok` when the processor can run the path; the check every `*_with_path` kernel starts with.
-pub(crate) fn require(path: KernelPath) -> Result<KernelPath, ShapeError> {
-    if path.is_available() { Ok(path) } else { Err(ShapeError::PathUnavailable { path }) }
+pub(crate) fn require(path: KernelPath) -> Result<KernelPath, KernelError> {
+    if path.is_available() { Ok(path) } else { Err(KernelError::PathUnavailable { path }) }
 }

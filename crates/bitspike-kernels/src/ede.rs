@@ -7,8 +7,9 @@
 //! Shapes: all `[M]`; t > 0. The sign of v is that of w wherever t w is not below the smallest normal number. Source: Qin et al.,
 //! "Forward and Backward Information Retention for Accurate Binary Neural Networks", CVPR 2020.
 
+use crate::error::{KernelError, check_len};
 use crate::par::math::exp;
-use crate::par::{self, KernelError, Level, check_len, multiversioned};
+use crate::par::{self, Level, multiversioned};
 
 /// Writes tanh(t w) to `v`, to within 4e-7 of the value.
 ///

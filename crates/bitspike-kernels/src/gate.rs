@@ -29,11 +29,11 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use crate::par::KernelError;
+use crate::error::{KernelError, check_len};
 pub use bitspike_format::math::{HARD_CORNER, HARD_SLOPE};
 pub use params::{Apply, Function, GateParams, GateShape, Pool};
 
-use crate::par::{Level, check_len};
+use crate::par::Level;
 use params::{Alpha, Means};
 
 /// Computes the gated value and the means that the backward pass needs.
@@ -295,7 +295,7 @@ fn fixed_means<'a>(
         Pool::None => Err(KernelError::Unsupported {
             op,
             what: "a gate per element has no means to be given",
-            hint: "call `forward` and `backward`, which need none for this pool",
+            instead: "call `forward` and `backward`, which need none for this pool",
         }),
         _ => Means::fixed(op, shape, means),
     }

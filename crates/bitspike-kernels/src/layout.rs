@@ -7,9 +7,8 @@
 mod tests;
 pub(crate) mod transpose;
 
-pub use crate::par::KernelError;
-
-use crate::par::{self, Level, check_len, product};
+use crate::error::{KernelError, check_len, product};
+use crate::par::{self, Level};
 
 /// Permutes `x` `[N, C, HW]` to `y` `[N, HW, C]`.
 ///

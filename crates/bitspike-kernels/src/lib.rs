@@ -10,6 +10,7 @@ pub mod conv_binary;
 pub mod conv_real;
 pub mod dispatch;
 pub mod ede;
+mod error;
 pub mod gate;
 pub mod layout;
 pub mod neuron;
@@ -21,6 +22,8 @@ pub mod recycle;
 pub mod rms;
 pub mod sgd;
 pub mod shape;
+
+pub use error::KernelError;
 
 /// The example of the README runs.
 #[cfg(doctest)]

@@ -23,10 +23,10 @@ mod surrogate;
 mod tests;
 pub(crate) mod tile;
 
-pub use crate::par::KernelError;
+use crate::error::{KernelError, check_len, check_nonzero, check_range, product};
 pub use surrogate::{Surrogate, SurrogateKind};
 
-use crate::par::{self, Level, check_len, check_nonzero, check_range, product};
+use crate::par::{self, Level};
 
 /// What happens to the membrane potential after a spike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

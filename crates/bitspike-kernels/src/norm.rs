@@ -18,9 +18,8 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use crate::par::KernelError;
-
-use crate::par::{Level, check_len, check_nonzero, check_range};
+use crate::error::{KernelError, check_len, check_nonzero, check_range};
+use crate::par::Level;
 
 /// Computes mean and biased variance of every channel.
 ///

@@ -6,7 +6,6 @@
 //! instruction-set level.
 
 pub(crate) mod columns;
-mod error;
 #[cfg(test)]
 pub(crate) mod golden;
 mod level;
@@ -14,8 +13,6 @@ pub(crate) mod math;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use error::KernelError;
-pub(crate) use error::{check_len, check_nonzero, check_range, product};
 pub(crate) use level::{Isa, Level, multiversioned};
 
 use rayon::prelude::*;

@@ -6,7 +6,7 @@
 //!
 //! Kernels with 1-bit weights do not multiply: they may be above this rate, and that is the point of them.
 
-use crate::dispatch::{KernelPath, ShapeError, require, selected};
+use crate::dispatch::{KernelPath, selected};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -28,14 +28,6 @@ const TIMINGS: usize = 40;
 #[must_use]
 pub fn f32_fma_flops() -> f64 {
     measure(selected(), UPDATES, TIMINGS)
-}
-
-/// [`f32_fma_flops`] on a given code path.
-///
-/// # Errors
-/// A path the processor lacks.
-pub fn f32_fma_flops_with_path(path: KernelPath) -> Result<f64, ShapeError> {
-    Ok(measure(require(path)?, UPDATES, TIMINGS))
 }
 
 fn measure(path: KernelPath, updates: usize, timings: usize) -> f64 {
@@ -128,13 +120,6 @@ mod tests {
             assert_eq!(chains(path, 9), (flops_per_update(path) / 2) as f32, "{path}");
             let rate = measure(path, 100, 1);
             assert!(rate.is_finite() && rate > 0.0, "{path}: {rate}");
-        }
-    }
-
-    #[test]
-    fn a_path_the_processor_lacks_is_an_error() {
-        for path in KernelPath::ALL {
-            assert_eq!(f32_fma_flops_with_path(path).is_ok(), path.is_available(), "{path}");
         }
     }
 }

@@ -12,12 +12,10 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-pub use crate::par::KernelError;
+use crate::error::{KernelError, check_nonzero, check_range, product};
 pub use average::{avg_backward, avg_forward};
 pub use global::{global_avg_backward, global_avg_forward};
 pub use maximum::{max_backward, max_forward};
-
-use crate::par::{check_nonzero, check_range, product};
 
 /// The sizes of a pooling: `n` maps of `h × w` pixels and `c` channels, a `k × k` window that moves by `stride`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

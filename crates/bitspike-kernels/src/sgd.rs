@@ -8,7 +8,8 @@
 //! Every product is rounded before it is added, as separate operations would. Shapes: all `[M]`. Source: PyTorch's SGD
 //! with coupled weight decay.
 
-use crate::par::{self, KernelError, Level, check_len, multiversioned};
+use crate::error::{KernelError, check_len};
+use crate::par::{self, Level, multiversioned};
 
 /// The numbers of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]

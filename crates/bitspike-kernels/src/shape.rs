@@ -1,6 +1,6 @@
-//! Sizes of a convolution and the errors of a kernel call.
+//! Sizes of a convolution.
 
-use bitspike_cpu::KernelPath;
+use crate::error::{KernelError, check_nonzero};
 
 /// Sizes of one two-dimensional convolution with symmetric zero padding and one group.
 ///
@@ -46,78 +46,6 @@ pub struct ConvLengths {
     pub y: usize,
 }
 
-/// What was wrong with the arguments of a kernel.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ShapeError {
-    /// A size that must be at least one is zero.
-    #[error("convolution: `{field}` is 0, it must be at least 1")]
-    Empty {
-        /// Name of the field of [`ConvShape`].
-        field: &'static str,
-    },
-    /// The kernel is larger than the padded input.
-    #[error(
-        "convolution: the kernel covers {kernel} {axis}, the padded input has {padded}; use a smaller kernel or more padding"
-    )]
-    KernelTooLarge {
-        /// `rows` or `columns`.
-        axis: &'static str,
-        /// Extent of the kernel.
-        kernel: usize,
-        /// Extent of the padded input.
-        padded: usize,
-    },
-    /// A product of sizes does not fit the address space, or a sum could leave the range where it is exact.
-    #[error("convolution: {what} is too large for {limit}")]
-    TooLarge {
-        /// The quantity.
-        what: &'static str,
-        /// The bound it broke.
-        limit: &'static str,
-    },
-    /// A slice has the wrong length.
-    #[error("{op}: `{operand}` has {found} elements, expected {expected}")]
-    Length {
-        /// Kernel that was called.
-        op: &'static str,
-        /// Name of the argument.
-        operand: &'static str,
-        /// Elements needed.
-        expected: usize,
-        /// Elements given.
-        found: usize,
-    },
-    /// A packed operand was made for other sizes.
-    #[error("{op}: `{operand}` was packed for sizes {found:?}, expected {expected:?}")]
-    Packed {
-        /// Kernel that was called.
-        op: &'static str,
-        /// Name of the argument.
-        operand: &'static str,
-        /// Sizes needed.
-        expected: [usize; 4],
-        /// Sizes given.
-        found: [usize; 4],
-    },
-    /// The processor cannot run the wanted code path.
-    #[error("kernel path `{path}` is not available on this processor; available: {}", KernelPath::available_names())]
-    PathUnavailable {
-        /// The wanted path.
-        path: KernelPath,
-    },
-}
-
-impl ShapeError {
-    /// `Ok` when `found` equals `expected`, otherwise [`ShapeError::Length`].
-    pub(crate) fn length(op: &'static str, operand: &'static str, expected: usize, found: usize) -> Result<(), Self> {
-        if expected == found {
-            return Ok(());
-        }
-        Err(Self::Length { op, operand, expected, found })
-    }
-}
-
 fn output_extent(input: usize, kernel: usize, stride: usize, padding: usize) -> usize {
     (input + 2 * padding).checked_sub(kernel).map_or(0, |d| d / stride.max(1) + 1)
 }
@@ -148,7 +76,7 @@ impl ConvShape {
     ///
     /// # Errors
     /// A zero size, a kernel larger than the padded input, or a product that does not fit the address space.
-    pub fn checked(&self) -> Result<ConvLengths, ShapeError> {
+    pub fn checked(&self) -> Result<ConvLengths, KernelError> {
         let fields = [
             ("n", self.n),
             ("h", self.h),
@@ -159,19 +87,17 @@ impl ConvShape {
             ("kw", self.kw),
             ("stride", self.stride),
         ];
-        if let Some(&(field, _)) = fields.iter().find(|(_, v)| *v == 0) {
-            return Err(ShapeError::Empty { field });
-        }
+        fields.iter().try_for_each(|&(field, v)| check_nonzero("convolution", field, v))?;
         // Padding enters sums with both axes; one bound here keeps every later sum far from overflow.
         const EXTENT: usize = 1 << 30;
         let extents = [self.h, self.w, self.kh, self.kw, self.stride, self.padding];
         if extents.iter().any(|&v| v > EXTENT) {
-            return Err(ShapeError::TooLarge { what: "an extent", limit: "2^30" });
+            return Err(KernelError::TooLarge { what: "an extent", limit: "2^30" });
         }
         for (axis, input, kernel) in [("rows", self.h, self.kh), ("columns", self.w, self.kw)] {
             let padded = input + 2 * self.padding;
             if kernel > padded {
-                return Err(ShapeError::KernelTooLarge { axis, kernel, padded });
+                return Err(KernelError::KernelTooLarge { axis, kernel, padded });
             }
         }
         let product = |what, sizes: &[usize]| {
@@ -179,7 +105,7 @@ impl ConvShape {
                 .iter()
                 .try_fold(1usize, |a, &b| a.checked_mul(b))
                 .filter(|&v| v <= isize::MAX as usize / 64)
-                .ok_or(ShapeError::TooLarge { what, limit: "the address space" })
+                .ok_or(KernelError::TooLarge { what, limit: "the address space" })
         };
         let padded = [self.n, self.h + 2 * self.padding, self.w + 2 * self.padding, self.c_in];
         product("the padded input", &padded)?;
@@ -207,15 +133,16 @@ mod tests {
 
     #[test]
     fn bad_sizes_are_named() {
-        assert_eq!(ConvShape { c_in: 0, ..BASE }.checked(), Err(ShapeError::Empty { field: "c_in" }));
+        let empty = ConvShape { c_in: 0, ..BASE }.checked();
+        assert!(matches!(empty, Err(KernelError::Range { name: "c_in", .. })), "{empty:?}");
         assert_eq!(
             ConvShape { kw: 5, ..BASE }.checked(),
-            Err(ShapeError::KernelTooLarge { axis: "columns", kernel: 5, padded: 4 })
+            Err(KernelError::KernelTooLarge { axis: "columns", kernel: 5, padded: 4 })
         );
         let huge = ConvShape { n: usize::MAX / 2, ..BASE };
-        assert!(matches!(huge.checked(), Err(ShapeError::TooLarge { .. })));
+        assert!(matches!(huge.checked(), Err(KernelError::TooLarge { .. })));
         let far = ConvShape { padding: usize::MAX / 2, ..BASE };
-        assert!(matches!(far.checked(), Err(ShapeError::TooLarge { .. })));
+        assert!(matches!(far.checked(), Err(KernelError::TooLarge { .. })));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Every parameter has its own random stream, so a value depends on the seed and on the name alone: not on the backend, not
 //! on the order in which layers are built, not on other layers. Two methods compared at one seed start from equal weights.
 
+use bitspike_random::Random;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Draws starting values.
@@ -28,14 +29,14 @@ impl Init {
 
     /// Normal values with mean 0 and the given standard deviation.
     pub fn normal<const D: usize>(&self, name: &str, shape: [usize; D], std: f64, device: &Device) -> Tensor<D> {
-        let mut stream = Stream::new(self.seed, name);
-        self.tensor(shape, device, || (stream.normal() * std) as f32)
+        let mut stream = stream(self.seed, name);
+        self.tensor(shape, device, || (normal(&mut stream) * std) as f32)
     }
 
     /// Values uniform in −bound..bound.
     pub fn uniform<const D: usize>(&self, name: &str, shape: [usize; D], bound: f64, device: &Device) -> Tensor<D> {
-        let mut stream = Stream::new(self.seed, name);
-        self.tensor(shape, device, || ((2.0 * stream.unit() - 1.0) * bound) as f32)
+        let mut stream = stream(self.seed, name);
+        self.tensor(shape, device, || ((2.0 * stream.open_unit() - 1.0) * bound) as f32)
     }
 
     fn tensor<const D: usize>(&self, shape: [usize; D], device: &Device, mut draw: impl FnMut() -> f32) -> Tensor<D> {
@@ -45,36 +46,16 @@ impl Init {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood, 2014), started from the FNV-1a hash of the name.
-struct Stream {
-    state: u64,
+/// The stream of a parameter: of the seed and of the FNV-1a hash of its name.
+fn stream(seed: u64, name: &str) -> Random {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    Random::from_state(Random::from_state(seed).next_u64() ^ hash)
 }
 
-impl Stream {
-    fn new(seed: u64, name: &str) -> Self {
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-        let mut start = Self { state: seed };
-        let mixed = start.next();
-        Self { state: mixed ^ hash }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in (0, 1): never zero, so that its logarithm is finite.
-    fn unit(&mut self) -> f64 {
-        ((self.next() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
-    }
-
-    /// Box-Muller, one of the pair: simple and the same everywhere.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * self.unit().ln()).sqrt();
-        radius * (2.0 * std::f64::consts::PI * self.unit()).cos()
-    }
+/// From N(0, 1), by Box and Muller (1958), one of the pair: simple and the same everywhere.
+fn normal(stream: &mut Random) -> f64 {
+    let radius = (-2.0 * stream.open_unit().ln()).sqrt();
+    radius * (2.0 * std::f64::consts::PI * stream.open_unit()).cos()
 }
 
 #[cfg(test)]

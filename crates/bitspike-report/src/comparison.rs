@@ -164,53 +164,6 @@ impl Comparison {
     /// [`ReportError::NoRuns`], [`ReportError::Run`] for a folder that cannot be read, [`ReportError::Duplicate`] for
     /// two finished runs of the same method, recipe and seed.
     pub fn from_runs(paths: &[PathBuf]) -> Result<Self, ReportError> {
-        Self::build(paths, None)
-    }
-
-    /// As [`Comparison::from_runs`], with the baseline given by its label or method.
-    ///
-    /// # Errors
-    /// Also [`ReportError::UnknownBaseline`].
-    pub fn with_baseline(paths: &[PathBuf], baseline: &str) -> Result<Self, ReportError> {
-        Self::build(paths, Some(baseline))
-    }
-
-    /// The same with classifiers that were run on the same data: they get a table, and the first sentence says it if no network beats them.
-    ///
-    /// They are left out, with a caveat, if they were run on another part or on other files than the runs.
-    pub fn with_classics(mut self, classics: Classics) -> Self {
-        match caveats::of_classics(&self, &classics) {
-            Some(caveat) => self.caveats.push(caveat),
-            None => {
-                self.classics = Some(classics);
-                self.conclusion = conclude::conclude(&self);
-            }
-        }
-        self
-    }
-
-    /// The paired difference between any two methods; `None` without a seed in common.
-    pub fn difference(&self, figure: Figure, method: &str, against: &str) -> Option<Difference> {
-        let find = |label: &str| self.methods.iter().find(|method| method.label == label);
-        Difference::between(figure, find(method)?, find(against)?, &self.runs)
-    }
-
-    /// The difference of a method to the baseline.
-    pub fn to_baseline(&self, figure: Figure, method: &str) -> Option<&Difference> {
-        self.differences.iter().find(|difference| difference.figure == figure && difference.method == method)
-    }
-
-    /// Why nothing follows about the flips of a method, with the remedy; nothing if it has learned.
-    pub fn doubts(&self, method: &MethodResult) -> Vec<String> {
-        learned::doubts(self, &[method])
-    }
-
-    /// The loaded runs of a group.
-    pub(crate) fn loaded_of<'a>(&'a self, label: &'a str) -> impl Iterator<Item = (&'a RunResult, &'a Loaded)> {
-        self.runs.iter().zip(&self.loaded).filter(move |(run, _)| run.label == label)
-    }
-
-    fn build(paths: &[PathBuf], wanted: Option<&str>) -> Result<Self, ReportError> {
         if paths.is_empty() {
             return Err(ReportError::NoRuns);
         }
@@ -223,7 +176,7 @@ impl Comparison {
         let loaded = unique.into_iter().map(Loaded::read).collect::<Result<Vec<_>, _>>()?;
         let labels = group::labels(&loaded);
         let mut pairs: Vec<(String, Loaded)> = labels.into_iter().zip(loaded).collect();
-        let (baseline, ambiguous) = choose_baseline(&pairs, wanted)?;
+        let (baseline, ambiguous) = choose_baseline(&pairs);
         // Baseline first, then the method this tool is about, then by name.
         let rank = |label: &str, method: &str| {
             (Some(label) != baseline.as_deref(), method != BASELINE, !method.starts_with("agmm"))
@@ -266,13 +219,45 @@ impl Comparison {
         comparison.conclusion = conclude::conclude(&comparison);
         Ok(comparison)
     }
+
+    /// The same with classifiers that were run on the same data: they get a table, and the first sentence says it if no network beats them.
+    ///
+    /// They are left out, with a caveat, if they were run on another part or on other files than the runs.
+    pub fn with_classics(mut self, classics: Classics) -> Self {
+        match caveats::of_classics(&self, &classics) {
+            Some(caveat) => self.caveats.push(caveat),
+            None => {
+                self.classics = Some(classics);
+                self.conclusion = conclude::conclude(&self);
+            }
+        }
+        self
+    }
+
+    /// The paired difference between any two methods; `None` without a seed in common.
+    pub fn difference(&self, figure: Figure, method: &str, against: &str) -> Option<Difference> {
+        let find = |label: &str| self.methods.iter().find(|method| method.label == label);
+        Difference::between(figure, find(method)?, find(against)?, &self.runs)
+    }
+
+    /// The difference of a method to the baseline.
+    pub fn to_baseline(&self, figure: Figure, method: &str) -> Option<&Difference> {
+        self.differences.iter().find(|difference| difference.figure == figure && difference.method == method)
+    }
+
+    /// Why nothing follows about the flips of a method, with the remedy; nothing if it has learned.
+    pub fn doubts(&self, method: &MethodResult) -> Vec<String> {
+        learned::doubts(self, &[method])
+    }
+
+    /// The loaded runs of a group.
+    pub(crate) fn loaded_of<'a>(&'a self, label: &'a str) -> impl Iterator<Item = (&'a RunResult, &'a Loaded)> {
+        self.runs.iter().zip(&self.loaded).filter(move |(run, _)| run.label == label)
+    }
 }
 
 /// The baseline's label, and the other labels that could have been meant.
-fn choose_baseline(
-    pairs: &[(String, Loaded)],
-    wanted: Option<&str>,
-) -> Result<(Option<String>, Vec<String>), ReportError> {
+fn choose_baseline(pairs: &[(String, Loaded)]) -> (Option<String>, Vec<String>) {
     let mut labels: Vec<(String, String, usize)> = Vec::new(); // label, method, runs
     for (label, run) in pairs {
         match labels.iter_mut().find(|(known, ..)| known == label) {
@@ -281,22 +266,13 @@ fn choose_baseline(
         }
     }
     labels.sort();
-    let name = wanted.unwrap_or(BASELINE);
-    if let Some((label, ..)) = labels.iter().find(|(label, ..)| label == name) {
-        return Ok((Some(label.clone()), Vec::new()));
+    if labels.iter().any(|(label, ..)| label == BASELINE) {
+        return (Some(BASELINE.to_owned()), Vec::new());
     }
-    let mut candidates: Vec<_> = labels.iter().filter(|(_, method, _)| method == name).collect();
-    candidates.sort_by_key(|(.., runs)| std::cmp::Reverse(*runs)); // stable: by label among equals
-    match (candidates.split_first(), wanted) {
-        (Some(((first, ..), others)), _) => {
-            Ok((Some(first.clone()), others.iter().map(|(label, ..)| label.clone()).collect()))
-        }
-        (None, None) => Ok((None, Vec::new())),
-        (None, Some(wanted)) => {
-            let found = labels.into_iter().map(|(label, ..)| label).collect();
-            Err(ReportError::UnknownBaseline { wanted: wanted.into(), found })
-        }
-    }
+    labels.retain(|(_, method, _)| method == BASELINE);
+    labels.sort_by_key(|(.., runs)| std::cmp::Reverse(*runs)); // stable: by label among equals
+    let mut candidates = labels.into_iter().map(|(label, ..)| label);
+    (candidates.next(), candidates.collect())
 }
 
 /// `pairs` must be sorted, so that equal label and seed are neighbours.

@@ -34,14 +34,6 @@ pub enum ReportError {
         /// The other.
         second: PathBuf,
     },
-    /// The baseline asked for is not among the runs.
-    #[error("no run of the baseline {wanted:?}; there are {}", found.join(", "))]
-    UnknownBaseline {
-        /// The label asked for.
-        wanted: String,
-        /// The labels there are.
-        found: Vec<String>,
-    },
     /// The report could not be written.
     #[error("while writing the report")]
     Write(#[source] RunError),
@@ -54,7 +46,6 @@ impl ReportError {
             Self::NoRuns => Some("name one or more run folders"),
             Self::Run { source, .. } => source.hint(),
             Self::Duplicate { .. } => Some("leave one of the two out, or give the runs different seeds"),
-            Self::UnknownBaseline { .. } => Some("use one of these labels"),
             Self::Write(source) => source.hint(),
         }
     }

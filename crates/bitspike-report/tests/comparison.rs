@@ -169,14 +169,9 @@ fn points_of_a_grid_have_their_own_baseline() {
 }
 
 #[test]
-fn the_baseline_can_be_named() {
+fn without_a_baseline_nothing_is_set_against_it() {
     let home = tempfile::tempdir().unwrap();
     let paths = runs(home.path(), &[bsnn(1), agmm(1), Fake { method: "const", ..agmm(1) }]);
-    let c = Comparison::with_baseline(&paths, "const").unwrap();
-    assert_eq!(labels(&c), ["const", "bsnn", "agmm"]);
-    assert!(c.to_baseline(Figure::Accuracy, "bsnn").is_some());
-    let error = Comparison::with_baseline(&paths, "nope").unwrap_err();
-    assert!(matches!(&error, ReportError::UnknownBaseline { found, .. } if found.len() == 3), "{error}");
     let without = Comparison::from_runs(&paths[1..]).unwrap();
     assert!(without.baseline.is_none() && without.differences.is_empty());
     assert!(without.caveats.iter().any(|text| text.contains("No run of the baseline")));

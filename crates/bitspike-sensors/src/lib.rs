@@ -71,7 +71,6 @@ mod load;
 mod normalise;
 mod oddity;
 mod quality;
-mod random;
 mod recording;
 mod source;
 mod split;

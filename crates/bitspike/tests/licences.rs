@@ -25,7 +25,7 @@ const MPL: [&str; 9] = [
     "symphonia-metadata",
 ];
 /// Crates that know nothing of Burn (`docs/`, architecture), so that none of its versions is anybody's who uses them alone.
-const LEAVES: [&str; 15] = [
+const LEAVES: [&str; 16] = [
     "bitspike-capi",
     "bitspike-classics",
     "bitspike-cpu",
@@ -38,6 +38,7 @@ const LEAVES: [&str; 15] = [
     "bitspike-nir",
     "bitspike-onnx",
     "bitspike-parquet",
+    "bitspike-random",
     "bitspike-report",
     "bitspike-run",
     "bitspike-sensors",

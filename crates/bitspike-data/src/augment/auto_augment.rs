@@ -12,7 +12,7 @@ use super::level::Level;
 use super::work::Work;
 use super::{autocontrast, brightness, color, contrast, equalize, invert, posterize, rotate, sharpness, shear};
 use super::{solarize, translate};
-use crate::rng::Rng;
+use bitspike_random::Random;
 
 /// An operation of the search space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub(crate) fn apply(op: Op, level: impl Into<Level>, negative: bool, work: &mut 
 }
 
 /// Chooses a sub-policy and applies it.
-pub(crate) fn auto_augment(work: &mut Work, rng: &mut Rng) {
+pub(crate) fn auto_augment(work: &mut Work, rng: &mut Random) {
     for (op, level, negative) in choose(rng).into_iter().flatten() {
         apply(op, level, negative, work);
     }
@@ -97,7 +97,7 @@ pub(crate) fn auto_augment(work: &mut Work, rng: &mut Rng) {
 
 /// Always draws five numbers (sub-policy; chance and sign of each operation), so that a change of the table cannot shift
 /// later draws.
-fn choose(rng: &mut Rng) -> [Option<(Op, i32, bool)>; 2] {
+fn choose(rng: &mut Random) -> [Option<(Op, i32, bool)>; 2] {
     let steps = CIFAR10[rng.below(CIFAR10.len() as u64) as usize];
     steps.map(|(op, tenths, level)| {
         let (happens, negative) = (rng.below(10) < tenths, rng.coin());
@@ -108,7 +108,7 @@ fn choose(rng: &mut Rng) -> [Option<(Op, i32, bool)>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Purpose;
+    use crate::purpose::Purpose;
 
     #[test]
     fn operations_occur_as_often_as_the_table_says() {
@@ -117,7 +117,7 @@ mod tests {
         let mut negative = 0u32;
         let mut all = 0u32;
         for sample in 0..N {
-            for (op, level, neg) in choose(&mut Rng::new(5, Purpose::AutoAugment, 0, sample)).into_iter().flatten() {
+            for (op, level, neg) in choose(&mut Purpose::AutoAugment.stream(5, 0, sample)).into_iter().flatten() {
                 *counts.entry(format!("{op:?} {level}")).or_default() += 1.0;
                 all += 1;
                 negative += u32::from(neg);

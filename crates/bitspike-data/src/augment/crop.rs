@@ -4,10 +4,10 @@
 //! Zero is black before normalisation, as in the usual CIFAR recipe.
 
 use super::work::Work;
-use crate::rng::Rng;
+use bitspike_random::Random;
 
 /// Crops at a random place.
-pub(crate) fn random_crop(work: &mut Work, pad: usize, rng: &mut Rng) {
+pub(crate) fn random_crop(work: &mut Work, pad: usize, rng: &mut Random) {
     let places = 2 * pad as u64 + 1;
     let (dy, dx) = (rng.below(places) as usize, rng.below(places) as usize);
     crop(work, pad, dy, dx);
@@ -33,7 +33,7 @@ fn crop(work: &mut Work, pad: usize, dy: usize, dx: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Purpose;
+    use crate::purpose::Purpose;
 
     #[test]
     fn all_places_of_a_small_image() {
@@ -62,7 +62,7 @@ mod tests {
         let mut seen = [false; 9];
         for sample in 0..200 {
             let mut work = Work::new([1, 3, 3], &[0, 0, 0, 0, 9, 0, 0, 0, 0]);
-            random_crop(&mut work, 1, &mut Rng::new(0, Purpose::Crop, 0, sample));
+            random_crop(&mut work, 1, &mut Purpose::Crop.stream(0, 0, sample));
             seen[work.pixels.iter().position(|&p| p == 9).unwrap()] = true;
         }
         assert_eq!(seen, [true; 9]);

@@ -3,10 +3,10 @@
 //! The centre is uniform over the image; the part of the square outside the image is lost, so near a border less is
 //! covered. With centre (cx, cy) and side s: columns cx − ⌊s/2⌋ .. cx − ⌊s/2⌋ + s, the same for rows.
 
-use crate::rng::Rng;
+use bitspike_random::Random;
 
 /// Zeroes a square of `side` pixels in every channel. Shapes: `image` is `[C, H, W]`.
-pub(crate) fn cutout(image: &mut [f32], [_, h, w]: [usize; 3], side: usize, rng: &mut Rng) {
+pub(crate) fn cutout(image: &mut [f32], [_, h, w]: [usize; 3], side: usize, rng: &mut Random) {
     let (cy, cx) = (rng.below(h as u64) as usize, rng.below(w as u64) as usize);
     erase(image, [h, w], side, cy, cx);
 }

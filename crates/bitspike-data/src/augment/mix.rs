@@ -12,7 +12,7 @@
 //! one λ. So a sample's mix does not depend on the batch it is in.
 
 use crate::config::AugmentConfig;
-use crate::rng::Rng;
+use bitspike_random::Random;
 use std::ops::Range;
 
 /// What is mixed in, and how often.
@@ -51,7 +51,13 @@ impl ImageMix {
     }
 
     /// How a sample is mixed, if it is: one of `samples`, of frames with so many rows and columns.
-    pub(crate) fn draw(&self, own: usize, samples: usize, [rows, columns]: [usize; 2], rng: &mut Rng) -> Option<Drawn> {
+    pub(crate) fn draw(
+        &self,
+        own: usize,
+        samples: usize,
+        [rows, columns]: [usize; 2],
+        rng: &mut Random,
+    ) -> Option<Drawn> {
         if samples < 2 || rng.unit() >= self.probability {
             return None;
         }
@@ -106,7 +112,7 @@ impl Drawn {
 
 /// A number from Beta(a, a), 0 < a <= 1 (Jöhnk, Metrika 1964): X = U^(1/a) and Y = V^(1/a) with X + Y <= 1 give X / (X + Y). In
 /// logarithms, so that small a do not underflow.
-fn beta(a: f64, rng: &mut Rng) -> f64 {
+fn beta(a: f64, rng: &mut Random) -> f64 {
     loop {
         // In (0, 1].
         let (x, y) = ((1.0 - rng.unit()).ln() / a, (1.0 - rng.unit()).ln() / a);
@@ -121,10 +127,10 @@ fn beta(a: f64, rng: &mut Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Purpose;
+    use crate::purpose::Purpose;
 
-    fn rng(sample: u64) -> Rng {
-        Rng::new(3, Purpose::Mix, 0, sample)
+    fn rng(sample: u64) -> Random {
+        Purpose::Mix.stream(3, 0, sample)
     }
 
     /// Mean ½ and variance 1 / (4 (2a + 1)).

@@ -4,9 +4,10 @@ use super::mix::ImageMix;
 use super::work::Work;
 use super::{SignalAugment, auto_augment, crop, cutout, flip, normalize, resized_crop, trivial};
 use crate::config::{AugmentConfig, AutoAugment, Normalize};
-use crate::rng::{Purpose, Rng};
+use crate::purpose::Purpose;
 use crate::{DataError, DataSet, SampleSet, Values};
 use bitspike_events::frame_augment::{FrameAugment, FrameShape, SampleKey};
+use bitspike_random::Random;
 use std::mem::take;
 use std::sync::Arc;
 
@@ -230,7 +231,7 @@ impl Pipeline {
     ) -> Result<Option<Mix>, DataError> {
         let event_mix = self.unmixed(set, id, run, place, scratch, out)?;
         let [_, h, w] = set.shape;
-        let mut rng = Rng::new(run[0], Purpose::Mix, run[1], id as u64);
+        let mut rng = Purpose::Mix.stream(run[0], run[1], id as u64);
         let drawn = if self.mix.is_on() { self.mix.draw(id, set.len(), [h, w], &mut rng) } else { None };
         let Some(drawn) = drawn else { return Ok(event_mix) };
         let mut other = take(&mut scratch.other);
@@ -344,7 +345,7 @@ impl Pipeline {
     /// A frame after the augmentations of bytes.
     fn changed<'a>(&self, shape: [usize; 3], pixels: &'a [u8], key: [u64; 3], work: &'a mut Work) -> &'a [u8] {
         let [seed, epoch, sample] = key;
-        let rng = |purpose| Rng::new(seed, purpose, epoch, sample);
+        let rng = |purpose: Purpose| purpose.stream(seed, epoch, sample);
         let flip_it = self.flip && rng(Purpose::Flip).coin();
         let moved = self.frames.roll > 0 || self.frames.nda > 0.0;
         let resized = self.random_resized_crop > 0.0;
@@ -391,13 +392,13 @@ impl Pipeline {
     fn cut(&self, shape: [usize; 3], key: [u64; 3], out: &mut [f32]) {
         if self.cutout > 0 {
             let [seed, epoch, sample] = key;
-            cutout::cutout(out, shape, self.cutout, &mut Rng::new(seed, Purpose::Cutout, epoch, sample));
+            cutout::cutout(out, shape, self.cutout, &mut Purpose::Cutout.stream(seed, epoch, sample));
         }
     }
 }
 
-fn resized_crop_rng([seed, epoch, sample]: [u64; 3]) -> Rng {
-    Rng::new(seed, Purpose::ResizedCrop, epoch, sample)
+fn resized_crop_rng([seed, epoch, sample]: [u64; 3]) -> Random {
+    Purpose::ResizedCrop.stream(seed, epoch, sample)
 }
 
 fn sample_key([seed, epoch, sample]: [u64; 3]) -> SampleKey {

@@ -10,7 +10,7 @@
 //! them are those of torchvision.
 
 use super::work::Work;
-use crate::rng::Rng;
+use bitspike_random::Random;
 use image::imageops::{FilterType, crop_imm, resize};
 use image::{ImageBuffer, Luma};
 
@@ -24,7 +24,7 @@ pub(crate) struct Rectangle {
 }
 
 /// A rectangle in an image of `height` and `width`, of at least `smallest` of its area.
-pub(crate) fn rectangle([height, width]: [u32; 2], smallest: f64, rng: &mut Rng) -> Rectangle {
+pub(crate) fn rectangle([height, width]: [u32; 2], smallest: f64, rng: &mut Random) -> Rectangle {
     let (h, w) = (f64::from(height), f64::from(width));
     for _ in 0..10 {
         let area = h * w * (smallest + (1.0 - smallest) * rng.unit());
@@ -42,7 +42,7 @@ pub(crate) fn rectangle([height, width]: [u32; 2], smallest: f64, rng: &mut Rng)
 }
 
 /// Crops and scales at random.
-pub(crate) fn resized_crop(work: &mut Work, smallest: f64, rng: &mut Rng) {
+pub(crate) fn resized_crop(work: &mut Work, smallest: f64, rng: &mut Random) {
     let [_, h, w] = work.shape;
     let (h, w) = (h as u32, w as u32);
     let r = rectangle([h, w], smallest, rng);
@@ -60,10 +60,10 @@ pub(crate) fn resized_crop(work: &mut Work, smallest: f64, rng: &mut Rng) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Purpose;
+    use crate::purpose::Purpose;
 
-    fn rng(sample: u64) -> Rng {
-        Rng::new(3, Purpose::ResizedCrop, 0, sample)
+    fn rng(sample: u64) -> Random {
+        Purpose::ResizedCrop.stream(3, 0, sample)
     }
 
     #[test]

@@ -21,7 +21,8 @@
 //! scaling and jittering, rotation is theirs too; stretching evenly in place of along a random curve is ours, and so is the tone.
 
 use crate::DataError;
-use crate::rng::{Purpose, Rng};
+use crate::purpose::Purpose;
+use bitspike_random::Random;
 use serde::{Deserialize, Serialize};
 
 /// Strengths; all 0 by default, which is off.
@@ -88,7 +89,7 @@ impl SignalAugment {
     /// Changes a frame `[C, H, W]`. `row` is memory for a row.
     pub(crate) fn apply(&self, shape: [usize; 3], key: [u64; 3], x: &mut [f32], row: &mut Vec<f32>) {
         let [seed, epoch, sample] = key;
-        let mut rng = Rng::new(seed, Purpose::Signal, epoch, sample);
+        let mut rng = Purpose::Signal.stream(seed, epoch, sample);
         let [channels, bands, length] = shape;
         // Every number is drawn whatever is on, so that one strength does not move the others' draws.
         let (speed, place) = (rng.either(self.stretch).exp(), rng.either(self.shift) * length as f64);
@@ -100,7 +101,7 @@ impl SignalAugment {
             x.chunks_exact_mut(length).for_each(|x| resample(x, speed, place, row));
         }
         if self.rotate > 0.0 {
-            let turn = rotation(self.rotate, &mut Rng::new(seed, Purpose::Rotate, epoch, sample));
+            let turn = rotation(self.rotate, &mut Purpose::Rotate.stream(seed, epoch, sample));
             x.chunks_exact_mut(3 * bands * length).for_each(|sensor| rotate(sensor, turn));
         }
         for channel in x.chunks_exact_mut(bands * length) {
@@ -111,7 +112,7 @@ impl SignalAugment {
             channel.iter_mut().for_each(|v| *v = *v * gain + offset);
         }
         if self.tone > 0.0 {
-            let mut rng = Rng::new(seed, Purpose::Tone, epoch, sample);
+            let mut rng = Purpose::Tone.stream(seed, epoch, sample);
             x.chunks_exact_mut(bands * length).for_each(|channel| tone(self.tone, channel, length, &mut rng));
         }
         if self.noise > 0.0 {
@@ -133,7 +134,7 @@ impl SignalAugment {
 }
 
 /// A place of up to `share` of `of` things, whole ones.
-fn span(share: f64, of: usize, rng: &mut Rng) -> std::ops::Range<usize> {
+fn span(share: f64, of: usize, rng: &mut Random) -> std::ops::Range<usize> {
     let length = (rng.unit() * (share * of as f64 + 1.0)) as usize;
     let start = rng.below((of - length.min(of)) as u64 + 1) as usize;
     start..(start + length).min(of)
@@ -152,7 +153,7 @@ fn resample(x: &mut [f32], speed: f64, by: f64, from: &mut Vec<f32>) {
 }
 
 /// The matrix of a turn about an axis that is uniform on the sphere (Rodrigues' formula).
-fn rotation(most: f64, rng: &mut Rng) -> [[f32; 3]; 3] {
+fn rotation(most: f64, rng: &mut Random) -> [[f32; 3]; 3] {
     let axis = [rng.normal(), rng.normal(), rng.normal()];
     let length = axis.iter().map(|a| a * a).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
     let k = axis.map(|a| a / length);
@@ -178,7 +179,7 @@ fn rotate(sensor: &mut [f32], turn: [[f32; 3]; 3]) {
 }
 
 /// Adds a curve of three cosines to the bands.
-fn tone(deviation: f64, channel: &mut [f32], length: usize, rng: &mut Rng) {
+fn tone(deviation: f64, channel: &mut [f32], length: usize, rng: &mut Random) {
     let parts = [1.0, 2.0, 3.0].map(|j| (j, rng.normal() * deviation / j));
     let bands = channel.len() / length;
     let step = std::f64::consts::PI / bands as f64;
@@ -284,7 +285,7 @@ mod tests {
         let angle = |r: [[f32; 3]; 3]| ((r[0][0] + r[1][1] + r[2][2] - 1.0) / 2.0).clamp(-1.0, 1.0).acos().to_degrees();
         let mut most = 0.0f32;
         for sample in 0..200 {
-            let r = rotation(30.0, &mut Rng::new(1, Purpose::Rotate, 0, sample));
+            let r = rotation(30.0, &mut Purpose::Rotate.stream(1, 0, sample));
             most = most.max(angle(r));
             for i in 0..3 {
                 for j in 0..3 {
@@ -304,7 +305,7 @@ mod tests {
 
     #[test]
     fn normal_numbers_have_their_moments_and_strengths_their_ranges() {
-        let mut rng = Rng::new(5, Purpose::Signal, 0, 0);
+        let mut rng = Purpose::Signal.stream(5, 0, 0);
         let x: Vec<f64> = (0..40_000).map(|_| rng.normal()).collect();
         let mean = x.iter().sum::<f64>() / 40_000.0;
         let var = x.iter().map(|v| v * v).sum::<f64>() / 40_000.0;

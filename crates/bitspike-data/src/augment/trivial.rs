@@ -8,7 +8,7 @@
 use super::auto_augment::{Op, apply};
 use super::level::Level;
 use super::work::Work;
-use crate::rng::Rng;
+use bitspike_random::Random;
 
 /// `None` leaves the image as it is.
 const OPS: [Option<Op>; 14] = [
@@ -31,7 +31,7 @@ const OPS: [Option<Op>; 14] = [
 const PARTS: i32 = 30;
 
 /// Chooses an operation and applies it.
-pub(crate) fn trivial_augment(work: &mut Work, rng: &mut Rng) {
+pub(crate) fn trivial_augment(work: &mut Work, rng: &mut Random) {
     let (op, level, negative) = choose(rng);
     if let Some(op) = op {
         apply(op, level, negative, work);
@@ -39,7 +39,7 @@ pub(crate) fn trivial_augment(work: &mut Work, rng: &mut Rng) {
 }
 
 /// Always draws three numbers.
-fn choose(rng: &mut Rng) -> (Option<Op>, Level, bool) {
+fn choose(rng: &mut Random) -> (Option<Op>, Level, bool) {
     let op = OPS[rng.below(OPS.len() as u64) as usize];
     let n = rng.below(PARTS as u64 + 1) as i32;
     (op, Level { n, of: PARTS }, rng.coin())
@@ -48,7 +48,7 @@ fn choose(rng: &mut Rng) -> (Option<Op>, Level, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Purpose;
+    use crate::purpose::Purpose;
     use std::collections::BTreeMap;
 
     #[test]
@@ -56,7 +56,7 @@ mod tests {
         const N: u64 = 43_400;
         let (mut ops, mut levels, mut negative) = (BTreeMap::new(), BTreeMap::new(), 0u64);
         for sample in 0..N {
-            let (op, level, turned) = choose(&mut Rng::new(1, Purpose::AutoAugment, 0, sample));
+            let (op, level, turned) = choose(&mut Purpose::AutoAugment.stream(1, 0, sample));
             *ops.entry(format!("{op:?}")).or_insert(0u64) += 1;
             *levels.entry(level.n).or_insert(0u64) += 1;
             negative += u64::from(turned);

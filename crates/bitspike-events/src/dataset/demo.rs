@@ -182,7 +182,7 @@ mod tests {
 
     /// Blobs whose place says the class.
     fn images(n: usize) -> (Vec<u8>, Vec<u32>) {
-        let mut r = crate::Random::new(3, n as u64);
+        let mut r = crate::random(3, n as u64);
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for i in 0..n {
             let (class, dx, dy) = (i % 3, r.below(3) as usize, r.below(3) as usize);

@@ -2,7 +2,7 @@
 
 use super::{Item, order};
 use crate::error::option;
-use crate::{EventError, Random};
+use crate::{EventError, random};
 use serde::{Deserialize, Serialize};
 
 /// How a set is split, by name.
@@ -97,7 +97,7 @@ pub(crate) fn divide(
             Split::Random(a, b) => {
                 let k = (n as u128 * u128::from(a) / (u128::from(a) + u128::from(b))) as usize;
                 // Fisher and Yates; each class has its own stream, so a class more does not move the others.
-                let (mut r, mut all) = (Random::new(seed, label as u64), (0..n).collect::<Vec<_>>());
+                let (mut r, mut all) = (random(seed, label as u64), (0..n).collect::<Vec<_>>());
                 (1..n).rev().for_each(|i| all.swap(i, r.below(i as u64 + 1) as usize));
                 let mut chosen = vec![false; n];
                 all[..k].iter().for_each(|i| chosen[*i] = true);

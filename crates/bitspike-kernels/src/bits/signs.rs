@@ -1,11 +1,13 @@
 //! Signs of latent weights as bits.
 
+use crate::error::{KernelError, check_len, check_nonzero};
 use rayon::prelude::*;
 
 use super::WORD;
 use super::transpose::transpose;
 use crate::dispatch::{KernelPath, selected};
-use crate::shape::ShapeError;
+
+const OP: &str = "PackedSigns::pack";
 
 /// Channels that lie side by side in the packed layouts.
 pub(crate) const LANES: usize = 16;
@@ -19,7 +21,7 @@ pub(crate) const LANES: usize = 16;
 /// use bitspike_kernels::bits::PackedSigns;
 /// let signs = PackedSigns::pack(&[0.5, -0.1, -0.0, -2.0], 2, 2, 1, 1)?;
 /// assert_eq!(signs.unpack(), [1.0, -1.0, 1.0, -1.0]);
-/// # Ok::<(), bitspike_kernels::shape::ShapeError>(())
+/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedSigns {
@@ -35,18 +37,16 @@ impl PackedSigns {
     ///
     /// # Errors
     /// A zero size, or `w` does not have `c_out c_in kh kw` elements.
-    pub fn pack(w: &[f32], c_out: usize, c_in: usize, kh: usize, kw: usize) -> Result<Self, ShapeError> {
+    pub fn pack(w: &[f32], c_out: usize, c_in: usize, kh: usize, kw: usize) -> Result<Self, KernelError> {
         Self::pack_with_path(selected(), w, [c_out, c_in, kh, kw])
     }
 
-    pub(crate) fn pack_with_path(path: KernelPath, w: &[f32], dims: [usize; 4]) -> Result<Self, ShapeError> {
+    pub(crate) fn pack_with_path(path: KernelPath, w: &[f32], dims: [usize; 4]) -> Result<Self, KernelError> {
         let names = ["c_out", "c_in", "kh", "kw"];
-        if let Some(at) = dims.iter().position(|&v| v == 0) {
-            return Err(ShapeError::Empty { field: names[at] });
-        }
+        names.iter().zip(dims).try_for_each(|(name, v)| check_nonzero(OP, name, v))?;
         let len = dims.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
-        let expected = len.ok_or(ShapeError::TooLarge { what: "the weight", limit: "the address space" })?;
-        ShapeError::length("PackedSigns::pack", "w", expected, w.len())?;
+        let expected = len.ok_or(KernelError::TooLarge { what: "the weight", limit: "the address space" })?;
+        check_len(OP, "w", expected, w.len())?;
         let [c_out, c_in, kh, kw] = dims;
         let taps = kh * kw;
         let (in_words, out_words) = (c_in.div_ceil(WORD), c_out.div_ceil(WORD));
@@ -289,7 +289,11 @@ mod tests {
 
     #[test]
     fn bad_sizes_are_named() {
-        assert_eq!(PackedSigns::pack(&[], 1, 0, 3, 3), Err(ShapeError::Empty { field: "c_in" }));
-        assert!(matches!(PackedSigns::pack(&[1.0], 2, 1, 1, 1), Err(ShapeError::Length { expected: 2, found: 1, .. })));
+        let empty = PackedSigns::pack(&[], 1, 0, 3, 3);
+        assert!(matches!(empty, Err(KernelError::Range { name: "c_in", .. })), "{empty:?}");
+        assert!(matches!(
+            PackedSigns::pack(&[1.0], 2, 1, 1, 1),
+            Err(KernelError::Length { expected: 2, found: 1, .. })
+        ));
     }
 }

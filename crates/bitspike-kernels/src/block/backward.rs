@@ -5,11 +5,12 @@ use super::source::Source;
 use super::{
     BlockParams, BlockShape, BlockState, KernelError, OutputGradients, WeightGradients, Weights, check_present,
 };
+use crate::error::check_len;
 use crate::gate::Pool;
 use crate::gate::params::Means;
 use crate::neuron::{Input, tile};
 use crate::norm::{rows, scales};
-use crate::par::{self, Level, check_len, columns};
+use crate::par::{self, Level, columns};
 use crate::recycle::Recycled;
 use std::ops::Range;
 
@@ -133,7 +134,7 @@ pub fn backward_in_parts<'a>(
     let (block, scale) = prepared(OP, p, shape, weights, state, x)?;
     if p.neuron.is_none() || state.residual {
         let what = "parts are for a block with a neuron and without a residual";
-        return Err(KernelError::Unsupported { op: OP, what, hint: "call `backward`" });
+        return Err(KernelError::Unsupported { op: OP, what, instead: "call `backward`" });
     }
     check_len(OP, "gradient", block.pooled.check(OP)?, gradient.len())?;
 

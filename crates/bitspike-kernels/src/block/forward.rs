@@ -3,12 +3,13 @@
 use super::source::{self, Source};
 use super::{BlockParams, BlockShape, BlockState, Fixed, KernelError, Outputs, Weights, check_present};
 use crate::bits::{WORD, pack_spikes};
+use crate::error::check_len;
 use crate::gate::params::{Alpha, Means};
 use crate::gate::pooled::Gates;
 use crate::gate::{GateParams, GateShape, Pool};
 use crate::neuron::{Input, tile};
 use crate::norm::{rows, scales};
-use crate::par::{self, Level, check_len, columns};
+use crate::par::{self, Level, columns};
 use crate::pool::{PoolShape, average};
 use std::ops::Range;
 

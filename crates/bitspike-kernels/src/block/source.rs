@@ -1,6 +1,7 @@
 //! The output of the convolution as a block reads it: floats, or the integer sums of a binary convolution.
 
-use crate::par::{KernelError, check_len, multiversioned};
+use crate::error::{KernelError, check_len};
+use crate::par::multiversioned;
 
 /// `x` of a block, `[T, N, H, W, C]`.
 #[derive(Clone, Copy, Debug)]

@@ -39,6 +39,7 @@ pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 
+use crate::error::{KernelError, check_len};
 use rayon::prelude::*;
 
 use super::check as check_operands;
@@ -47,7 +48,7 @@ use crate::conv_real::gather::for_each_band;
 use crate::conv_real::geometry::{Cut, Pass, Plan};
 use crate::conv_real::window::{Rows, fill};
 use crate::dispatch::{KernelPath, require, selected};
-use crate::shape::{ConvShape, ShapeError};
+use crate::shape::ConvShape;
 use signs::{BLOCK, Spread, Step};
 use tables::{AT_ONCE, BIAS, Source, Table, Unit};
 
@@ -84,7 +85,7 @@ pub(super) const TILE: usize = 8;
 /// conv_binary::grad_input_fast(&s, &dy, &w, None, 1, &mut dx)?;
 /// // Exact: 0.5 + 1.5 + 2 and -0.5 + 1.5 + 2; the step is 4 / 127.
 /// assert!((dx[0] - 4.0).abs() < 4.0 / 127.0 && (dx[1] - 3.0).abs() < 4.0 / 127.0);
-/// # Ok::<(), bitspike_kernels::shape::ShapeError>(())
+/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
 /// ```
 ///
 /// # Errors
@@ -96,7 +97,7 @@ pub fn grad_input_fast(
     scale: Option<&[f32]>,
     seed: u64,
     dx: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     grad_input_fast_with_path(selected(), s, dy, w, scale, seed, dx)
 }
 
@@ -112,15 +113,15 @@ pub fn grad_input_fast_with_path(
     scale: Option<&[f32]>,
     seed: u64,
     dx: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_binary::grad_input_fast";
     let (path, len) = (require(path)?, s.checked()?);
     check_operands(OP, s, None, Some(w), scale)?;
-    ShapeError::length(OP, "dy", len.y, dy.len())?;
-    ShapeError::length(OP, "dx", len.x, dx.len())?;
+    check_len(OP, "dy", len.y, dy.len())?;
+    check_len(OP, "dx", len.x, dx.len())?;
     // A step of 8 channels adds at most 2 * 255.
     if (len.w / s.c_in).div_ceil(8) + w.taps() >= i32::MAX as usize / 512 {
-        return Err(ShapeError::TooLarge { what: "the sum of one element", limit: "32-bit integers" });
+        return Err(KernelError::TooLarge { what: "the sum of one element", limit: "32-bit integers" });
     }
     let mut factors = vec![0.0; s.c_out.next_multiple_of(AT_ONCE)];
     factors[..s.c_out].iter_mut().enumerate().for_each(|(co, f)| *f = scale.map_or(1.0, |s| s[co]));

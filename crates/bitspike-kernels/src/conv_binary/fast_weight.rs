@@ -26,6 +26,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use crate::error::{KernelError, check_len};
 use rayon::prelude::*;
 
 use super::fast_input::signs::BLOCK;
@@ -37,7 +38,7 @@ use crate::dispatch::{KernelPath, require, selected};
 use crate::layout::transpose;
 use crate::par::{Level, multiversioned};
 use crate::recycle::Recycled;
-use crate::shape::{ConvShape, ShapeError};
+use crate::shape::ConvShape;
 use steps::Steps;
 
 /// Output pixels of a stretch: what the 16-bit sums of a look-up can take.
@@ -73,7 +74,7 @@ const LEAST_EVENTS: f64 = 0.12;
 /// conv_binary::grad_weight_fast(&s, &x, &[0.5, -2.0], None, 1, &mut dw)?;
 /// // Exact: 0.5 - 2 and -2; the step is 2.5 / 127.
 /// assert!((dw[0] + 1.5).abs() < 0.02 && (dw[1] + 2.0).abs() < 0.02);
-/// # Ok::<(), bitspike_kernels::shape::ShapeError>(())
+/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
 /// ```
 ///
 /// # Errors
@@ -85,7 +86,7 @@ pub fn grad_weight_fast(
     scale: Option<&[f32]>,
     seed: u64,
     dw: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     grad_weight_fast_with_path(selected(), s, x, dy, scale, seed, dw)
 }
 
@@ -101,12 +102,12 @@ pub fn grad_weight_fast_with_path(
     scale: Option<&[f32]>,
     seed: u64,
     dw: &mut [f32],
-) -> Result<(), ShapeError> {
+) -> Result<(), KernelError> {
     const OP: &str = "conv_binary::grad_weight_fast";
     let (path, len) = (require(path)?, s.checked()?);
     check_operands(OP, s, Some(x), None, scale)?;
-    ShapeError::length(OP, "dy", len.y, dy.len())?;
-    ShapeError::length(OP, "dw", len.w, dw.len())?;
+    check_len(OP, "dy", len.y, dy.len())?;
+    check_len(OP, "dw", len.w, dw.len())?;
     // Fewer channels would leave most lanes and table rows empty.
     let narrow = s.c_in < BLOCK || s.c_out < BLOCK;
     let events = x.events_per_neuron();

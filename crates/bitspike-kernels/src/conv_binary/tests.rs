@@ -180,10 +180,10 @@ fn operands_packed_for_other_sizes_are_refused() {
     let turned = ConvShape { h: 3, w: 2, ..s };
     let error = forward(&turned, &x, &w, None, &mut y).unwrap_err();
     let expected =
-        ShapeError::Packed { op: "conv_binary::forward", operand: "x", expected: [1, 3, 2, 4], found: [1, 2, 3, 4] };
+        KernelError::Packed { op: "conv_binary::forward", name: "x", expected: [1, 3, 2, 4], found: [1, 2, 3, 4] };
     assert_eq!(error, expected);
     let error = forward(&s, &x, &w, Some(&[1.0]), &mut y).unwrap_err();
-    assert!(matches!(error, ShapeError::Length { operand: "scale", expected: 2, found: 1, .. }));
+    assert!(matches!(error, KernelError::Length { name: "scale", expected: 2, found: 1, .. }));
     assert!(grad_input(&ConvShape { c_out: 3, ..s }, &[0.0; 18], &w, None, &mut [0.0; 24]).is_err());
 }
 
@@ -215,7 +215,7 @@ fn sums_that_f32_cannot_hold_are_refused() {
     let x = PackedSpikes::pack(&x, 1, 1, 1, s.c_in).unwrap();
     let w = PackedSigns::pack(&w, 1, s.c_in, 1, 1).unwrap();
     let error = forward(&s, &x, &w, None, &mut [0.0]).unwrap_err();
-    assert!(matches!(error, ShapeError::TooLarge { .. }), "{error}");
+    assert!(matches!(error, KernelError::TooLarge { .. }), "{error}");
 }
 
 #[test]

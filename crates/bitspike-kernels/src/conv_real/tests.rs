@@ -113,7 +113,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 fn wrong_lengths_are_reported_with_both_numbers() {
     let s = ConvShape { n: 1, h: 2, w: 2, c_in: 1, c_out: 1, kh: 1, kw: 1, stride: 1, padding: 0 };
     let error = forward(&s, &[0.0; 3], &[0.0], &mut [0.0; 4]).unwrap_err();
-    assert_eq!(error, ShapeError::Length { op: "conv_real::forward", operand: "x", expected: 4, found: 3 });
+    assert_eq!(error, KernelError::Length { op: "conv_real::forward", name: "x", expected: 4, found: 3 });
     assert!(grad_input(&s, &[0.0; 4], &[0.0; 2], &mut [0.0; 4]).is_err());
     assert!(grad_weight(&s, &[0.0; 4], &[0.0; 4], &mut [0.0; 0]).is_err());
 }

@@ -1,6 +1,6 @@
 //! Variants and sizes of the gate, and how `α` and the means are looked up.
 
-use crate::par::{KernelError, check_len, check_nonzero, product};
+use crate::error::{KernelError, check_len, check_nonzero, product};
 
 /// Over which elements of `X` the mean of a gate is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! Average pooling.
 
 use super::{KernelError, PoolShape};
-use crate::par::{self, Level, check_len, multiversioned};
+use crate::error::check_len;
+use crate::par::{self, Level, multiversioned};
 
 /// Computes the mean of every window.
 ///

@@ -1,7 +1,8 @@
 //! Global average pooling.
 
 use super::KernelError;
-use crate::par::{self, Level, check_len, check_nonzero, columns, product};
+use crate::error::{check_len, check_nonzero, product};
+use crate::par::{self, Level, columns};
 
 /// Computes the mean of every channel over all pixels of a map; sums are in `f64`.
 ///

@@ -11,7 +11,7 @@
 
 use super::Key;
 use crate::RateEncode;
-use crate::random::Random;
+use bitspike_random::Random;
 
 /// Keeps seeds of runs apart from small ones of encoders; odd, so that different seeds stay different.
 const RUN: u64 = 0xd134_2543_de82_ef95;
@@ -19,12 +19,12 @@ const RUN: u64 = 0xd134_2543_de82_ef95;
 pub(super) fn encode(x: &[f32], config: &RateEncode, key: Key, out: &mut [u8]) {
     // A run of seed 0 has the stream of `encode.seed` itself.
     let seed = config.seed.wrapping_add(key.seed.wrapping_mul(RUN));
-    let mut random = Random::new([seed, key.epoch, u64::from(key.test), key.sample]);
+    let mut random = Random::keyed([seed, key.epoch, u64::from(key.test), key.sample]);
     let signs: &[f32] = if config.signed { &[1.0, -1.0] } else { &[1.0] };
     for step in out.chunks_mut(x.len() * signs.len()) {
         for (part, sign) in step.chunks_mut(x.len()).zip(signs) {
             for (y, v) in part.iter_mut().zip(x) {
-                *y = u8::from(random.unit() < sign * config.gain * v);
+                *y = u8::from(random.unit_f32() < sign * config.gain * v);
             }
         }
     }

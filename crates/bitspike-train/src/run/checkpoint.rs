@@ -14,7 +14,7 @@
 //! metadata "bitspike"       JSON: format, epoch, batch, step, seed, recipe, sums of the running epoch, counters
 //! ```
 //!
-//! Random numbers need no state: every stream is a function of seed, purpose, epoch and sample (see `bitspike_data::Rng`), so
+//! Random numbers need no state: every stream is a function of seed, purpose, epoch and sample (see `bitspike_data::Purpose`), so
 //! seed, epoch and batch are the whole of it.
 //!
 //! Formats 1 and 2 are read as well. They have no seal; format 1 has `last_flip`, the step of each weight's last flip as u32, in

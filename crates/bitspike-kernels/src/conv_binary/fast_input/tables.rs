@@ -12,6 +12,7 @@
 
 use crate::conv_real::window::Rows;
 use crate::dispatch::KernelPath;
+use bitspike_random::Random;
 
 /// Values that share their signed sums.
 pub(in crate::conv_binary) const GROUP: usize = 4;
@@ -72,10 +73,8 @@ impl Unit {
 /// Key of the random bits of an image: two words of the SplitMix64 sequence (Steele et al., OOPSLA 2014) that starts at
 /// `seed + image * odd`.
 pub(crate) fn key(seed: u64, image: usize) -> [u32; 2] {
-    let mut z = seed.wrapping_add((image as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
+    let start = seed.wrapping_add((image as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let z = Random::from_state(start).next_u64();
     [z as u32, (z >> 32) as u32]
 }
 

@@ -211,11 +211,14 @@ fn operands_that_do_not_fit_are_refused() {
     let w = signs(&s, 1);
     let (dy, mut dx) = (vec![0.0; 36], vec![0.0; 45]);
     let short = grad_input_fast(&s, &dy[1..], &w, None, 0, &mut dx);
-    assert!(matches!(short, Err(ShapeError::Length { operand: "dy", expected: 36, found: 35, .. })));
+    assert!(matches!(short, Err(KernelError::Length { name: "dy", expected: 36, found: 35, .. })));
     let short = grad_input_fast(&s, &dy, &w, None, 0, &mut dx[1..]);
-    assert!(matches!(short, Err(ShapeError::Length { operand: "dx", expected: 45, found: 44, .. })));
+    assert!(matches!(short, Err(KernelError::Length { name: "dx", expected: 45, found: 44, .. })));
     let other = square(1, 3, 5, 4);
-    assert!(matches!(grad_input_fast(&other, &[0.0; 45], &w, None, 0, &mut [0.0; 36]), Err(ShapeError::Packed { .. })));
+    assert!(matches!(
+        grad_input_fast(&other, &[0.0; 45], &w, None, 0, &mut [0.0; 36]),
+        Err(KernelError::Packed { .. })
+    ));
     let scale = grad_input_fast(&s, &dy, &w, Some(&[1.0]), 0, &mut dx);
-    assert!(matches!(scale, Err(ShapeError::Length { operand: "scale", .. })));
+    assert!(matches!(scale, Err(KernelError::Length { name: "scale", .. })));
 }

@@ -2,9 +2,10 @@
 
 use super::kernels::{Runner, Work, noise};
 use crate::error::CliError;
+use bitspike_kernels::KernelError;
 use bitspike_kernels::bits::{PackedSigns, PackedSpikes};
 use bitspike_kernels::dispatch::{KernelPath, selected};
-use bitspike_kernels::shape::{ConvShape, ShapeError};
+use bitspike_kernels::shape::ConvShape;
 use bitspike_kernels::{conv_binary, conv_real};
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -52,12 +53,12 @@ pub fn run(runner: &mut Runner<'_>, images: usize, rate: f32, paths: &[KernelPat
 
 /// Why a shape cannot be measured.
 enum Failed {
-    Shape(ShapeError),
+    Shape(KernelError),
     Other(Box<CliError>),
 }
 
-impl From<ShapeError> for Failed {
-    fn from(e: ShapeError) -> Self {
+impl From<KernelError> for Failed {
+    fn from(e: KernelError) -> Self {
         Self::Shape(e)
     }
 }
@@ -86,7 +87,7 @@ fn bench(runner: &mut Runner<'_>, s: &ConvShape, rate: f32, path: KernelPath) ->
     let (mut y, mut dx, mut dw) = (vec![0.0; len.y], vec![0.0; len.x], vec![0.0; len.w]);
     let mut counts = vec![0i16; len.y];
     let work = Work::Operations(2.0 * s.macs() as f64);
-    let mut run = |kernel: &str, f: &mut dyn FnMut() -> Result<(), ShapeError>| {
+    let mut run = |kernel: &str, f: &mut dyn FnMut() -> Result<(), KernelError>| {
         runner.run(kernel, &shape, path, work, || f().expect(FITS))
     };
     run("binary.fwd", &mut || conv_binary::forward_with_path(path, s, &spikes, &signs, None, &mut y))?;
