@@ -63,8 +63,8 @@ pub struct BenchArgs {
         help_heading = "Comparison"
     )]
     pub modes: Vec<String>,
-    /// Share of spikes in the input of convolutions
-    #[arg(long, default_value_t = 0.15, value_name = "SHARE", help_heading = "Kernels")]
+    /// Share of spikes: in the input of kernels of convolutions, and in the output of every layer in training
+    #[arg(long, default_value_t = 0.15, value_name = "SHARE")]
     pub rate: f32,
     /// Images a kernel works on, of all time steps together; 128, or 32 for `all`
     #[arg(long, value_name = "N", help_heading = "Kernels")]

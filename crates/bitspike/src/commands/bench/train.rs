@@ -41,6 +41,8 @@ pub struct Line {
     device: String,
     kernel: String,
     reps: usize,
+    firing_rate: f64,
+    firing_rate_after: f64,
     pub train_step_s: f64,
     train_step_min_s: f64,
     train_step_max_s: f64,
@@ -111,7 +113,7 @@ pub fn run(args: &BenchArgs, job: &Job, device: &Device) -> Result<(), CliError>
             args.reps + 1
         ));
     }
-    let times = measure(&job.recipe, INPUT, CLASSES, args.reps, device)?;
+    let times = measure(&job.recipe, INPUT, CLASSES, args.rate.into(), args.reps, device)?;
     let line = line(args, job, device, &times);
     if args.run.json {
         output::json(&line)?;
@@ -136,6 +138,8 @@ fn line(args: &BenchArgs, job: &Job, device: &Device, t: &StepTimes) -> Line {
         device: args.run.device.clone(),
         kernel: kernels(device).to_owned(),
         reps: args.reps,
+        firing_rate: t.rates[0],
+        firing_rate_after: t.rates[1],
         train_step_s: t.train_step.median,
         train_step_min_s: t.train_step.min,
         train_step_max_s: t.train_step.max,
@@ -195,5 +199,7 @@ fn table(l: &Line, t: &StepTimes) -> String {
     text += &row("inference, 1 sample", t.infer_1, rate(1, l.infer_1_s));
     let memory = |mb: Option<u64>| mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb} MiB"));
     let (train, all) = (memory(l.train_peak_rss_mb), memory(l.peak_rss_mb));
+    text +=
+        &format!("firing rate {:.1} %, {:.1} % after the steps\n", 100.0 * l.firing_rate, 100.0 * l.firing_rate_after);
     text + &format!("peak memory of the process: {all}; after the training steps: {train}\n")
 }
