@@ -13,7 +13,8 @@
 # FOLDER   where compiler, case and programs are kept, default target/embedded (about 1 GB)
 # MODEL    a model to run instead of the made-up ones, with samples as 32-bit floats, one after the other:
 #          bitspike infer MODEL.bsnn --data cifar10 --data-dir DIR --samples 200 --write-inputs SAMPLES.f32
-#          (model and samples share 4 MB of emulated flash)
+#          As many samples as one likes: a program is built for each piece of 2 MB, since model and samples share 4 MB of
+#          emulated flash
 #
 # That a program links proves two things: the panic handler calls a function that nobody defines, so no path to a panic is
 # left; and only `core` is built, so there is no allocator.
@@ -150,10 +151,18 @@ wasm() {
 }
 
 if [ $# -gt 0 ]; then
+    [ $# -eq 2 ] || fail "MODEL.bsnn and SAMPLES.f32 belong together"
     make_case given "$@"
-    cortex_m
-    riscv
-    wasm
+    inputs=$(sed -n 's/.*INPUTS: usize = \([0-9]*\);/\1/p' "$case/case.rs")
+    rm -rf "$folder/pieces"
+    mkdir "$folder/pieces"
+    split -b $((2097152 / (4 * inputs) * 4 * inputs)) "$2" "$folder/pieces/samples-"
+    for piece in "$folder"/pieces/*; do
+        make_case given "$1" "$piece"
+        cortex_m
+        riscv
+        wasm
+    done
 else
     for kind in residual residual-integers signal signal-integers element element-integers; do
         make_case "$kind" "$kind"
