@@ -17,6 +17,8 @@ from bitspike import _program, _runs
 
 F = np.float32
 PROGRAM = os.environ.get("BITSPIKE")
+# A shell starts what runs behind it so, and then nobody can take the signal back.
+needs_ctrl_c = pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is ignored in this process")
 needs_program = pytest.mark.skipif(not PROGRAM, reason="BITSPIKE does not name the program")
 QUICK = {"network.layers": "8-P-8", "train.epochs": 1, "train.batch_size": 50}
 
@@ -84,6 +86,7 @@ def test_arrays_that_cannot_be_are_refused(case: int, tmp_path) -> None:
         bs.train(data=change(*images(6, 0)), out=tmp_path / "r", program=sys.executable)
 
 
+@needs_ctrl_c
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the program")
 def test_ctrl_c_is_passed_on_and_errors_are_shown(tmp_path) -> None:
     script = tmp_path / "bitspike"
@@ -131,6 +134,7 @@ def test_train_on_arrays_export_and_run(tmp_path, capsys) -> None:
     assert isinstance(table, pandas.DataFrame) and len(table) == 6 and "flips.per_weight" in table
 
 
+@needs_ctrl_c
 @needs_program
 @pytest.mark.skipif(sys.platform == "win32", reason="a signal to oneself")
 def test_an_interrupted_run_goes_on(tmp_path) -> None:
