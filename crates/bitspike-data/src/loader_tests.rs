@@ -182,6 +182,13 @@ fn unusable_options_name_their_key() {
         assert!(matches!(Loader::new(set, options), Err(DataError::Config { key, .. }) if key == want), "{want}");
     }
     let values = crate::Values::Bytes(vec![0; 3]);
-    let broken = SampleSet { steps: 1, shape: [1, 2, 2], values, labels: vec![0], classes: vec!["a".into()] };
+    let broken = SampleSet {
+        steps: 1,
+        shape: [1, 2, 2],
+        values,
+        labels: vec![0],
+        classes: vec!["a".into()],
+        recordings: vec![],
+    };
     assert!(matches!(Loader::new(Arc::new(broken), LoaderOptions::default()), Err(DataError::Set { .. })));
 }

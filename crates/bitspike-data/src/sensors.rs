@@ -8,6 +8,7 @@ use crate::config::DataConfig;
 use crate::set::{DataSet, SampleSet, SourceFile, Values};
 use crate::{DataError, Drawn, find};
 use bitspike_sensors::{Encoded, Oddity, Part, Prepared, SensorConfig};
+use std::sync::Arc;
 
 /// Oddities that are told one by one.
 const NOTES: usize = 20;
@@ -19,30 +20,27 @@ pub(crate) fn load(cfg: &DataConfig) -> Result<DataSet, DataError> {
     let config = SensorConfig { path: path.clone(), validation: cfg.validation, ..sensors };
     let prepared = bitspike_sensors::prepare(&config)?;
     let (encoder, split) = (prepared.encoder(), prepared.split());
-    let part = |values: Values, labels: Vec<u32>| {
+    let set = |values: Values, labels: Vec<u32>| {
         SampleSet::sequences(encoder.stored_steps(), encoder.shape(), values, labels, prepared.classes().to_vec())
     };
+    let names: Vec<Arc<str>> = prepared.recordings().iter().map(|r| r.name.as_str().into()).collect();
     let encoded = |part: Part| {
         let values = match part.samples {
             Encoded::Bytes(values) => Values::Bytes(values),
             Encoded::Floats(values) => Values::Floats(values),
         };
-        (values, part.labels)
+        let recordings = part.origins.iter().map(|o| names[o.recording].clone()).collect();
+        Ok::<_, DataError>(SampleSet { recordings, ..set(values, part.labels)? })
     };
-    let (train, labels) = if encoder.is_random() {
+    let train = if encoder.is_random() {
         let (features, labels) = prepared.train_features()?;
         let drawn = Drawn::new(encoder.clone(), features);
-        (Values::Drawn(drawn.expect("features are of this encoder, and draws are spikes")), labels)
+        set(Values::Drawn(drawn.expect("features are of this encoder, and draws are spikes")), labels)?
     } else {
-        encoded(prepared.encode_train(0)?)
+        encoded(prepared.encode_train(0)?)?
     };
-    let train = part(train, labels)?;
-    let (test, labels) = encoded(prepared.encode_test(0)?);
-    let test = part(test, labels)?;
-    let validation = match prepared.encode_validation(0)?.map(encoded) {
-        Some((values, labels)) => Some(part(values, labels)?),
-        None => None,
-    };
+    let test = encoded(prepared.encode_test(0)?)?;
+    let validation = prepared.encode_validation(0)?.map(encoded).transpose()?;
     let held =
         validation.as_ref().map_or(String::new(), |set| format!(", validation {} of the training part", set.len()));
     let text = format!(

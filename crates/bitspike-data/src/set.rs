@@ -87,6 +87,8 @@ pub struct SampleSet {
     pub labels: Vec<u32>,
     /// Class names.
     pub classes: Vec<String>,
+    /// Recording that each sample comes from; empty where there are none, or their samples are drawn at random.
+    pub recordings: Vec<Arc<str>>,
 }
 
 impl SampleSet {
@@ -123,7 +125,7 @@ impl SampleSet {
         labels: Vec<u32>,
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
-        let set = Self { steps, shape, values, labels, classes };
+        let set = Self { steps, shape, values, labels, classes, recordings: Vec::new() };
         set.check()?;
         Ok(set)
     }
@@ -229,6 +231,7 @@ impl SampleSet {
     /// Keeps the first `n` samples.
     pub(crate) fn truncate(&mut self, n: usize) {
         self.labels.truncate(n);
+        self.recordings.truncate(n);
         self.values.truncate(n, self.image_len());
     }
 
@@ -254,6 +257,7 @@ impl SampleSet {
         SampleSet {
             values: self.values.split_off(n, self.image_len()),
             labels: self.labels.split_off(n),
+            recordings: self.recordings.split_off(n.min(self.recordings.len())),
             classes: self.classes.clone(),
             ..*self
         }

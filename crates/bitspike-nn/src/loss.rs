@@ -5,6 +5,7 @@
 //! mean-output: CE(mean over t of logits[t], label)
 //! mixed:       CE(z, y) becomes w · CE(z, label) + (1 − w) · CE(z, second label), the cross entropy with a soft label
 //! smoothed:    CE(z, y) becomes (1 − ε) · CE(z, y) − ε · mean over classes of log softmax(z)   (Szegedy et al., CVPR 2016)
+//! weighted:    log softmax(z)[k] becomes w_k · log softmax(z)[k], with a weight for each class k
 //! ```
 //!
 //! Shapes: logits `[T, N, K]`, labels and w `[N]` → a scalar, the mean over the batch.
@@ -32,6 +33,8 @@ pub struct Targets {
     second: Option<(Tensor<1, Int>, Tensor<1>)>,
     /// ε.
     smoothing: f64,
+    /// `[K]`.
+    weights: Option<Tensor<1>>,
 }
 
 impl Targets {
@@ -48,7 +51,7 @@ impl Targets {
     /// assert!((loss - (2f32.exp() + 1.0).ln() + 0.75 * 2.0).abs() < 1e-6);
     /// ```
     pub fn mixed(labels: Tensor<1, Int>, second: Tensor<1, Int>, own: Tensor<1>) -> Self {
-        Self { labels, second: Some((second, own)), smoothing: 0.0 }
+        Self { second: Some((second, own)), ..labels.into() }
     }
 
     /// The same with label smoothing: a share `epsilon` of every target, mixed ones too, is spread evenly over all classes. 0
@@ -67,6 +70,21 @@ impl Targets {
         Self { smoothing: epsilon, ..self }
     }
 
+    /// The same with a weight for each class, `[K]`: where classes have unequal numbers of samples.
+    ///
+    /// ```
+    /// use bitspike_nn::{Loss, Targets};
+    /// use burn::tensor::{Device, Int, Tensor};
+    /// let device = Device::default();
+    /// let targets = Targets::from(Tensor::<1, Int>::from_ints([0, 1], &device));
+    /// let weighted = targets.weighted(Tensor::from_floats([0.5, 3.0], &device));
+    /// let loss: f32 = Loss::MeanOutput.forward(Tensor::<3>::zeros([1, 2, 2], &device), weighted).into_scalar();
+    /// assert!((loss - 3.5 / 2.0 * 2f32.ln()).abs() < 1e-6);
+    /// ```
+    pub fn weighted(self, weights: Tensor<1>) -> Self {
+        Self { weights: Some(weights), ..self }
+    }
+
     /// Every target `t` times, one set after the other.
     fn repeat(self, t: usize) -> Self {
         let second = self.second.map(|(second, own)| (second.repeat_dim(0, t), own.repeat_dim(0, t)));
@@ -76,7 +94,7 @@ impl Targets {
 
 impl From<Tensor<1, Int>> for Targets {
     fn from(labels: Tensor<1, Int>) -> Self {
-        Self { labels, second: None, smoothing: 0.0 }
+        Self { labels, second: None, smoothing: 0.0, weights: None }
     }
 }
 
@@ -104,6 +122,9 @@ impl Loss {
             let rule = format_args!("logits are of {n} samples, {name} has {len}");
             require(len == n, "Loss", rule, &[("logits [T, N, K]", &[t, n, k]), (name, &[len])]);
         }
+        let weights = targets.weights.as_ref().map_or(k, |w| w.dims()[0]);
+        let rule = format_args!("logits are of {k} classes, weights [K] has {weights}");
+        require(weights == k, "Loss", rule, &[("logits [T, N, K]", &[t, n, k]), ("weights [K]", &[weights])]);
         match self {
             Self::Tet => cross_entropy(logits.reshape([t * n, k]), targets.repeat(t)),
             Self::MeanOutput => cross_entropy(mean_output(logits), targets),
@@ -120,6 +141,10 @@ pub fn mean_output(logits: Tensor<3>) -> Tensor<2> {
 fn cross_entropy(logits: Tensor<2>, targets: Targets) -> Tensor<1> {
     let n = targets.labels.dims()[0];
     let logs = log_softmax(logits, 1);
+    let logs = match targets.weights {
+        Some(weights) => logs * weights.unsqueeze(),
+        None => logs,
+    };
     let of = |labels: Tensor<1, Int>| logs.clone().gather(1, labels.reshape([n, 1]));
     let loss = match targets.second {
         None => of(targets.labels).mean().neg(),

@@ -247,6 +247,7 @@ fn options_of_training_resume_bit_for_bit_on_any_number_of_threads() {
     run_in_pieces(&plain, &[]);
     let rows = [
         "train.label_smoothing=0.1",
+        "train.class_weights=balanced",
         "optim.clip_norm=0.5",
         "optim.nesterov=true",
         "train.ema=0.9",

@@ -139,3 +139,18 @@ fn provenance_changes_with_any_byte() {
     assert_ne!(before[0].sha256, after[0].sha256);
     assert_eq!(before[1], after[1]);
 }
+
+#[test]
+fn images_are_turned_as_exif_says() {
+    let plain = jpeg(4, 2);
+    // A TIFF of one entry: tag 0x112, one short, 6: the top of the picture is its right side.
+    let tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let mut turned = plain[..2].to_vec();
+    turned.extend([0xff, 0xe1, 0, (2 + 6 + tiff.len()) as u8]);
+    turned.extend(b"Exif\0\0");
+    turned.extend(tiff);
+    turned.extend(&plain[2..]);
+    let [plain, turned] = [plain, turned].map(|bytes| open(Path::new("x.jpg"), &bytes).unwrap());
+    assert_eq!((plain.width(), plain.height()), (4, 2));
+    assert_eq!(turned, plain.rotate90());
+}

@@ -132,7 +132,11 @@ pub(crate) fn open(path: &Path, bytes: &[u8]) -> Result<DynamicImage, DataError>
     Beyond::check("pixels of a side", side, MAX_FILE_SIDE.into(), "more than a camera makes", SCALE).map_err(beyond)?;
     Beyond::check_growth("bytes of pixels", bytes.len() as u64, decoder.total_bytes(), SCALE).map_err(beyond)?;
     decoder.set_limits(limits).map_err(|e| bad(e.to_string()))?;
-    DynamicImage::from_decoder(decoder).map_err(|e| bad(e.to_string()))
+    // As the person saw it who held the camera.
+    let orientation = decoder.orientation().map_err(|e| bad(e.to_string()))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| bad(e.to_string()))?;
+    image.apply_orientation(orientation);
+    Ok(image)
 }
 
 /// Says why a PNG or JPEG file is incomplete, if it is.

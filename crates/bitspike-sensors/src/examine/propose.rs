@@ -103,6 +103,14 @@ pub fn propose(found: &Findings, signal: Option<Signal>) -> Result<Proposal, Sen
             ));
         }
     }
+    let counts = || found.classes.values().copied();
+    if let (Some(least), Some(most)) = (counts().min(), counts().max())
+        && most >= 3 * least
+    {
+        why.push(format!(
+            "classes have {least} to {most} recordings: train.class_weights = \"balanced\" lets each count the same"
+        ));
+    }
     Ok(Proposal { signal, config, why })
 }
 

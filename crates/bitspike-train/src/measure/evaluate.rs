@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub correct: u64,
     /// Which class was taken for which.
     pub confusion: Confusion,
+    /// Predicted class of every sample, in the order of the set.
+    pub predictions: Vec<u32>,
     /// Samples.
     pub samples: u64,
     /// Seconds in the network, without loading.
@@ -157,8 +159,9 @@ pub fn evaluate(network: &impl Spiking, loader: &Loader, loss: Loss, device: &De
         let value: f32 = loss.forward(logits.clone(), targets).into_scalar();
         result.seconds += start.elapsed().as_secs_f64();
         result.loss += f64::from(value) * n as f64;
-        let pairs = labels.iter().map(|label| *label as usize).zip(predictions(logits));
-        result.confusion.count(pairs);
+        let predictions = predictions(logits);
+        result.confusion.count(labels.iter().map(|label| *label as usize).zip(predictions.iter().copied()));
+        result.predictions.extend(predictions.into_iter().map(|class| class as u32));
         result.samples += n as u64;
     }
     result.correct = result.confusion.correct();

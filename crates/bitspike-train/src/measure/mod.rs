@@ -1,4 +1,4 @@
-//! What is measured of a network: sign flips, gradients, accuracy and firing rates, confusion, energy, time.
+//! What is measured of a network: sign flips, gradients, accuracy and firing rates, confusion, wrong recordings, energy, time.
 
 pub mod bench;
 pub mod confusion;
@@ -6,3 +6,4 @@ pub mod diagnose;
 pub mod energy;
 pub mod evaluate;
 pub mod flips;
+pub mod worst;

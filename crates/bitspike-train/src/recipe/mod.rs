@@ -64,6 +64,8 @@ pub struct TrainConfig {
     pub loss: Loss,
     /// Label smoothing ε: that share of every training target is spread evenly over all classes; 0 for none.
     pub label_smoothing: f64,
+    /// Weight of the classes in the loss.
+    pub class_weights: ClassWeights,
     /// Decay of a moving average of all parameters, which is evaluated and exported in place of the trained ones; 0 for none.
     pub ema: f64,
     /// Weight of the firing-rate regulariser: that times the mean over layers of (rate − ½)² joins the loss; 0 for none.
@@ -90,6 +92,7 @@ impl Default for TrainConfig {
             test: TestAt::Auto,
             loss: Loss::Tet,
             label_smoothing: 0.0,
+            class_weights: ClassWeights::None,
             ema: 0.0,
             rate_weight: 0.0,
             recompute: false,
@@ -98,6 +101,32 @@ impl Default for TrainConfig {
             diagnose_every: 20,
             checkpoint_every: 0,
         }
+    }
+}
+
+/// Weight of the classes in the training loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// Every sample counts the same.
+    #[default]
+    None,
+    /// Every class counts the same: a sample has weight n / (K · n_k), n_k of n training samples of its class, one of K.
+    Balanced,
+}
+
+impl ClassWeights {
+    /// Weight of each class for so many training samples of each; `None` if all are 1. A class without samples gets 0.
+    ///
+    /// ```
+    /// use bitspike_train::recipe::ClassWeights;
+    /// assert_eq!(ClassWeights::Balanced.of(&[10, 30]), Some(vec![2.0, 2.0 / 3.0]));
+    /// ```
+    pub fn of(self, counts: &[usize]) -> Option<Vec<f32>> {
+        let (all, there) = (counts.iter().sum::<usize>() as f64, counts.iter().filter(|n| **n > 0).count() as f64);
+        let weight = |&n: &usize| if n == 0 { 0.0 } else { (all / (there * n as f64)) as f32 };
+        (self == Self::Balanced).then(|| counts.iter().map(weight).collect())
     }
 }
 

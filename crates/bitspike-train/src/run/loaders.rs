@@ -16,6 +16,8 @@ pub(crate) struct Loaders {
     pub held_out: Option<(&'static str, Loader)>,
     /// The test part.
     pub test: Loader,
+    /// Weight of each class in the training loss.
+    pub class_weights: Option<Vec<f32>>,
 }
 
 impl Loaders {
@@ -51,6 +53,7 @@ impl Loaders {
             passes,
             held_out: held_out.map(loader).transpose()?,
             test: eval_loader(recipe, data, data.test.clone())?,
+            class_weights: recipe.train.class_weights.of(&data.train.class_counts()),
         })
     }
 }

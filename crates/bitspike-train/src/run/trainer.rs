@@ -351,7 +351,10 @@ impl<A: Architecture> Trainer<A> {
                 self.recipe.train.epochs,
             );
             let (images, targets) = tensors(batch, &device);
-            let targets = targets.smoothed(self.recipe.train.label_smoothing);
+            let mut targets = targets.smoothed(self.recipe.train.label_smoothing);
+            if let Some(weights) = &self.loaders.class_weights {
+                targets = targets.weighted(Tensor::from_floats(weights.as_slice(), &device));
+            }
             let (logits, value) = if self.optimizer.config().binary_rule == BinaryRule::Online {
                 self.update_online(&images, &targets, lr)
             } else {

@@ -6,13 +6,14 @@ use crate::error::CliError;
 use crate::output;
 use bitspike_train::measure::confusion::Confusion;
 use bitspike_train::measure::evaluate::evaluate;
+use bitspike_train::measure::worst::{self, Wrong};
 use bitspike_train::run::eval_loader;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Scores {
+struct Scores<'a> {
     run: String,
     method: String,
     seed: u64,
@@ -36,6 +37,9 @@ struct Scores {
     macro_f1: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confusion: Option<Confusion>,
+    /// Recordings with wrong windows, the worst first.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    wrong: &'a [Wrong<'a>],
     binary_weights: u64,
     real_parameters: u64,
     bytes_1bit: u64,
@@ -55,7 +59,9 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         _ => data.test.clone(),
     };
     let loader = eval_loader(&recipe, &data, set)?;
+    let set = loader.set().clone();
     let e = evaluate(&network, &loader, recipe.train.loss, &device)?;
+    let wrong = worst::worst(&set, &e.predictions);
     let (size, progress) = (plan.summary(), &checkpoint.progress);
     let result = Scores {
         run: args.run_folder.display().to_string(),
@@ -76,6 +82,7 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         balanced_accuracy: e.confusion.balanced_accuracy(),
         macro_f1: e.confusion.macro_f1(),
         confusion: e.confusion.shown().is_some().then(|| e.confusion.clone()),
+        wrong: &wrong,
         firing_rates: e.layers.iter().map(|(name, l)| (name.clone(), l.mean_rate())).collect(),
         binary_weights: size.binary_weights,
         real_parameters: size.real_parameters,
@@ -89,7 +96,7 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
         let rates: Vec<String> = result.firing_rates.iter().map(|(n, r)| format!("{n} {r:.3}")).collect();
         output::result(&format!(
             "{} seed {}, {} checkpoint (epoch {}{}), {} part: accuracy {:.2} %, loss {:.4}, {} samples\n\
-             firing rate {:.3} ({}); {} in 1-bit form, {} in float32; {:.3} ms per sample in batches of {}\n{}",
+             firing rate {:.3} ({}); {} in 1-bit form, {} in float32; {:.3} ms per sample in batches of {}\n{}{}",
             result.method,
             result.seed,
             result.checkpoint,
@@ -105,7 +112,8 @@ pub fn run(args: &EvalArgs) -> Result<bool, CliError> {
             super::shared::bytes(result.bytes_f32),
             result.milliseconds_per_sample,
             recipe.train.eval_batch_size,
-            e.confusion.text(&data.test.classes)
+            e.confusion.text(&data.test.classes),
+            worst::text(&wrong)
         ))?;
     }
     Ok(args.min_accuracy.is_none_or(|min| result.accuracy >= min))
