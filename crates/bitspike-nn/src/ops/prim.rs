@@ -3,8 +3,8 @@
 //! Burn's public `Tensor` is bound to the runtime dispatcher; the bodies of a backend extension are generic over the
 //! backend and see primitives only. [`Val`] gives those primitives arithmetic with broadcasting and nothing else.
 
-use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::{BoolDType, FloatDType, Shape, Slice};
+use burn::backend::{Backend, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor};
+use burn::tensor::{BoolDType, FloatDType, IntDType, Shape, Slice};
 use std::ops::{Add, Div, Mul, Sub};
 
 /// A float primitive of backend `B`.
@@ -104,21 +104,32 @@ impl<B: Backend> Val<B> {
         Self(B::float_cat(parts.into_iter().map(|v| v.0).collect(), 0))
     }
 
+    /// What the device stores booleans as. [`BoolDType::Native`] is not it everywhere: backends through CubeCL name such a
+    /// type, and panic when they compile a kernel that stores it.
+    fn bool_dtype(&self) -> BoolDType {
+        get_or_init_device_settings::<B>(&self.0.device()).bool_dtype
+    }
+
+    /// The integers of the device; WGSL has none of 64 bits.
+    pub fn int_dtype(&self) -> IntDType {
+        get_or_init_device_settings::<B>(&self.0.device()).int_dtype
+    }
+
     /// 1 where the value is at least `threshold`, else 0.
     pub fn at_least(&self, threshold: f32) -> Self {
-        let mask = B::float_greater_equal_elem(self.0.clone(), threshold.into(), BoolDType::Native);
+        let mask = B::float_greater_equal_elem(self.0.clone(), threshold.into(), self.bool_dtype());
         Self(B::bool_into_float(mask, FloatDType::F32))
     }
 
     /// 1 where the absolute value is at most `limit`, else 0.
     pub fn abs_at_most(&self, limit: f32) -> Self {
-        let mask = B::float_lower_equal_elem(B::float_abs(self.0.clone()), limit.into(), BoolDType::Native);
+        let mask = B::float_lower_equal_elem(B::float_abs(self.0.clone()), limit.into(), self.bool_dtype());
         Self(B::bool_into_float(mask, FloatDType::F32))
     }
 
     /// 1 where the absolute value is below `limit`, else 0.
     pub fn abs_below(&self, limit: f32) -> Self {
-        let mask = B::float_lower_elem(B::float_abs(self.0.clone()), limit.into(), BoolDType::Native);
+        let mask = B::float_lower_elem(B::float_abs(self.0.clone()), limit.into(), self.bool_dtype());
         Self(B::bool_into_float(mask, FloatDType::F32))
     }
 
