@@ -74,9 +74,21 @@ impl<B: Backend> Val<B> {
         Self(B::float_reshape(self.0, Shape::from(dims.to_vec())))
     }
 
-    /// Sums over the given axes, keeping them with length one.
+    /// Sums over the given axes, one after the other, keeping them with length one.
+    ///
+    /// For each sum the axes before it are one, and so are those behind it. Through CubeCL, Burn 0.22.1 has wrong sums over an
+    /// axis of a tensor of four axes or more whose memory is in another order than they are: `[2, 2, 2, 2]` with axes 2 and 3
+    /// swapped, over axis 0. The width of its vectors comes from every axis that has the same place in the order of the
+    /// input's memory and of the output's, also behind one that has not (`generate_vector_size` of cubek-reduce 0.3.1).
+    /// With at most two axes beside the one that is summed there is no such axis.
     pub fn sum_keep(self, axes: &[usize]) -> Self {
-        Self(axes.iter().fold(self.0, |t, &axis| B::float_sum_dim(t, axis)))
+        axes.iter().fold(self, |t, &axis| {
+            let mut dims = t.dims();
+            let parts = [&dims[..axis], &dims[axis..=axis], &dims[axis + 1..]];
+            let folded: Vec<usize> = parts.iter().filter(|p| !p.is_empty()).map(|p| p.iter().product()).collect();
+            dims[axis] = 1;
+            Self(B::float_sum_dim(t.reshape(&folded).0, usize::from(axis > 0))).reshape(&dims)
+        })
     }
 
     /// Mean over the given axes, keeping them with length one.
