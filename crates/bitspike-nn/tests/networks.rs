@@ -5,7 +5,7 @@
 mod common;
 
 use bitspike_nn::layers::{AgmmConfig, NeuronConfig, NeuronKind, NormConfig, NormKind};
-use bitspike_nn::network::{Family, Head, Ignore, Network, NetworkConfig, NetworkOptions, Pooling};
+use bitspike_nn::network::{Family, FiringRates, Head, Ignore, Network, NetworkConfig, NetworkOptions, Pooling};
 use bitspike_nn::ops::conv::WeightScale;
 use bitspike_nn::{Init, Loss};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -13,7 +13,7 @@ use common::*;
 
 const CLASSES: usize = 10;
 
-/// Logits, gradient of the input and of every parameter after one step on random data.
+/// Logits, penalty of the firing rates, gradient of the input and of every parameter after one step on random data.
 type Outcome = Vec<(String, Vec<f32>)>;
 
 /// `input` `[T or 1, N, C, H, W]`.
@@ -25,9 +25,12 @@ fn run(options: &NetworkOptions, dims: [usize; 5], device: &Device) -> Outcome {
     let (leaf, x) = input(&x, dims, Memory::ChannelsFirst, device);
     let labels: Vec<i32> = (0..n).map(|i| (i * 7 % CLASSES) as i32).collect();
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [n]), device);
-    let logits = network.forward(x, &mut Ignore);
-    let grads = Loss::Tet.forward(logits.clone(), labels).backward();
-    let mut outcome = vec![("logits".to_owned(), host(logits)), ("input".to_owned(), grad(&leaf, &grads))];
+    let mut rates = FiringRates::default();
+    let logits = network.forward(x, &mut rates);
+    let penalty = rates.penalty(0.5).expect("layers that fire");
+    let grads = (Loss::Tet.forward(logits.clone(), labels) + penalty.clone()).backward();
+    let mut outcome = vec![("logits".to_owned(), host(logits)), ("penalty".to_owned(), host(penalty))];
+    outcome.push(("input".to_owned(), grad(&leaf, &grads)));
     outcome.extend(gradients(&network, &grads));
     outcome
 }
