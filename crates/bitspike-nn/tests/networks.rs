@@ -68,6 +68,9 @@ fn cases() -> Vec<(String, NetworkOptions, [usize; 5])> {
             let norm = NormConfig { kind, ..NormConfig::default() };
             cases.push((format!("{family:?} {kind:?}"), NetworkOptions { norm, ..base.clone() }, [1, 4, 3, 12, 12]));
         }
+        let mut once = base.clone();
+        once.network.steps = 1;
+        cases.push((format!("{family:?} one step"), once, [1, 4, 3, 12, 12]));
         let mut flat = base.clone();
         flat.network.head = Head::Flatten;
         flat.network.weight_scale = WeightScale::MeanAbs;
