@@ -22,6 +22,7 @@
 // burn-ndarray is deprecated: it stays a second backend for tests for as long as Burn ships it.
 #![cfg_attr(feature = "ndarray", allow(deprecated))]
 
+pub mod device;
 mod init;
 pub mod layers;
 mod loss;

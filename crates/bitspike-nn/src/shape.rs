@@ -1,4 +1,4 @@
-//! Shapes that do not fit, refused before anything is computed.
+//! Shapes that do not fit, refused before anything is computed; and elements in the order of the axes.
 //!
 //! As with Burn's own operations a wrong shape is a panic: it is a mistake in a program, not in its data. The message names the
 //! layer or operation, the rule and every shape; the place it points to is the caller's.
@@ -40,4 +40,14 @@ pub(crate) fn require_one_length(layer: &str, tensors: &[(&str, Option<&Tensor<1
     let given: Vec<(&str, &[usize])> = given.iter().map(|(name, dims)| (*name, &dims[..])).collect();
     let fits = given.windows(2).all(|pair| pair[0].1 == pair[1].1);
     require(fits, layer, format_args!("tensors of one length are expected"), &given);
+}
+
+/// The same tensor with its elements, and those of its gradient, in memory in the order of its axes. It costs nothing where
+/// they are already.
+///
+/// Where an operand of a product or a sum was repeated, Burn sums the gradient over one axis after the other, and through
+/// CubeCL those sums are wrong in most other orders of memory: see `Val::sum_keep`.
+pub(crate) fn in_order(x: Tensor<5>) -> Tensor<5> {
+    let dims = x.dims();
+    x.flatten::<2>(1, 4).reshape(dims)
 }

@@ -91,7 +91,7 @@ fn normalisation() {
             .collect();
         weighted_sum(&y, &m)
     };
-    let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst);
+    let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst, &device());
     let g = tensor(&gamma, [DIMS[2]], &device()).require_grad();
     let b = tensor(&beta, [DIMS[2]], &device()).require_grad();
     let grads = backward(batch_norm(view, g.clone(), b.clone(), EPSILON as f32).0, &m);
@@ -115,7 +115,7 @@ fn affine_map() {
         let y: Vec<f64> = (0..LEN).map(|i| scale[place(i).2] * x[i] + shift[place(i).2]).collect();
         weighted_sum(&y, &m)
     };
-    let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst);
+    let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst, &device());
     let a = tensor(&scale, [DIMS[2]], &device()).require_grad();
     let b = tensor(&shift, [DIMS[2]], &device()).require_grad();
     let grads = backward(affine(view, a.clone(), b.clone()), &m);
@@ -153,7 +153,7 @@ fn convolution() {
             }
             sum
         };
-        let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst);
+        let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst, &device());
         let k = tensor(&weight, [c_out, c, kernel, kernel], &device()).require_grad();
         let p = ConvParams { stride, padding, weight: WeightKind::Real, precision: Precision::Exact };
         let grads = backward(conv(view, k.clone(), p), &m);
@@ -219,7 +219,7 @@ fn gate_in_every_variant() {
                 .collect();
             weighted_sum(&y, &m)
         };
-        let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst);
+        let (leaf, view) = input(&x, DIMS, Memory::ChannelsFirst, &device());
         let a = tensor(&alpha, [DIMS[0], width], &device()).require_grad();
         let grads = backward(gate(view, a.clone(), p).0, &m);
         let (wx, wa) = (wide(&x), wide(&alpha));
@@ -292,7 +292,7 @@ fn neuron_and_its_learned_decay() {
             surrogate: Surrogate::Sigmoid,
             width: K as f32,
         };
-        let (leaf, view) = input(&x, [rows, 1, NEURONS, 1, 1], Memory::ChannelsFirst);
+        let (leaf, view) = input(&x, [rows, 1, NEURONS, 1, 1], Memory::ChannelsFirst, &device());
         let d = tensor(&[decay], [1], &device()).require_grad();
         let grads = backward(neuron(view, d.clone(), p), &m);
         let wx = wide(&x);

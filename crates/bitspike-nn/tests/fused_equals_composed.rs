@@ -1,26 +1,26 @@
-//! Every fused operation against its composed body: values and gradients, over odd shapes, options and memory orders.
+//! Every operation on the device under test against its composed body on Flex: values and gradients, over odd shapes,
+//! options and memory orders. On Flex itself these are the fused kernels.
 #![cfg(feature = "flex")]
 
 mod common;
 
 use bitspike_nn::ops::conv::{ConvParams, Precision, WeightKind, WeightScale, conv};
-use bitspike_nn::ops::flex::with_composed;
 use bitspike_nn::ops::gate::{GateApply, GateFunction, GateParams, GatePool, gate, scale_steps};
 use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::{affine, batch_norm};
 use bitspike_nn::ops::pool::{avg_pool, global_avg_pool, max_pool};
 use bitspike_nn::ops::surrogate::Surrogate;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use common::*;
 use proptest::prelude::*;
 
 const TOLERANCE: f32 = 2e-5;
 
-/// Runs both bodies and compares; names that start with `=` must be equal. `floor` as in [`check_close`].
-fn compare(floor: f32, run: impl Fn() -> Results) -> Result<(), TestCaseError> {
-    let (fused, composed) = (run(), with_composed(&run));
-    prop_assert_eq!(fused.len(), composed.len());
-    for ((name, a), (_, b)) in fused.iter().zip(&composed) {
+/// Runs it on the device and by the composed body, and compares; names that start with `=` must be equal. `floor` as in [`check_close`].
+fn compare(floor: f32, run: impl Fn(&Device) -> Results) -> Result<(), TestCaseError> {
+    let (found, composed) = (run(&device()), reference(&run));
+    prop_assert_eq!(found.len(), composed.len());
+    for ((name, a), (_, b)) in found.iter().zip(&composed) {
         let result = match name.strip_prefix('=') {
             Some(name) => check_close(name, a, b, 0.0, 0.0),
             None => check_close(name, a, b, TOLERANCE, floor),
@@ -34,7 +34,8 @@ fn compare(floor: f32, run: impl Fn() -> Results) -> Result<(), TestCaseError> {
 fn loss<const D: usize>(y: Tensor<D>, seed: u64) -> Tensor<1> {
     let dims = y.dims();
     let m = Stream(seed).vec(dims.iter().product(), -1.0, 1.0);
-    (y * tensor(&m, dims, &device())).sum()
+    let m = tensor(&m, dims, &y.device());
+    (y * m).sum()
 }
 
 fn memory() -> impl Strategy<Value = Memory> {
@@ -93,9 +94,9 @@ proptest! {
         };
         let dims = if constant { [1, dims[1], dims[2], dims[3], dims[4]] } else { dims };
         let x = Stream(seed).vec(product(&dims), -1.0, 2.5);
-        compare(1.0, || {
-            let (leaf, x) = input(&x, dims, memory);
-            let decay = tensor(&[decay], [1], &device()).require_grad();
+        compare(1.0, |d| {
+            let (leaf, x) = input(&x, dims, memory, d);
+            let decay = tensor(&[decay], [1], d).require_grad();
             let s = neuron(x, decay.clone(), p);
             let grads = loss(s.clone(), seed ^ 1).backward();
             vec![("=spikes", host(s)), ("dx", grad(&leaf, &grads)), ("dλ", grad(&decay, &grads))]
@@ -117,9 +118,9 @@ proptest! {
             levels => stream.steps(product(&dims), levels),
         };
         let w = stream.vec(c_out * c_in * kernel * kernel, -1.5, 1.5);
-        compare(0.0, || {
-            let (leaf, x) = input(&x, dims, memory);
-            let w = tensor(&w, [c_out, c_in, kernel, kernel], &device()).require_grad();
+        compare(0.0, |d| {
+            let (leaf, x) = input(&x, dims, memory, d);
+            let w = tensor(&w, [c_out, c_in, kernel, kernel], d).require_grad();
             let y = conv(x, w.clone(), p);
             let grads = loss(y.clone(), seed ^ 1).backward();
             // Integers: no rounding on either side.
@@ -136,9 +137,9 @@ proptest! {
         let mut stream = Stream(seed);
         let x = stream.vec(product(&dims), offset - 1.0, offset + 1.0);
         let (gamma, beta) = (stream.vec(c, 0.5, 1.5), stream.vec(c, -1.0, 1.0));
-        compare(1.0, || {
-            let (leaf, x) = input(&x, dims, memory);
-            let (gamma, beta) = (tensor(&gamma, [c], &device()).require_grad(), tensor(&beta, [c], &device()).require_grad());
+        compare(1.0, |d| {
+            let (leaf, x) = input(&x, dims, memory, d);
+            let (gamma, beta) = (tensor(&gamma, [c], d).require_grad(), tensor(&beta, [c], d).require_grad());
             let (y, mean, var) = batch_norm(x, gamma.clone(), beta.clone(), 1e-5);
             let grads = loss(y.clone(), seed ^ 1).backward();
             vec![
@@ -153,9 +154,9 @@ proptest! {
         let c = dims[2];
         let mut stream = Stream(seed);
         let (x, scale, shift) = (stream.vec(product(&dims), -1.0, 1.0), stream.vec(c, -2.0, 2.0), stream.vec(c, -1.0, 1.0));
-        compare(1.0, || {
-            let (leaf, x) = input(&x, dims, memory);
-            let (scale, shift) = (tensor(&scale, [c], &device()).require_grad(), tensor(&shift, [c], &device()).require_grad());
+        compare(1.0, |d| {
+            let (leaf, x) = input(&x, dims, memory, d);
+            let (scale, shift) = (tensor(&scale, [c], d).require_grad(), tensor(&shift, [c], d).require_grad());
             let y = affine(x, scale.clone(), shift.clone());
             let grads = loss(y.clone(), seed ^ 1).backward();
             vec![
@@ -171,9 +172,9 @@ proptest! {
         let width = if per_channel { c } else { 1 };
         let mut stream = Stream(seed);
         let (x, alpha) = (stream.vec(product(&dims), -1.0, 1.5), stream.vec(t * width, 0.5, 2.0));
-        compare(1.0, || {
-            let (leaf, x) = input(&x, dims, memory);
-            let alpha = tensor(&alpha, [t, width], &device()).require_grad();
+        compare(1.0, |d| {
+            let (leaf, x) = input(&x, dims, memory, d);
+            let alpha = tensor(&alpha, [t, width], d).require_grad();
             let (y, means) = gate(x, alpha.clone(), p);
             let shape: Vec<f32> = means.dims().iter().map(|d| *d as f32).collect();
             let grads = loss(y.clone(), seed ^ 1).backward();
@@ -190,9 +191,9 @@ proptest! {
         let width = if per_channel { c } else { 1 };
         let mut stream = Stream(seed);
         let (x, factor) = (stream.vec(product(&dims), -1.0, 1.5), stream.vec(t * width, 0.5, 2.0));
-        compare(0.0, || {
-            let (_, x) = input(&x, dims, memory);
-            let y = scale_steps(x.inner(), tensor(&factor, [t, width], &device().inner()));
+        compare(0.0, |d| {
+            let (_, x) = input(&x, dims, memory, d);
+            let y = scale_steps(x.inner(), tensor(&factor, [t, width], &d.clone().inner()));
             vec![("=y", host(y))]
         })?;
     }
@@ -205,8 +206,8 @@ proptest! {
             true => Stream(seed).steps(product(&dims), 1),
             false => Stream(seed).vec(product(&dims), -1.0, 1.0),
         };
-        compare(0.0, || {
-            let (leaf, x) = input(&x, dims, memory);
+        compare(0.0, |d| {
+            let (leaf, x) = input(&x, dims, memory, d);
             let (a, b, c) = (avg_pool(x.clone(), k), max_pool(x.clone(), k), global_avg_pool(x));
             let all = loss(a.clone(), seed ^ 1) + loss(b.clone(), seed ^ 2) + loss(c.clone(), seed ^ 3);
             let grads = all.backward();
@@ -215,7 +216,7 @@ proptest! {
     }
 }
 
-/// What the kernels do not take still works: it runs the composed body.
+/// What the kernels of Flex do not take still works: it runs the composed body. Always on Flex.
 #[test]
 fn parameters_outside_the_range_of_the_kernels_fall_back() {
     let p = NeuronParams {
@@ -226,19 +227,19 @@ fn parameters_outside_the_range_of_the_kernels_fall_back() {
         surrogate: Surrogate::Triangle,
         width: 1.0,
     };
-    let run = |decay: f32| {
-        let (leaf, x) = input(&[0.75, 2.0, 0.75, 0.5], [2, 1, 2, 1, 1], Memory::ChannelsFirst);
-        let s = neuron(x, tensor(&[decay], [1], &device()), p);
+    let run = |decay: f32, d: &Device| {
+        let (leaf, x) = input(&[0.75, 2.0, 0.75, 0.5], [2, 1, 2, 1, 1], Memory::ChannelsFirst, d);
+        let s = neuron(x, tensor(&[decay], [1], d), p);
         let grads = s.clone().sum().backward();
         (host(s), grad(&leaf, &grads))
     };
-    assert_eq!(run(1.5), with_composed(|| run(1.5)));
+    assert_eq!(run(1.5, &flex()), reference(|d| run(1.5, d)));
     // A λ that has become NaN shows in the gradient, it does not stop the program.
-    assert!(run(f32::NAN).1.iter().any(|g| g.is_nan()));
+    assert!(run(f32::NAN, &flex()).1.iter().any(|g| g.is_nan()));
 
-    let large = |k| {
-        let (_, x) = input(&Stream(1).vec(17 * 17, -1.0, 1.0), [1, 1, 1, 17, 17], Memory::ChannelsFirst);
+    let large = |k, d: &Device| {
+        let (_, x) = input(&Stream(1).vec(17 * 17, -1.0, 1.0), [1, 1, 1, 17, 17], Memory::ChannelsFirst, d);
         host(max_pool(x, k))
     };
-    assert_eq!(large(16), with_composed(|| large(16)));
+    assert_eq!(large(16, &flex()), reference(|d| large(16, d)));
 }

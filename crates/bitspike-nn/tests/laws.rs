@@ -30,7 +30,7 @@ type Gradients = Vec<(String, Vec<f32>)>;
 fn run(options: &NetworkOptions, x: &[f32], dims: [usize; 5]) -> (Vec<f32>, Vec<f32>, Gradients) {
     let plan = options.plan([dims[2], dims[3], dims[4]], CLASSES).unwrap();
     let network = Network::new(&plan, &Init::new(3), &device());
-    let (leaf, x) = input(x, dims, Memory::ChannelsFirst);
+    let (leaf, x) = input(x, dims, Memory::ChannelsFirst, &device());
     let labels: Vec<i32> = (0..dims[1]).map(|i| (i * 3 % CLASSES) as i32).collect();
     let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [dims[1]]), &device());
     let logits = network.forward(x, &mut Ignore);
@@ -121,7 +121,7 @@ fn one_time_step_is_a_step_function() {
                 surrogate: Surrogate::Triangle,
                 width: 1.0,
             };
-            let (leaf, x) = input(&values, [1, 2, 3, 4, 5], Memory::ChannelsFirst);
+            let (leaf, x) = input(&values, [1, 2, 3, 4, 5], Memory::ChannelsFirst, &device());
             let decay = tensor(&[0.5], [1], &device()).require_grad();
             let s = neuron(x, decay.clone(), p);
             let expected: Vec<f32> = values.iter().map(|x| f32::from(u8::from(*x >= v_threshold))).collect();

@@ -7,10 +7,9 @@ use bitspike_nn::layers::{AgmmConfig, Conv2d, EvalGate, GatePosition, NeuronConf
 use bitspike_nn::network::{
     Blocks, Ignore, Junction, Network, NetworkConfig, NetworkName, NetworkOptions, Observer, PlanError, Pooling, Unit,
 };
-use bitspike_nn::ops::flex::with_composed;
 use bitspike_nn::ops::gate::{GateFunction, GatePool};
 use bitspike_nn::{Init, Loss};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use common::*;
 use std::collections::BTreeMap;
 
@@ -80,14 +79,14 @@ fn small() -> Vec<(NetworkName, f64, [usize; 3])> {
 /// Logits, and the gradient of the input and of every parameter, after one step on random data.
 type Outcome = Vec<(String, Vec<f32>)>;
 
-fn run(options: &NetworkOptions, dims: [usize; 5], observer: &mut dyn Observer) -> Outcome {
+fn run(options: &NetworkOptions, dims: [usize; 5], device: &Device, observer: &mut dyn Observer) -> Outcome {
     let [_, n, c, h, w] = dims;
     let plan = options.plan([c, h, w], 10).expect("a valid configuration");
-    let network = Network::new(&plan, &Init::new(7), &device());
+    let network = Network::new(&plan, &Init::new(7), device);
     let x = Stream(11).vec(dims.iter().product(), -1.0, 1.0);
-    let (leaf, x) = input(&x, dims, Memory::ChannelsFirst);
+    let (leaf, x) = input(&x, dims, Memory::ChannelsFirst, device);
     let labels: Vec<i32> = (0..n).map(|i| (i * 7 % 10) as i32).collect();
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [n]), &device());
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [n]), device);
     let logits = network.forward(x, observer);
     let grads = Loss::Tet.forward(logits.clone(), labels).backward();
     let mut outcome = vec![("logits".to_owned(), host(logits)), ("input".to_owned(), grad(&leaf, &grads))];
@@ -121,8 +120,8 @@ fn fused_and_composed_networks_agree_and_learn_everywhere() {
     let mut wrong = Vec::new();
     for (name, width, map) in small() {
         for (what, options, dims) in variants(name, width, map) {
-            let fused = run(&options, dims, &mut Ignore);
-            let composed = with_composed(|| run(&options, dims, &mut Ignore));
+            let fused = run(&options, dims, &device(), &mut Ignore);
+            let composed = reference(|d| run(&options, dims, d, &mut Ignore));
             assert_eq!(fused.len(), composed.len(), "{what}");
             for ((part, a), (other, b)) in fused.iter().zip(&composed) {
                 assert_eq!(part, other, "{what}");
@@ -136,12 +135,13 @@ fn fused_and_composed_networks_agree_and_learn_everywhere() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Always on Flex, whose threads they are.
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
     for (name, width, [c, h, w]) in small() {
         let options = NetworkOptions { gate: Some(AgmmConfig::default()), ..named(name, width) };
-        let run = |threads| pool(threads).install(|| run(&options, [1, 8, c, h, w], &mut Ignore));
+        let run = |threads| pool(threads).install(|| run(&options, [1, 8, c, h, w], &flex(), &mut Ignore));
         let (one, two) = (run(1), run(2));
         let wrong: Vec<String> =
             one.iter().zip(&two).filter_map(|((part, a), (_, b))| check_equal(part, a, b).err()).collect();
@@ -170,7 +170,7 @@ fn inputs_of_layers_are_what_the_plan_says() {
         let options = named(name, width);
         let plan = options.plan([c, h, w], 10).unwrap();
         let mut seen = Seen::default();
-        run(&options, [1, 2, c, h, w], &mut seen);
+        run(&options, [1, 2, c, h, w], &device(), &mut seen);
         let mut largest = 0;
         for conv in plan.convs.iter().filter(|c| c.source.is_some()) {
             let source = conv.source.as_ref().unwrap();

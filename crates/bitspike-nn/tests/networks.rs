@@ -1,33 +1,36 @@
-//! Whole networks: fused against composed, twice the same bits, and the same bits whatever the number of threads.
+//! Whole networks: the device under test against the composed form, twice the same bits, and the same bits whatever the
+//! number of threads.
 #![cfg(feature = "flex")]
 
 mod common;
 
-use bitspike_nn::layers::{AgmmConfig, NeuronConfig, NeuronKind};
-use bitspike_nn::network::{Family, Head, Ignore, Network, NetworkConfig, NetworkOptions, Pooling};
+use bitspike_nn::layers::{AgmmConfig, NeuronConfig, NeuronKind, NormConfig, NormKind};
+use bitspike_nn::network::{Family, FiringRates, Head, Ignore, Network, NetworkConfig, NetworkOptions, Pooling};
 use bitspike_nn::ops::conv::WeightScale;
-use bitspike_nn::ops::flex::with_composed;
 use bitspike_nn::{Init, Loss};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use common::*;
 
 const CLASSES: usize = 10;
 
-/// Logits, gradient of the input and of every parameter after one step on random data.
+/// Logits, penalty of the firing rates, gradient of the input and of every parameter after one step on random data.
 type Outcome = Vec<(String, Vec<f32>)>;
 
 /// `input` `[T or 1, N, C, H, W]`.
-fn run(options: &NetworkOptions, dims: [usize; 5]) -> Outcome {
+fn run(options: &NetworkOptions, dims: [usize; 5], device: &Device) -> Outcome {
     let [_, n, c, h, w] = dims;
     let plan = options.plan([c, h, w], CLASSES).expect("a valid configuration");
-    let network = Network::new(&plan, &Init::new(7), &device());
+    let network = Network::new(&plan, &Init::new(7), device);
     let x = Stream(11).vec(dims.iter().product(), -1.0, 1.0);
-    let (leaf, x) = input(&x, dims, Memory::ChannelsFirst);
+    let (leaf, x) = input(&x, dims, Memory::ChannelsFirst, device);
     let labels: Vec<i32> = (0..n).map(|i| (i * 7 % CLASSES) as i32).collect();
-    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [n]), &device());
-    let logits = network.forward(x, &mut Ignore);
-    let grads = Loss::Tet.forward(logits.clone(), labels).backward();
-    let mut outcome = vec![("logits".to_owned(), host(logits)), ("input".to_owned(), grad(&leaf, &grads))];
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [n]), device);
+    let mut rates = FiringRates::default();
+    let logits = network.forward(x, &mut rates);
+    let penalty = rates.penalty(0.5).expect("layers that fire");
+    let grads = (Loss::Tet.forward(logits.clone(), labels) + penalty.clone()).backward();
+    let mut outcome = vec![("logits".to_owned(), host(logits)), ("penalty".to_owned(), host(penalty))];
+    outcome.push(("input".to_owned(), grad(&leaf, &grads)));
     outcome.extend(gradients(&network, &grads));
     outcome
 }
@@ -61,6 +64,13 @@ fn cases() -> Vec<(String, NetworkOptions, [usize; 5])> {
             NetworkOptions { full_precision: true, ..base.clone() },
             [1, 4, 3, 12, 12],
         ));
+        for kind in [NormKind::Bntt, NormKind::Tebn] {
+            let norm = NormConfig { kind, ..NormConfig::default() };
+            cases.push((format!("{family:?} {kind:?}"), NetworkOptions { norm, ..base.clone() }, [1, 4, 3, 12, 12]));
+        }
+        let mut once = base.clone();
+        once.network.steps = 1;
+        cases.push((format!("{family:?} one step"), once, [1, 4, 3, 12, 12]));
         let mut flat = base.clone();
         flat.network.head = Head::Flatten;
         flat.network.weight_scale = WeightScale::MeanAbs;
@@ -75,7 +85,7 @@ fn cases() -> Vec<(String, NetworkOptions, [usize; 5])> {
 fn fused_and_composed_networks_agree() {
     let mut wrong = Vec::new();
     for (name, options, dims) in cases() {
-        let (fused, composed) = (run(&options, dims), with_composed(|| run(&options, dims)));
+        let (fused, composed) = (run(&options, dims, &device()), reference(|d| run(&options, dims, d)));
         let names = |o: &Outcome| o.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
         assert_eq!(names(&fused), names(&composed), "{name}");
         assert!(fused.iter().all(|(_, v)| largest(v) > 0.0), "{name}: every gradient takes part");
@@ -92,13 +102,14 @@ fn fused_and_composed_networks_agree_at_evaluation() {
     let mut wrong = Vec::new();
     for (name, options, dims) in cases() {
         let plan = options.plan([dims[2], dims[3], dims[4]], CLASSES).unwrap();
-        let device = device().inner();
-        let network = Network::new(&plan, &Init::new(7), &device);
         let x = Stream(11).vec(dims.iter().product(), -1.0, 1.0);
-        let logits = || host(network.forward(tensor(&x, dims, &device), &mut Ignore));
-        wrong.extend(
-            check_close("logits", &logits(), &with_composed(logits), 1e-3, 0.0).err().map(|e| format!("{name}: {e}")),
-        );
+        let logits = |device: &Device| {
+            let device = device.clone().inner();
+            let network = Network::new(&plan, &Init::new(7), &device);
+            host(network.forward(tensor(&x, dims, &device), &mut Ignore))
+        };
+        let (found, expected) = (logits(&device()), reference(logits));
+        wrong.extend(check_close("logits", &found, &expected, 1e-3, 0.0).err().map(|e| format!("{name}: {e}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -110,7 +121,7 @@ fn check_same(name: &str, found: &Outcome, expected: &Outcome) {
     assert!(wrong.is_empty(), "{name}: {wrong:#?}");
 }
 
-/// Sizes large enough for every kernel to use its threads.
+/// Sizes large enough for every kernel to use its threads. Always on Flex, whose threads they are.
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
@@ -118,8 +129,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
     for family in [Family::Vgg, Family::BiReal] {
         let options = options(family, Pooling::Current);
         let dims = [1, 16, 3, 24, 24];
-        let first = one.install(|| run(&options, dims));
-        check_same("again", &one.install(|| run(&options, dims)), &first);
-        check_same("two threads", &two.install(|| run(&options, dims)), &first);
+        let first = one.install(|| run(&options, dims, &flex()));
+        check_same("again", &one.install(|| run(&options, dims, &flex())), &first);
+        check_same("two threads", &two.install(|| run(&options, dims, &flex())), &first);
     }
 }

@@ -1,6 +1,8 @@
 //! Every public layer and operation, given a tensor with one wrong axis: no number comes back, and the message names the
 //! layer and has both shapes. On a device with and without autodiff.
 
+mod common;
+
 use bitspike_nn::layers::{
     AgmmConfig, BinaryLinear, Classifier, Conv2dConfig, NeuronConfig, NormConfig, NormKind, binary_linear,
 };
@@ -15,6 +17,7 @@ use bitspike_nn::ops::pool::{avg_pool, max_pool};
 use bitspike_nn::ops::sgd::{SgdParams, sgd_step};
 use bitspike_nn::{Init, Loss, Targets};
 use burn::tensor::{Device, Int, Tensor};
+use common::{device, host};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a case does with a device and x `[T, N, C, H, W]`.
@@ -25,10 +28,6 @@ type Make<'a> = Box<dyn Fn() -> Vec<f32> + 'a>;
 
 const RIGHT: [usize; 5] = [2, 3, 4, 6, 6];
 
-fn host<const D: usize>(t: Tensor<D>) -> Vec<f32> {
-    t.into_data().try_to_vec::<f32>().unwrap()
-}
-
 fn case(f: impl Fn(&Device, Tensor<5>) -> Tensor<5> + 'static) -> Case {
     Box::new(move |d, dims| host(f(d, Tensor::ones(dims, d))))
 }
@@ -38,7 +37,7 @@ fn conv_params() -> ConvParams {
 }
 
 fn neuron_params() -> NeuronParams {
-    *NeuronConfig::default().init(2, &Device::default()).params()
+    *NeuronConfig::default().init(2, &device()).params()
 }
 
 fn ones<const D: usize>(dims: [usize; D], d: &Device) -> Tensor<D> {
@@ -186,7 +185,7 @@ fn refusal(run: impl FnOnce() -> Vec<f32>) -> String {
 fn every_wrong_axis_is_refused_with_both_shapes() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut refused = 0;
-    for device in [Device::default(), Device::default().autodiff()] {
+    for device in [device().inner(), device()] {
         for (layer, run, wrong) in cases() {
             for dims in wrong {
                 let message = refusal(|| run(&device, dims));
@@ -259,7 +258,7 @@ fn adamw() -> AdamwParams {
 /// The same cases with the right shape give values: what is refused above is the shape.
 #[test]
 fn the_right_shapes_are_taken() {
-    for device in [Device::default(), Device::default().autodiff()] {
+    for device in [device().inner(), device()] {
         let networks = [Family::Vgg, Family::BiReal];
         for (family, layers) in networks.into_iter().zip(["8-P-8", "8-2x8"]) {
             let network =

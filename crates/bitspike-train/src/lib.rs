@@ -26,7 +26,6 @@
 
 pub mod architecture;
 pub mod deploy;
-pub mod device;
 mod error;
 pub mod measure;
 pub mod optim;
@@ -35,6 +34,7 @@ pub mod recipe;
 pub mod run;
 
 pub use architecture::{Architecture, Spiking};
+pub use bitspike_nn::device;
 pub use error::TrainError;
 
 /// The example of the README runs.

@@ -13,6 +13,7 @@ use bitspike_nn::ops::neuron::{NeuronParams, Reset, neuron};
 use bitspike_nn::ops::norm::batch_norm;
 use bitspike_nn::ops::pool::{avg_pool, global_avg_pool};
 use bitspike_nn::ops::surrogate::Surrogate;
+use bitspike_train::device::by_name;
 use bitspike_train::measure::flips::{FlipTracker, ObserveTensor};
 use bitspike_train::optim::tbso::{Tbso, TbsoParams};
 use bitspike_train::optim::{BinaryStep, OptimConfig, Optimizer};
@@ -184,7 +185,7 @@ fn agmm(c: &mut Case) {
     c.close("y", y.clone(), TOLERANCE);
     let grads = (y * c.tensor("grad_y")).sum().backward();
     c.close("grad_x", x.grad(&grads).expect("a gradient"), TOLERANCE);
-    let zero = || Tensor::zeros(alpha.dims(), &Device::default());
+    let zero = || Tensor::zeros(alpha.dims(), &alpha.device());
     c.close("grad_alpha", alpha.grad(&grads).unwrap_or_else(zero), TOLERANCE);
 }
 
@@ -420,9 +421,12 @@ fn all_vectors(device: &Device) {
     assert!(wrong.is_empty(), "{} failures in {} files:\n{}", wrong.len(), paths.len(), wrong.join("\n"));
 }
 
+/// On the device that `BITSPIKE_TEST_DEVICE` names, `cpu` without it.
 #[test]
-fn golden_vectors_on_the_default_backend() {
-    all_vectors(&Device::default().autodiff());
+fn golden_vectors_on_the_device_under_test() {
+    let name =
+        std::env::var_os("BITSPIKE_TEST_DEVICE").map_or("cpu".into(), |name| name.to_string_lossy().into_owned());
+    all_vectors(&by_name(&name).unwrap_or_else(|e| panic!("BITSPIKE_TEST_DEVICE: {e}")).autodiff());
 }
 
 #[cfg(feature = "ndarray")]

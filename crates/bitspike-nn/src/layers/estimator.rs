@@ -119,8 +119,10 @@ mod tests {
             for (i, &w) in w.iter().enumerate() {
                 assert_eq!(v[i] > 0.0, w > 0.0);
                 let expected = (i + 1) as f32 * k * t * (1.0 - (t * w).tanh().powi(2));
+                // 1 − v² has lost the bits of v where v is near 1, and devices differ in the last bit of a tanh.
+                let last_bit = (i + 1) as f32 * k * t * 2.0 * f32::EPSILON;
                 assert!(
-                    (g[i] - expected).abs() < 1e-4 * expected.abs().max(1e-3),
+                    (g[i] - expected).abs() < (1e-4 * expected.abs()).max(last_bit),
                     "{progress} {i}: {} {expected}",
                     g[i]
                 );

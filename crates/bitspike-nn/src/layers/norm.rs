@@ -12,7 +12,7 @@
 //! 2021.
 
 use crate::ops::norm::{affine, batch_norm};
-use crate::shape::{require, require_per_channel};
+use crate::shape::{in_order, require, require_per_channel};
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -143,9 +143,9 @@ impl TimeBatchNorm {
         let Some(scale) = &self.time_scale else { return y };
         let [steps] = scale.dims();
         // In the order of memory on the CPU, where the product then copies nothing.
-        let y = y.permute([0, 1, 3, 4, 2]);
+        let y = in_order(y.permute([0, 1, 3, 4, 2]));
         let y = if y.dims()[0] == steps { y } else { y.repeat_dim(0, steps) };
-        (y * scale.val().reshape([steps, 1, 1, 1, 1])).permute([0, 1, 4, 2, 3])
+        in_order(y * scale.val().reshape([steps, 1, 1, 1, 1])).permute([0, 1, 4, 2, 3])
     }
 
     #[track_caller]

@@ -3,7 +3,7 @@
 use super::config::{ConvPlan, NetworkOptions};
 use super::observer::Observer;
 use super::types::Pooling;
-use super::unit::{Whole, apply_gate, build_conv, build_norm, channels_first, channels_last};
+use super::unit::{Whole, add_last, apply_gate, build_conv, build_norm, channels_first, channels_last};
 use crate::Init;
 use crate::layers::Conv2dConfig;
 use crate::layers::{Agmm, Conv2d, GatePosition, Neuron, RealConv2d, TimeBatchNorm};
@@ -214,7 +214,7 @@ impl BiRealBlock {
             None => x,
             Some(shortcut) => channels_last(shortcut.forward(channels_first(x), repeats)),
         };
-        channels_first(channels_last(y) + around)
+        channels_first(add_last(channels_last(y), around))
     }
 }
 

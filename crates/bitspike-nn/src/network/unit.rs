@@ -6,6 +6,7 @@ use crate::Init;
 use crate::layers::{Agmm, BinaryConv2d, Conv2d, GatePosition, Neuron, NormConfig, NormKind, TimeBatchNorm};
 use crate::ops::block::{BlockParams, BlockStatistics, BlockWeights, block, block_evaluate};
 use crate::ops::gate::GatePool;
+use crate::shape::in_order;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -158,7 +159,12 @@ impl Whole<'_> {
 
 /// The sum of two tensors of which one may have one step for all.
 pub(super) fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
-    channels_first(channels_last(a) + channels_last(b))
+    channels_first(add_last(channels_last(a), channels_last(b)))
+}
+
+/// [`add`] for `[T, N, H, W, C]`. The gradient of a tensor with one step is a sum over all.
+pub(super) fn add_last(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
+    in_order(a + b)
 }
 
 /// `[T, N, C, H, W]` seen as `[T, N, H, W, C]`, which is its order in memory on the CPU backend: there the sum of two such

@@ -20,7 +20,7 @@ use burn::backend::autodiff::{
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor};
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{IntDType, Shape, Tensor};
+use burn::tensor::{Shape, Tensor};
 
 /// Which value stands for a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +164,8 @@ pub(crate) fn composed_forward<B: Backend>(
             (unflat::<B>(y, tn), save.then_some(ComposedPoolState { x, indices: None, k }))
         }
         PoolKind::Max => {
-            let r = B::max_pool2d_with_indices(x.clone(), [k; 2], [k; 2], [0; 2], [1; 2], false, IntDType::I64);
+            let index = Val::<B>(x.clone()).int_dtype();
+            let r = B::max_pool2d_with_indices(x.clone(), [k; 2], [k; 2], [0; 2], [1; 2], false, index);
             let state = save.then_some(ComposedPoolState { x, indices: Some(r.indices), k });
             (unflat::<B>(r.output, tn), state)
         }

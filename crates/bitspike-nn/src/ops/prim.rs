@@ -3,8 +3,8 @@
 //! Burn's public `Tensor` is bound to the runtime dispatcher; the bodies of a backend extension are generic over the
 //! backend and see primitives only. [`Val`] gives those primitives arithmetic with broadcasting and nothing else.
 
-use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::{BoolDType, FloatDType, Shape, Slice};
+use burn::backend::{Backend, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor};
+use burn::tensor::{BoolDType, FloatDType, IntDType, Shape, Slice};
 use std::ops::{Add, Div, Mul, Sub};
 
 /// A float primitive of backend `B`.
@@ -74,9 +74,21 @@ impl<B: Backend> Val<B> {
         Self(B::float_reshape(self.0, Shape::from(dims.to_vec())))
     }
 
-    /// Sums over the given axes, keeping them with length one.
+    /// Sums over the given axes, one after the other, keeping them with length one.
+    ///
+    /// For each sum the axes before it are one, and so are those behind it. Through CubeCL, Burn 0.22.1 has wrong sums over an
+    /// axis of a tensor of four axes or more whose memory is in another order than they are: `[2, 2, 2, 2]` with axes 2 and 3
+    /// swapped, over axis 0. The width of its vectors comes from every axis that has the same place in the order of the
+    /// input's memory and of the output's, also behind one that has not (`generate_vector_size` of cubek-reduce 0.3.1).
+    /// With at most two axes beside the one that is summed there is no such axis.
     pub fn sum_keep(self, axes: &[usize]) -> Self {
-        Self(axes.iter().fold(self.0, |t, &axis| B::float_sum_dim(t, axis)))
+        axes.iter().fold(self, |t, &axis| {
+            let mut dims = t.dims();
+            let parts = [&dims[..axis], &dims[axis..=axis], &dims[axis + 1..]];
+            let folded: Vec<usize> = parts.iter().filter(|p| !p.is_empty()).map(|p| p.iter().product()).collect();
+            dims[axis] = 1;
+            Self(B::float_sum_dim(t.reshape(&folded).0, usize::from(axis > 0))).reshape(&dims)
+        })
     }
 
     /// Mean over the given axes, keeping them with length one.
@@ -104,21 +116,32 @@ impl<B: Backend> Val<B> {
         Self(B::float_cat(parts.into_iter().map(|v| v.0).collect(), 0))
     }
 
+    /// What the device stores booleans as. [`BoolDType::Native`] is not it everywhere: backends through CubeCL name such a
+    /// type, and panic when they compile a kernel that stores it.
+    fn bool_dtype(&self) -> BoolDType {
+        get_or_init_device_settings::<B>(&self.0.device()).bool_dtype
+    }
+
+    /// The integers of the device; WGSL has none of 64 bits.
+    pub fn int_dtype(&self) -> IntDType {
+        get_or_init_device_settings::<B>(&self.0.device()).int_dtype
+    }
+
     /// 1 where the value is at least `threshold`, else 0.
     pub fn at_least(&self, threshold: f32) -> Self {
-        let mask = B::float_greater_equal_elem(self.0.clone(), threshold.into(), BoolDType::Native);
+        let mask = B::float_greater_equal_elem(self.0.clone(), threshold.into(), self.bool_dtype());
         Self(B::bool_into_float(mask, FloatDType::F32))
     }
 
     /// 1 where the absolute value is at most `limit`, else 0.
     pub fn abs_at_most(&self, limit: f32) -> Self {
-        let mask = B::float_lower_equal_elem(B::float_abs(self.0.clone()), limit.into(), BoolDType::Native);
+        let mask = B::float_lower_equal_elem(B::float_abs(self.0.clone()), limit.into(), self.bool_dtype());
         Self(B::bool_into_float(mask, FloatDType::F32))
     }
 
     /// 1 where the absolute value is below `limit`, else 0.
     pub fn abs_below(&self, limit: f32) -> Self {
-        let mask = B::float_lower_elem(B::float_abs(self.0.clone()), limit.into(), BoolDType::Native);
+        let mask = B::float_lower_elem(B::float_abs(self.0.clone()), limit.into(), self.bool_dtype());
         Self(B::bool_into_float(mask, FloatDType::F32))
     }
 

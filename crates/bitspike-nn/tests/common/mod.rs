@@ -1,6 +1,7 @@
 //! Values, tensors in different memory orders, and comparisons shared by the tests.
 #![allow(dead_code)] // each test file is a crate of its own and uses a part
 
+use bitspike_nn::device::by_name;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
@@ -30,8 +31,24 @@ impl Stream {
     }
 }
 
+/// The device under test, with autodiff: what `BITSPIKE_TEST_DEVICE` names, `cpu` without it. Not [`Device::default`], which
+/// is another one in every build with a GPU backend.
 pub fn device() -> Device {
-    Device::default().autodiff()
+    let name =
+        std::env::var_os("BITSPIKE_TEST_DEVICE").map_or("cpu".into(), |name| name.to_string_lossy().into_owned());
+    by_name(&name).unwrap_or_else(|e| panic!("BITSPIKE_TEST_DEVICE: {e}")).autodiff()
+}
+
+/// Flex, whatever device is under test: for what is about its kernels and threads.
+#[cfg(feature = "flex")]
+pub fn flex() -> Device {
+    Device::flex().autodiff()
+}
+
+/// What `run` gives by the composed bodies on Flex. Fused kernels are compared with it, and so is every other device.
+#[cfg(feature = "flex")]
+pub fn reference<R>(run: impl FnOnce(&Device) -> R) -> R {
+    bitspike_nn::ops::flex::with_composed(|| run(&flex()))
 }
 
 pub fn tensor<const D: usize>(values: &[f32], dims: [usize; D], device: &Device) -> Tensor<D> {
@@ -55,15 +72,15 @@ pub enum Memory {
 }
 
 /// A leaf with a gradient, and the view `[T, N, C, H, W]` of it that goes into an operation.
-pub fn input(values: &[f32], dims: [usize; 5], memory: Memory) -> (Tensor<5>, Tensor<5>) {
+pub fn input(values: &[f32], dims: [usize; 5], memory: Memory, device: &Device) -> (Tensor<5>, Tensor<5>) {
     let [t, n, c, h, w] = dims;
     match memory {
         Memory::ChannelsFirst => {
-            let leaf = tensor(values, dims, &device()).require_grad();
+            let leaf = tensor(values, dims, device).require_grad();
             (leaf.clone(), leaf)
         }
         Memory::ChannelsLast => {
-            let leaf = tensor(values, [t, n, h, w, c], &device()).require_grad();
+            let leaf = tensor(values, [t, n, h, w, c], device).require_grad();
             (leaf.clone(), leaf.permute([0, 1, 4, 2, 3]))
         }
         Memory::PartOfWiderRows => {
@@ -71,7 +88,7 @@ pub fn input(values: &[f32], dims: [usize; 5], memory: Memory) -> (Tensor<5>, Te
             for (wide, row) in wide.chunks_mut(w + 2).zip(values.chunks(w)) {
                 wide[1..=w].copy_from_slice(row);
             }
-            let leaf = tensor(&wide, [t, n, c, h, w + 2], &device()).require_grad();
+            let leaf = tensor(&wide, [t, n, c, h, w + 2], device).require_grad();
             (leaf.clone(), leaf.slice([0..t, 0..n, 0..c, 0..h, 1..w + 1]))
         }
     }

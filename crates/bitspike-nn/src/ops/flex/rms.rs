@@ -29,7 +29,7 @@ mod tests {
         for len in [1, 33, 70_000] {
             let run = || {
                 let values: Vec<f32> = (0..len).map(|i| (i as f32 * 0.731).sin() * 1e-6).collect();
-                let x = Tensor::<1>::from_floats(values.as_slice(), &Device::default());
+                let x = Tensor::<1>::from_floats(values.as_slice(), &Device::flex());
                 [scale_to_rms(x.clone(), 0.0625), scale_to_rms(x.zeros_like(), 1.0)]
                     .map(|y| y.into_data().try_to_vec::<f32>().expect("f32"))
             };

@@ -34,7 +34,7 @@ mod tests {
     /// Three steps over sizes below and above that of a pooled buffer, bit for bit.
     #[test]
     fn one_pass_has_the_bits_of_the_composed_form() {
-        let device = Device::default();
+        let device = Device::flex();
         for (len, nesterov) in [1, 37, 20_000].into_iter().flat_map(|len| [(len, false), (len, true)]) {
             let values = |salt: f32| {
                 let data: Vec<f32> = (0..len).map(|i| ((i as f32 + salt) * 0.731).sin()).collect();

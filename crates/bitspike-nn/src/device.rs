@@ -25,8 +25,9 @@ pub enum DeviceError {
 
 /// Names this build accepts.
 pub fn names() -> Vec<&'static str> {
-    let mut names = vec!["cpu"];
+    let mut names = Vec::new();
     for (name, built) in [
+        ("cpu", cfg!(feature = "flex")),
         ("ndarray", cfg!(feature = "ndarray")),
         ("wgpu", cfg!(feature = "wgpu")),
         ("cuda", cfg!(feature = "cuda")),
@@ -43,8 +44,8 @@ pub fn names() -> Vec<&'static str> {
 /// The device of a name, without autodiff.
 ///
 /// ```
-/// assert!(bitspike_train::device::by_name("cpu").is_ok());
-/// assert!(bitspike_train::device::by_name("gpu").unwrap_err().to_string().contains("cpu"));
+/// assert!(bitspike_nn::device::by_name("cpu").is_ok());
+/// assert!(bitspike_nn::device::by_name("gpu").unwrap_err().to_string().contains("cpu"));
 /// ```
 ///
 /// # Errors
@@ -52,6 +53,7 @@ pub fn names() -> Vec<&'static str> {
 pub fn by_name(name: &str) -> Result<Device, DeviceError> {
     let not_built = |feature| Err(DeviceError::NotBuilt { found: name.to_owned(), feature });
     match name {
+        #[cfg(feature = "flex")]
         "cpu" => Ok(Device::flex()),
         // Deprecated in Burn: a second backend for tests, for as long as Burn ships it.
         #[cfg(feature = "ndarray")]
@@ -65,6 +67,8 @@ pub fn by_name(name: &str) -> Result<Device, DeviceError> {
         "rocm" => Ok(Device::rocm(0)),
         #[cfg(feature = "tch")]
         "tch" => Ok(Device::libtorch(burn::tensor::DeviceKind::Cpu)),
+        #[cfg(not(feature = "flex"))]
+        "cpu" => not_built("flex"),
         #[cfg(not(feature = "ndarray"))]
         "ndarray" => not_built("ndarray"),
         #[cfg(not(feature = "wgpu"))]
