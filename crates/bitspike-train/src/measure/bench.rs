@@ -140,7 +140,9 @@ fn rates(network: &Network, images: &Tensor<5>) -> BTreeMap<String, f64> {
     struct Seen(BTreeMap<String, f64>);
     impl Observer for Seen {
         fn spikes(&mut self, layer: &str, spikes: &Tensor<5>) {
-            self.0.insert(layer.to_owned(), f64::from(spikes.clone().inner().mean().into_scalar::<f32>()));
+            let spikes = param::host(spikes.clone().inner());
+            let rate = spikes.iter().map(|&s| f64::from(s)).sum::<f64>() / spikes.len().max(1) as f64;
+            self.0.insert(layer.to_owned(), rate);
         }
     }
     let mut seen = Seen::default();
