@@ -2,7 +2,7 @@
 # Builds the wheels of python/ (the package) and python/program (the program) and tests them alone: fresh virtual environments, no
 # checkout, no Rust. Then it runs the first notebook in an environment of its own and says how long that took from `pip install` on.
 #
-#   scripts/test_wheel.sh                              # the Pythons from 3.10 on that are in PATH or under pyenv: oldest and newest
+#   scripts/test_wheel.sh                              # the Pythons from 3.10 on that are in PATH or under pyenv
 #   PYTHONS="python3.11" scripts/test_wheel.sh         # these
 #   WHEELS=dist scripts/test_wheel.sh                  # the two wheels in this folder, not built
 #   ZIG=1 scripts/test_wheel.sh                        # for manylinux_2_28, linked by zig against the glibc of 2018
@@ -25,8 +25,7 @@ if [ -z "${PYTHONS:-}" ]; then
     done
   done
   [ ${#found[@]} -gt 0 ] || { echo "no Python from 3.10 on was found; name one with PYTHONS=" >&2; exit 1; }
-  PYTHONS="${found[0]}"
-  [ ${#found[@]} -eq 1 ] || PYTHONS="$PYTHONS ${found[-1]}"
+  PYTHONS=${found[*]}
 fi
 newest=${PYTHONS##* }
 

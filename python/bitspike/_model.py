@@ -17,8 +17,6 @@ from bitspike import _core, _files
 from bitspike._arrays import batched, checked, shown
 from bitspike._errors import InputError, InputTypeError
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -33,7 +31,7 @@ class Layer:
     unit: float | None
     """What a count of one stands for: 1, or ½ or ¼ where spikes are averaged."""
     neurons: bool
-    facts: Mapping[str, Any] = field(default=_NOTHING, repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What else the file says: ``binary``, ``kernel``, ``stride``, ``padding``, ``gate``, ``hard``, ``pool``, ``reset``, ``decay``,
     ``threshold``, as far as the layer has them."""
 

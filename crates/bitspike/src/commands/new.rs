@@ -251,7 +251,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for label in ["walk", "run"] {
             let rows: String = (0..400).map(|i| format!("{},{}\n", i * 20, i % 11)).collect();
-            std::fs::write(folder.path().join(format!("{label}_1.csv")), format!("time_ms,ax\n{rows}")).unwrap();
+            std::fs::create_dir(folder.path().join(label)).unwrap();
+            std::fs::write(folder.path().join(label).join("1.csv"), format!("time_ms,ax\n{rows}")).unwrap();
         }
         let found = bitspike_sensors::examine(folder.path()).unwrap().unwrap();
         let Features::Mel(mut own) = propose(&found, Some(Signal::Audio)).unwrap().config.features else { panic!() };
