@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import bitspike as bs
-from bitspike.torch import LIF, Agmm, BinaryConv2d, RelativeSGD, TimeBatchNorm, TimeDistributed, fold, mean_output, param_groups, repeat_steps, tet_loss
+from bitspike.torch import LIF, Agmm, BinaryConv2d, RelativeSGD, TimeBatchNorm, TimeDistributed, fold, param_groups, repeat_steps, tet_loss
 
 
 def build(t: int) -> nn.Sequential:
@@ -54,7 +54,7 @@ def main() -> None:
     spec = fold(net, args.steps, (1, 28, 28))
     spec.save("net.bsnn")
     with torch.no_grad():
-        logits = torch.cat([mean_output(net(repeat_steps(part, args.steps))) for part in x_test.split(200)])
+        logits = torch.cat([net(repeat_steps(part, args.steps)).mean(0) for part in x_test.split(200)])
     print(f"accuracy {100 * (logits.argmax(1) == y_test).double().mean():.2f} %, file of {len(spec.to_bytes())} bytes")
     print(bs.verify(net, "net.bsnn", x_test.numpy()))
 

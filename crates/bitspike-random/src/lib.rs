@@ -11,6 +11,8 @@
 //! draw k:  mix(start + (k+1)·G)                                             (all modulo 2^64)
 //! ```
 
+#![forbid(unsafe_code)]
+
 const G: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// One stream.
