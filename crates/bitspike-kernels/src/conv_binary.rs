@@ -18,7 +18,7 @@
 //! let mut y = [0.0; 2];
 //! conv_binary::forward(&s, &x, &w, Some(&[0.5]), &mut y)?;
 //! assert_eq!(y, [0.0, -0.5]);
-//! # Ok::<(), bitspike_kernels::shape::KernelError>(())
+//! # Ok::<(), bitspike_kernels::KernelError>(())
 //! ```
 
 #[cfg(target_arch = "x86_64")]
@@ -135,7 +135,7 @@ pub fn forward_with_path(
 /// let mut y = [0];
 /// conv_binary::forward_counts(&s, &x, &w, &mut y)?;
 /// assert_eq!(y, [3]); // (1 - 0.25) / 0.25
-/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
+/// # Ok::<(), bitspike_kernels::KernelError>(())
 /// ```
 pub fn forward_counts(s: &ConvShape, x: &PackedSpikes, w: &PackedSigns, y: &mut [i16]) -> Result<(), KernelError> {
     forward_counts_with_path(selected(), s, x, w, y)

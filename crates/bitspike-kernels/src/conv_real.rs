@@ -14,7 +14,7 @@
 //! let mut y = [0.0; 9];
 //! conv_real::forward(&s, &[1.0; 9], &[1.0; 9], &mut y)?;
 //! assert_eq!(y, [4.0, 6.0, 4.0, 6.0, 9.0, 6.0, 4.0, 6.0, 4.0]);
-//! # Ok::<(), conv_real::KernelError>(())
+//! # Ok::<(), bitspike_kernels::KernelError>(())
 //! ```
 
 pub(crate) mod gather;

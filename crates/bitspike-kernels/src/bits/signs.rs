@@ -21,7 +21,7 @@ pub(crate) const LANES: usize = 16;
 /// use bitspike_kernels::bits::PackedSigns;
 /// let signs = PackedSigns::pack(&[0.5, -0.1, -0.0, -2.0], 2, 2, 1, 1)?;
 /// assert_eq!(signs.unpack(), [1.0, -1.0, 1.0, -1.0]);
-/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
+/// # Ok::<(), bitspike_kernels::KernelError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedSigns {

@@ -85,7 +85,7 @@ pub(super) const TILE: usize = 8;
 /// conv_binary::grad_input_fast(&s, &dy, &w, None, 1, &mut dx)?;
 /// // Exact: 0.5 + 1.5 + 2 and -0.5 + 1.5 + 2; the step is 4 / 127.
 /// assert!((dx[0] - 4.0).abs() < 4.0 / 127.0 && (dx[1] - 3.0).abs() < 4.0 / 127.0);
-/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
+/// # Ok::<(), bitspike_kernels::KernelError>(())
 /// ```
 ///
 /// # Errors

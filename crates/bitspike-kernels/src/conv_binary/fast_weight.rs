@@ -74,7 +74,7 @@ const LEAST_EVENTS: f64 = 0.12;
 /// conv_binary::grad_weight_fast(&s, &x, &[0.5, -2.0], None, 1, &mut dw)?;
 /// // Exact: 0.5 - 2 and -2; the step is 2.5 / 127.
 /// assert!((dw[0] + 1.5).abs() < 0.02 && (dw[1] + 2.0).abs() < 0.02);
-/// # Ok::<(), bitspike_kernels::shape::KernelError>(())
+/// # Ok::<(), bitspike_kernels::KernelError>(())
 /// ```
 ///
 /// # Errors
