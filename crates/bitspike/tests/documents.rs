@@ -26,7 +26,7 @@ const STANDS_FOR: [(&str, &str); 4] = [
 ];
 
 /// Commands that are not run, only held against `--help`, and why.
-const NOT_RUN: [(&str, &str); 14] = [
+const NOT_RUN: [(&str, &str); 15] = [
     (" DIR", "needs data that is not here"),
     (" FILE", "needs recordings that are not here"),
     (" recipes/", "of the repository, not of the folder of the test"),
@@ -35,6 +35,7 @@ const NOT_RUN: [(&str, &str); 14] = [
     (" start/recipe.toml", "needs what an import made"),
     ("--set neuron.reset=hard", "trains for minutes"),
     (" chain.bsnn", "of a network that trains for minutes"),
+    (" whole", "the default network, on the whole test set"),
     ("bitspike compare", "takes minutes; cli.rs runs small ones"),
     ("bitspike sweep", "takes minutes; cli.rs runs small ones"),
     ("bitspike bench train", "measures"),
